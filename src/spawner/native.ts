@@ -1,0 +1,59 @@
+/**
+ * The native addon (`native/addon.c`): descriptors, and nothing else. It knows neither protobuf nor steps.
+ *
+ * All calls return at once; callbacks run on the thread that made the reactor, never from within a call.
+ */
+
+/** What a call answers instead of throwing when the system refuses: minus the errno. */
+export type NegativeErrno = number;
+
+export interface ReactorCallbacks {
+  /** One packet from the spawner. The bytes belong to the callee. */
+  message(packet: Uint8Array): void;
+  /**
+   * Bytes of a pipe, or `null` once at its end (end of file, a read error, or `drain()` found it empty).
+   * After `null` the stream's id is forgotten.
+   */
+  data(stream: number, chunk: Buffer | null): void;
+  /** The channel can take packets again, after `send` answered EAGAIN or ETOOMANYREFS. */
+  writable(): void;
+  /** The spawner closed its end. No packet follows; pipes go on to their ends. */
+  closed(): void;
+}
+
+/** Watches one channel and the pipes of its steps in this thread's event loop. */
+export interface Reactor {
+  /**
+   * Makes a pipe for each of the three streams that is `true`, sends `packet` with the far ends in the order stdin, stdout,
+   * stderr, and closes the far ends here. On failure nothing is left open and nothing was sent.
+   *
+   * @returns `[stdin descriptor or -1, stdout stream id or -1, stderr stream id or -1]`, or minus the errno
+   *   (-EAGAIN and -ETOOMANYREFS: wait for `writable`; -EMFILE, -ENFILE, -ENOMEM: out of resources;
+   *   -EMSGSIZE: longer than 4 MiB; -EPIPE, -ECONNRESET: the spawner is gone).
+   *   The stdin descriptor is close-on-exec, non-blocking, and the caller's to close. Streams start paused.
+   */
+  send(packet: Uint8Array, stdin: boolean, stdout: boolean, stderr: boolean): [number, number, number] | NegativeErrno;
+  /** Deliver this stream's data from now on. */
+  resume(stream: number): void;
+  /** Stop delivering after the current callback. */
+  pause(stream: number): void;
+  /** Everybody who could write is known to be gone: deliver what is in the pipe, then the end, also if somebody holds it open. */
+  drain(stream: number): void;
+  /** Close the read end now; no callback follows. */
+  drop(stream: number): void;
+  /** Whether the channel and its pipes keep the event loop alive. A new reactor does not. */
+  ref(): void;
+  unref(): void;
+  /** Closes channel and pipes; no callback follows. */
+  close(): void;
+}
+
+export interface Addon {
+  /** A connected SOCK_SEQPACKET pair, both ends close-on-exec: `[ours, the spawner's]`. */
+  channel(): [number, number];
+  /** Takes ownership of `descriptor`. */
+  createReactor(descriptor: number, callbacks: ReactorCallbacks): Reactor;
+  /** Writes what fits at once; answers the number of bytes or minus the errno. For `input` given as a value. */
+  write(descriptor: number, bytes: Uint8Array): number;
+  close(descriptor: number): void;
+}
