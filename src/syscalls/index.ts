@@ -1,0 +1,24 @@
+export { nameOfCall } from './architectures.js';
+export { compileSyscalls } from './compile/compile.js';
+export { disassemble } from './disassemble.js';
+export type { ErrnoName } from './errno.js';
+export { explain } from './explain.js';
+export { evaluate } from './interpreter.js';
+export { overrideSyscalls, resolveSyscalls } from './resolve.js';
+export { combine } from './seccomp.js';
+export type {
+  Architecture,
+  ArgumentCondition,
+  ArgumentIndex,
+  ArgumentWidth,
+  CompiledSyscalls,
+  Explanation,
+  OtherwiseRule,
+  ResolvedSyscallPolicy,
+  SeccompData,
+  SyscallOption,
+  SyscallPolicy,
+  SyscallPreset,
+  SyscallRule,
+  Verdict,
+} from './types.js';

@@ -1,0 +1,20 @@
+import type { SyscallRule } from '../types.js';
+import { allow, refuse } from './vocabulary.js';
+
+const TIOCSTI = 0x5412;
+const TIOCLINUX = 0x541c;
+const TIOCSETD = 0x5423;
+
+/** Requests that our own code never makes either. */
+export const DANGEROUS_REQUESTS: readonly number[] = [TIOCSTI, TIOCLINUX, TIOCSETD];
+
+/** ioctl: the kernel reads 32 bits of the request, so that garbage above must not make it look like another one. */
+export const TERMINAL: readonly SyscallRule[] = [
+  refuse('ioctl', 'EPERM', 'types into the terminal of whoever started the app', [
+    { argument: 1, in: [TIOCSTI, TIOCLINUX] },
+  ]),
+  refuse('ioctl', 'EPERM', 'loads line disciplines, which are kernel modules with a history', [
+    { argument: 1, equals: TIOCSETD },
+  ]),
+  allow('ioctl', 'terminals, pipes and sockets; there is no other device in a sandbox'),
+];
