@@ -1,0 +1,79 @@
+import type { Layer } from './layers.js';
+import type { StepResult } from './result.js';
+
+/** Every code of a `SandboxError`, and in one line what it means. `docs/errors.md` has a heading for each. */
+export const ERROR_CODES = {
+  ERR_INVALID_OPTION: 'an option has an unknown name, a wrong type or an impossible value',
+  ERR_NOT_YET: 'an option that this version knows and does not carry out yet',
+  ERR_UNSUPPORTED_PLATFORM: 'the library runs on Linux only',
+  ERR_NATIVE_MISSING: 'the native spawner or addon is not where it should be',
+  ERR_SPAWNER_START: 'the spawner could not be started or configured',
+  ERR_SPAWNER_DIED: 'the spawner ended while a step needed it',
+  ERR_SPAWNER_CLOSED: 'the spawner was closed before the step could start',
+  ERR_LAYER_UNAVAILABLE: 'a layer that the policy asks for cannot be applied here',
+  ERR_LAYER_NOT_OBSERVED: 'a layer was applied, and looking at the process showed something else',
+  ERR_COMMAND_NOT_FOUND: 'the program does not exist inside the sandbox',
+  ERR_COMMAND_NOT_EXECUTABLE: 'the program exists inside the sandbox and cannot be executed',
+  ERR_WORK_DIRECTORY: 'the working directory cannot be entered',
+  ERR_MOUNT_SOURCE: 'the source of a mount cannot be used',
+  ERR_MOUNT_TARGET: 'the target of a mount cannot be made',
+  ERR_QUEUE_TIMEOUT: 'the step waited too long for a free sandbox',
+  ERR_RESOURCES: 'descriptors, processes, memory or identities ran out',
+  ERR_LIMIT: 'a limit could not be set',
+  ERR_STEP_LOST: 'the sandbox ended before it could report what became of its step',
+  ERR_PROTOCOL: 'app and spawner misunderstood each other: a bug in this library',
+  ERR_INPUT: 'the input of a step failed or is longer than `limits.input`',
+  ERR_OUTPUT_GONE: 'output was asked for from its beginning after part of it had been dropped',
+} as const;
+
+/** The stable code of a `SandboxError`. */
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+/** What is known about a failure besides its sentence. */
+export interface SandboxErrorDetails {
+  readonly layer?: Layer | undefined;
+  readonly path?: string | undefined;
+  readonly syscall?: string | undefined;
+  readonly errno?: number | undefined;
+  readonly remedy?: string | undefined;
+  readonly cause?: unknown;
+}
+
+/** What *we* could not do. What the *step* did is never an exception, but a `StepResult`. */
+export class SandboxError extends Error {
+  override readonly name = 'SandboxError';
+  /** Stable; the message is not. */
+  readonly code: ErrorCode;
+  /** The layer concerned. */
+  declare readonly layer?: Layer;
+  /** The path concerned. */
+  declare readonly path?: string;
+  /** The system call that failed. */
+  declare readonly syscall?: string;
+  /** The system's error number, positive. */
+  declare readonly errno?: number;
+  /** What to do about it. It is part of the message, too. */
+  declare readonly remedy?: string;
+
+  constructor(code: ErrorCode, message: string, details: SandboxErrorDetails = {}) {
+    const { cause, ...known } = details;
+    const text = known.remedy === undefined ? message : `${message} ${known.remedy}`;
+    super(text, cause === undefined ? undefined : { cause });
+    this.code = code;
+    for (const [key, value] of Object.entries(known)) {
+      if (value !== undefined) Object.defineProperty(this, key, { value, enumerable: true });
+    }
+  }
+}
+
+/** What `reject: true` rejects with when the step was not ok. */
+export class StepError extends Error {
+  override readonly name = 'StepError';
+  readonly code = 'ERR_STEP_FAILED';
+  readonly result: StepResult;
+
+  constructor(result: StepResult, command: string) {
+    super(`${command}: ${result.detail}`);
+    this.result = result;
+  }
+}

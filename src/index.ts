@@ -1,0 +1,13 @@
+export { ERROR_CODES, type ErrorCode, SandboxError, type SandboxErrorDetails, StepError } from './errors.js';
+export { type Enforced, LAYERS, type Layer, type LayerState } from './layers.js';
+export type { FilesystemOptions, Mount } from './options/filesystem.js';
+export type { LimitOptions } from './options/limits.js';
+export type { Input, OutputMode, SandboxOptions, UserOptions } from './options/sandbox-options.js';
+export type { SpawnerOptions } from './options/spawner-options.js';
+export type { Cause, Denial, Limit, StepResult, Usage } from './result.js';
+export { spawnSandbox } from './spawn-sandbox.js';
+export { closeSpawner, configureSpawner } from './spawner/shared.js';
+export type { LineIterator } from './step/lines.js';
+export type { Step } from './step/step.js';
+export type { SyscallPolicy } from './syscalls/index.js';
+export type { Duration, Size } from './units.js';

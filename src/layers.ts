@@ -1,0 +1,53 @@
+/** The confinement mechanisms. The order is that of `Layer` in proto/control.proto: bit n of a mask is entry n. */
+export const LAYERS = [
+  'user',
+  'pid',
+  'mount',
+  'net',
+  'ipc',
+  'uts',
+  'cgroup',
+  'capabilities',
+  'securebits',
+  'noNewPrivs',
+  'uid',
+  'groups',
+  'seccomp',
+  'landlock',
+  'memory',
+  'processes',
+  'cpu',
+] as const;
+
+/** One confinement mechanism. */
+export type Layer = (typeof LAYERS)[number];
+
+/** Layers that have a weaker form which still confines; the others hold completely or not at all. */
+export const LAYERS_WITH_WEAKER_FORM: readonly Layer[] = ['uid', 'groups', 'memory', 'processes', 'cpu'];
+
+/** How a layer holds for one step, as the spawner itself observed it. */
+export interface LayerState {
+  /**
+   * `'enforced'`: holds completely. `'weaker'`: holds in a weaker form, named by `by`.
+   * `'waived'`: absent, and accepted by `allowMissing`. `'absent'`: absent, because no sandbox was made.
+   */
+  readonly state: 'enforced' | 'weaker' | 'waived' | 'absent';
+  /** What enforces it, as `'cgroup v2'` or `'leased id'`. */
+  readonly by?: string;
+  /** Why it is weaker or missing. */
+  readonly reason?: string;
+}
+
+/** The state of every layer. */
+export type Enforced = Readonly<Record<Layer, LayerState>>;
+
+export function isLayer(name: string): name is Layer {
+  return (LAYERS as readonly string[]).includes(name);
+}
+
+/** The mask in which bit n stands for layer n. */
+export function layerMask(layers: Iterable<Layer>): number {
+  let mask = 0;
+  for (const layer of layers) mask |= 1 << LAYERS.indexOf(layer);
+  return mask;
+}

@@ -1,0 +1,27 @@
+import type { Layer } from '../layers.js';
+import { isLayer, LAYERS, LAYERS_WITH_WEAKER_FORM } from '../layers.js';
+import { expectArray, expectOneOf, invalidOption } from './check.js';
+
+export function resolveAllowMissing(option: unknown): readonly Layer[] {
+  return layers(option, 'allowMissing');
+}
+
+/** An app without root cannot have the strong form of these everywhere; an app with root can, and must ask for less by name. */
+export function resolveAllowWeaker(option: unknown): readonly Layer[] {
+  if (option === undefined) return process.geteuid?.() === 0 ? [] : LAYERS_WITH_WEAKER_FORM;
+  const named = layers(option, 'allowWeaker');
+  const whole = named.find((layer) => !LAYERS_WITH_WEAKER_FORM.includes(layer));
+  if (whole !== undefined) {
+    throw invalidOption(
+      'allowWeaker',
+      `has no use for '${whole}', which has no weaker form; only ${LAYERS_WITH_WEAKER_FORM.join(', ')} have one`,
+    );
+  }
+  return named;
+}
+
+function layers(option: unknown, name: string): readonly Layer[] {
+  return expectArray(option, name).map((layer, index) =>
+    typeof layer === 'string' && isLayer(layer) ? layer : expectOneOf(layer, `${name}[${index}]`, LAYERS),
+  );
+}

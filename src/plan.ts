@@ -1,0 +1,114 @@
+import { RecentMap } from './options/cache.js';
+import { expectArray, expectText } from './options/check.js';
+import { keyOf } from './options/key.js';
+import { type ResolvedOptions, resolveOptions } from './options/resolve.js';
+import type { SandboxOptions } from './options/sandbox-options.js';
+import { type Command, locateCommand } from './policy/command.js';
+import { buildPolicy, type Policy } from './policy/policy.js';
+import { startSettings } from './policy/start-settings.js';
+import { encodeStartSettings } from './spawner/codec.js';
+
+/** Everything about a step that can be known before it runs. */
+export interface Plan {
+  readonly options: ResolvedOptions;
+  readonly policy: Policy;
+  /** Encoded, as `encodeStart` takes them. */
+  readonly settings: Uint8Array;
+  readonly file: Buffer;
+  readonly argv: readonly Buffer[];
+}
+
+interface Resolved {
+  readonly options: ResolvedOptions;
+  /** By command and by whether there is input. */
+  readonly prepared: Map<string, Pick<Plan, 'policy' | 'settings'>>;
+}
+
+/** Most steps of an app have equal options: resolving them again costs a look into a map. */
+const resolvedBefore = new RecentMap<string, Resolved>(256);
+const policies = new RecentMap<string, Policy>(256);
+
+/** @throws SandboxError `ERR_INVALID_OPTION` or `ERR_NOT_YET` for what cannot be asked for */
+export function planStep(file: string, args: readonly string[], options: SandboxOptions): Plan {
+  const argv = [expectText(file, 'file'), ...checkArguments(args)].map((argument) => Buffer.from(argument));
+  const resolved = resolveOnce(options);
+  const command = locateCommand(file, resolved.options.mounts);
+  const hasInput = options.input !== undefined || resolved.options.stdin === 'pipe';
+  return {
+    options: resolved.options,
+    ...prepareOnce(resolved, command, hasInput),
+    file: Buffer.from(command.file),
+    argv,
+  };
+}
+
+function checkArguments(args: readonly string[]): readonly string[] {
+  for (const [index, argument] of expectArray(args, 'args').entries())
+    expectText(argument, `args[${index}]`, { empty: true });
+  return args;
+}
+
+function resolveOnce(options: SandboxOptions): Resolved {
+  const key = optionsKey(options);
+  let resolved = resolvedBefore.get(key);
+  if (resolved === undefined) {
+    resolved = { options: resolveOptions(options), prepared: new Map() };
+    resolvedBefore.set(key, resolved);
+  }
+  return resolved;
+}
+
+/** Covers what resolving looks at outside of the options, too: the app's variables, home and working directory. */
+function optionsKey(options: SandboxOptions): string {
+  let key = '';
+  for (const name of Object.keys(options) as (keyof SandboxOptions)[]) {
+    if (name === 'input' || name === 'signal') continue;
+    key += `${name}:${keyOf(options[name])};`;
+  }
+  if (options.filesystem !== undefined) key += `${process.cwd()}\0${process.env['HOME'] ?? ''}`;
+  for (const [name, value] of Object.entries(options.env ?? {})) {
+    if ((value as unknown) === true) key += `\0${name}=${process.env[name] ?? ''}`;
+  }
+  return key;
+}
+
+function prepareOnce(resolved: Resolved, command: Command, hasInput: boolean): Pick<Plan, 'policy' | 'settings'> {
+  const key = `${String(hasInput)}${command.key}`;
+  let prepared = resolved.prepared.get(key);
+  if (prepared === undefined) {
+    prepared = {
+      policy: policyOnce(resolved.options, command),
+      settings: encodeStartSettings(startSettings(resolved.options, command, hasInput)),
+    };
+    resolved.prepared.set(key, prepared);
+  }
+  return prepared;
+}
+
+/** Options that differ in what concerns only the step, such as `env`, share a policy and so its ready sandboxes. */
+function policyOnce(options: ResolvedOptions, command: Command): Policy {
+  const { limits, mounts, user, network, syscalls, allowMissing, allowWeaker } = options;
+  const asked = [
+    limits.scratch,
+    limits.memory === Infinity,
+    limits.processes === Infinity,
+    limits.cpuTime === Infinity && limits.cpus === Infinity,
+  ];
+  const key = keyOf([asked, mounts, user, network, identityOf(syscalls), allowMissing, allowWeaker, command.mounts]);
+  let policy = policies.get(key);
+  if (policy === undefined) {
+    policy = buildPolicy(options, command);
+    policies.set(key, policy);
+  }
+  return policy;
+}
+
+/** Resolved system call policies are shared, so which one it is says what it is. */
+const identities = new WeakMap<object, number>();
+let lastIdentity = 0;
+
+function identityOf(shared: object): number {
+  let identity = identities.get(shared);
+  if (identity === undefined) identities.set(shared, (identity = ++lastIdentity));
+  return identity;
+}

@@ -1,0 +1,23 @@
+import type { ResolvedUser } from '../options/user.js';
+
+export const SYSTEM_PATH = '/usr/local/bin:/usr/bin:/bin';
+
+/**
+ * The whole environment of a step, as `NAME=VALUE`. Nothing is inherited; the app's `env` wins over what is set here.
+ * `bins` holds directories of the command's own interpreter: they come first, or its scripts would find another one.
+ */
+export function stepEnvironment(
+  user: ResolvedUser,
+  env: Readonly<Record<string, string>>,
+  bins: readonly string[],
+): readonly Buffer[] {
+  const variables: Readonly<Record<string, string>> = {
+    PATH: [...bins, SYSTEM_PATH].join(':'),
+    HOME: user.home,
+    USER: user.name,
+    LOGNAME: user.name,
+    LANG: 'C.UTF-8',
+    ...env,
+  };
+  return Object.entries(variables).map(([name, value]) => Buffer.from(`${name}=${value}`));
+}

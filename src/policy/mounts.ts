@@ -1,0 +1,35 @@
+import { MOUNT_KIND, type MountMessage } from '../spawner/messages.js';
+
+/** The kinds of mounts, as functions, so that a mount tree reads as a list. */
+
+export function bindReadOnly(source: string, target: string = source, { optional = false } = {}): MountMessage {
+  return { kind: MOUNT_KIND.readOnly, source: Buffer.from(source), target: Buffer.from(target), optional };
+}
+
+export function bindWritable(source: string, target: string, { optional = false } = {}): MountMessage {
+  return { kind: MOUNT_KIND.writable, source: Buffer.from(source), target: Buffer.from(target), optional };
+}
+
+export function directory(target: string, mode = 0o755): MountMessage {
+  return { kind: MOUNT_KIND.directory, target: Buffer.from(target), mode };
+}
+
+export function file(target: string, content: string, mode = 0o444): MountMessage {
+  return { kind: MOUNT_KIND.file, target: Buffer.from(target), content: Buffer.from(content), mode };
+}
+
+export function symlink(target: string, to: string): MountMessage {
+  return { kind: MOUNT_KIND.symlink, target: Buffer.from(target), content: Buffer.from(to) };
+}
+
+export function scratch(target: string, mode: number): MountMessage {
+  return { kind: MOUNT_KIND.scratch, target: Buffer.from(target), mode };
+}
+
+export function device(path: string): MountMessage {
+  return { kind: MOUNT_KIND.device, source: Buffer.from(path), target: Buffer.from(path) };
+}
+
+export function proc(): MountMessage {
+  return { kind: MOUNT_KIND.proc, target: Buffer.from('/proc') };
+}

@@ -1,0 +1,55 @@
+import type { ResolvedOptions } from '../options/resolve.js';
+import type { DefineMessage, MountMessage } from '../spawner/messages.js';
+import { compileSyscalls } from '../syscalls/index.js';
+import { COVERED } from './covers.js';
+import { etcTree, HOSTNAME } from './etc.js';
+import type { Command } from './command.js';
+import { layerMasks } from './layers.js';
+import { bindReadOnly, bindWritable } from './mounts.js';
+import { kernelTree, scratchTree } from './runtime-tree.js';
+import { emptyDirectories, systemTree } from './system-tree.js';
+
+/** Everything that decides how a sandbox is built, without the number that one connection gives it. */
+export type Policy = Omit<DefineMessage, 'policyId'>;
+
+/** One inode for every 4 KiB of scratch: many small files, and no way to fill the kernel's memory with empty ones. */
+const BYTES_PER_INODE = 4096;
+
+export function buildPolicy(options: ResolvedOptions, command: Command): Policy {
+  const filters = compileSyscalls(options.syscalls);
+  const scratch = finite(options.limits.scratch);
+  return {
+    mounts: mountTree(options, command),
+    uid: options.user.uid,
+    gid: options.user.gid,
+    hostname: Buffer.from(HOSTNAME),
+    baseFilter: filters.base,
+    stepFilter: filters.step,
+    stepFilterNotifies: filters.notifies,
+    scratchBytes: scratch,
+    scratchInodes: scratch === 0 ? 0 : Math.max(64, Math.ceil(scratch / BYTES_PER_INODE)),
+    hostNetwork: options.network === 'host',
+    ...layerMasks(options),
+    cover: COVERED.map((path) => Buffer.from(path)),
+  };
+}
+
+/** In this order on an empty root: what comes later may lie inside what came before. The app's own mounts come last, so they win. */
+function mountTree(options: ResolvedOptions, command: Command): readonly MountMessage[] {
+  return [
+    ...systemTree(),
+    ...emptyDirectories(),
+    ...etcTree(options.user, options.network),
+    ...kernelTree(),
+    ...scratchTree(options.user),
+    ...command.mounts.map(({ source, target }) => bindReadOnly(source, target)),
+    ...options.mounts.map(({ source, target, writable, optional }) =>
+      writable ? bindWritable(source, target, { optional }) : bindReadOnly(source, target, { optional }),
+    ),
+  ];
+}
+
+/** 0 means "no limit" on the wire. */
+export function finite(limit: number): number {
+  return limit === Infinity ? 0 : limit;
+}

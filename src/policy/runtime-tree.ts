@@ -1,0 +1,29 @@
+import type { ResolvedUser } from '../options/user.js';
+import type { MountMessage } from '../spawner/messages.js';
+import { device, directory, proc, scratch, symlink } from './mounts.js';
+
+const STICKY = 0o1777;
+
+/** `/proc` and the few devices that ordinary programs open. */
+export function kernelTree(): readonly MountMessage[] {
+  return [
+    proc(),
+    directory('/dev'),
+    ...['null', 'zero', 'full', 'random', 'urandom', 'tty'].map((name) => device(`/dev/${name}`)),
+    symlink('/dev/fd', '/proc/self/fd'),
+    symlink('/dev/stdin', '/proc/self/fd/0'),
+    symlink('/dev/stdout', '/proc/self/fd/1'),
+    symlink('/dev/stderr', '/proc/self/fd/2'),
+  ];
+}
+
+/** What the step can write by default: all of it one tmpfs, limited by `limits.scratch`. */
+export function scratchTree({ home }: ResolvedUser): readonly MountMessage[] {
+  return [
+    scratch('/dev/shm', STICKY),
+    scratch('/tmp', STICKY),
+    scratch('/var/tmp', STICKY),
+    // 0700: what is not sticky belongs to the step.
+    scratch(home, 0o700),
+  ];
+}

@@ -1,0 +1,54 @@
+import { type Enforced, LAYERS, type LayerState } from '../layers.js';
+import { BY, type By, type LayerStateMessage } from '../spawner/messages.js';
+
+const STATES = ['absent', 'enforced', 'weaker', 'waived'] as const;
+
+/** Why a layer is weaker or missing, where the mechanism's name does not say it. */
+const REASONS: Partial<Record<By, string>> = {
+  watched: 'no cgroup can be written, so the spawner looks at the use again and again; it may be exceeded for a moment',
+  rlimit: 'no cgroup can be written, so the kernel counts per process or per user namespace',
+  'shared id': 'the app has no other identity to give, so the step has its own on the host',
+  'kept groups': 'an app without root cannot drop its supplementary groups',
+  'kernel lacks it': 'the kernel does not have it or refuses it',
+  'no writable cgroup': 'no cgroup can be written',
+  'host network': "network: 'host' was asked for",
+};
+
+export function byReason(by: By, cgroupReason: string): string | undefined {
+  const reason = REASONS[by];
+  const concernsCgroup = by === 'watched' || by === 'rlimit' || by === 'no writable cgroup';
+  return concernsCgroup && reason !== undefined && cgroupReason !== '' ? `${reason} (${cgroupReason})` : reason;
+}
+
+/** Equal observations share one frozen object: nearly all steps of an app are confined alike. */
+const known = new Map<string, Enforced>();
+const MOST_KNOWN = 64;
+
+export function enforcedOf(states: readonly LayerStateMessage[], cgroupReason: string): Enforced {
+  let key = cgroupReason;
+  for (const { state, by } of states) key += String.fromCharCode(state * 64 + by);
+  const found = known.get(key);
+  if (found !== undefined) return found;
+  const entries = LAYERS.map((layer, index) => [layer, stateOf(states[index], cgroupReason)]);
+  const enforced = Object.freeze(Object.fromEntries(entries)) as Enforced;
+  if (known.size >= MOST_KNOWN) known.clear();
+  known.set(key, enforced);
+  return enforced;
+}
+
+function stateOf(message: LayerStateMessage | undefined, cgroupReason: string): LayerState {
+  if (message === undefined) return NEVER_MADE;
+  const state = STATES[message.state] ?? 'absent';
+  const by = BY[message.by] ?? 'unspecified';
+  const reason = state === 'enforced' ? undefined : byReason(by, cgroupReason);
+  return Object.freeze({
+    state,
+    ...(by === 'unspecified' || state === 'waived' || state === 'absent' ? {} : { by }),
+    ...(reason === undefined ? {} : { reason }),
+  });
+}
+
+const NEVER_MADE: LayerState = Object.freeze({ state: 'absent', reason: 'the step was not started' });
+
+/** For a step that never had a sandbox. */
+export const NOTHING_ENFORCED: Enforced = enforcedOf([], '');

@@ -1,0 +1,40 @@
+import { invalidOption, show } from './options/check.js';
+import type { SandboxOptions } from './options/sandbox-options.js';
+import { planStep } from './plan.js';
+import { loadAddon, requireLinux } from './spawner/locate.js';
+import { sharedConnection, trackStep, untrackStep } from './spawner/shared.js';
+import { inputSource } from './step/input.js';
+import { RunningStep, type StepContext } from './step/running-step.js';
+import type { Step } from './step/step.js';
+
+/**
+ * Runs a command confined, in a sandbox of its own that is gone afterwards.
+ *
+ * Returns at once. What the step does is its result and never an error; what the library could not do rejects with a
+ * `SandboxError`.
+ *
+ * @param file a name that is looked up in the app's PATH and then in the step's, or an absolute path
+ * @throws SandboxError `ERR_INVALID_OPTION`, `ERR_NOT_YET` or `ERR_UNSUPPORTED_PLATFORM`, before anything is started
+ */
+export function spawnSandbox(file: string, args: readonly string[] = [], options: SandboxOptions = {}): Step {
+  requireLinux();
+  const plan = planStep(file, args, options);
+  const source = inputSource(options.input, plan.options.stdin);
+  const step = new RunningStep(plan, source, checkSignal(options.signal), CONTEXT);
+  trackStep(step);
+  step.start();
+  return step;
+}
+
+const CONTEXT: StepContext = {
+  get addon() {
+    return loadAddon();
+  },
+  connection: sharedConnection,
+  onSettled: untrackStep,
+};
+
+function checkSignal(signal: unknown): AbortSignal | undefined {
+  if (signal === undefined || signal instanceof AbortSignal) return signal;
+  throw invalidOption('signal', `must be an AbortSignal, and is ${show(signal)}`);
+}

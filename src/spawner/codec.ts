@@ -1,0 +1,173 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import type { Root, Type } from 'protobufjs';
+import { SandboxError } from '../errors.js';
+import { packageRoot } from '../package-root.js';
+import type {
+  ConfigureMessage,
+  DefineMessage,
+  EndedMessage,
+  EvidenceMessage,
+  FailedMessage,
+  KillMessage,
+  ProbedMessage,
+  ReadyMessage,
+  Reply,
+  StartCommand,
+  StartSettings,
+  UsageMessage,
+} from './messages.js';
+
+/** The field number of `Request.start` and, being length-delimited, its tag. */
+const START_TAG = (3 << 3) | 2;
+
+interface Schema {
+  readonly request: Type;
+  readonly reply: Type;
+  readonly start: Type;
+}
+
+let loaded: Schema | undefined;
+
+/** Read at first use, not at import: a program that imports the library and makes no step pays nothing. */
+function schema(): Schema {
+  loaded ??= load();
+  return loaded;
+}
+
+function load(): Schema {
+  const protobuf = createRequire(import.meta.url)('protobufjs') as typeof import('protobufjs');
+  const text = readFileSync(join(packageRoot, 'proto', 'control.proto'), 'utf8');
+  const root: Root = protobuf.parse(text).root;
+  const type = (name: string): Type => root.lookupType(`spawn_sandbox.control.${name}`).setup();
+  return { request: type('Request'), reply: type('Reply'), start: type('Start') };
+}
+
+function request(kind: string, message: object): Uint8Array {
+  const { request } = schema();
+  return request.encode({ [kind]: message }).finish();
+}
+
+export function encodeConfigure(message: ConfigureMessage): Uint8Array {
+  return request('configure', message);
+}
+
+export function encodeDefine(message: DefineMessage): Uint8Array {
+  return request('define', message);
+}
+
+export function encodeKill(message: KillMessage): Uint8Array {
+  return request('kill', message);
+}
+
+export function encodeProbe(probeId: number): Uint8Array {
+  return request('probe', { probeId });
+}
+
+export function encodeForget(policyId: number): Uint8Array {
+  return request('forget', { policyId });
+}
+
+/** Encodes once what is the same for many steps; `encodeStart` appends it. */
+export function encodeStartSettings(settings: StartSettings): Uint8Array {
+  return schema().start.encode(settings).finish();
+}
+
+/**
+ * A whole `Request { start }`. Fields of a message may come in any order, so the settings, encoded before, simply
+ * follow the command.
+ */
+export function encodeStart(command: StartCommand, settings: Uint8Array): Uint8Array {
+  const head = schema().start.encode(command).finish();
+  const length = head.length + settings.length;
+  const packet = Buffer.allocUnsafe(1 + 5 + length);
+  packet[0] = START_TAG;
+  const start = writeVarint(packet, 1, length);
+  packet.set(head, start);
+  packet.set(settings, start + head.length);
+  return packet.subarray(0, start + length);
+}
+
+/** Returns the offset behind it. */
+function writeVarint(into: Buffer, offset: number, value: number): number {
+  let rest = value;
+  let at = offset;
+  while (rest >= 0x80) {
+    into[at++] = (rest & 0x7f) | 0x80;
+    rest >>>= 7;
+  }
+  into[at++] = rest;
+  return at;
+}
+
+/** Throws `ERR_PROTOCOL` for what is not a reply, and for numbers beyond 2^53. */
+export function decodeReply(packet: Uint8Array): Reply {
+  try {
+    const { reply } = schema();
+    return toReply(reply.toObject(reply.decode(packet), TO_OBJECT) as DecodedReply);
+  } catch (cause) {
+    throw new SandboxError(
+      'ERR_PROTOCOL',
+      'Cannot understand a message of the spawner. App and spawner must come from the same build.',
+      { cause },
+    );
+  }
+}
+
+/** With `oneofs`, `kind` names the member that is there. */
+interface DecodedReply {
+  readonly kind?: string;
+  readonly ready: ReadyMessage;
+  readonly started: { readonly stepId: number };
+  readonly ended: EndedMessage;
+  readonly failed: FailedMessage;
+  readonly probed: ProbedMessage;
+}
+
+function toReply({ kind, ready, started, ended, failed, probed }: DecodedReply): Reply {
+  switch (kind) {
+    case 'ready':
+      return { kind, ready };
+    case 'started':
+      return { kind, stepId: started.stepId };
+    case 'ended':
+      return { kind, ended: withNested(ended) };
+    case 'failed':
+      return { kind, failed };
+    case 'probed':
+      return { kind, probed };
+    default:
+      throw new Error(`reply of unknown kind ${String(kind)}`);
+  }
+}
+
+const TO_OBJECT = { longs: Number, defaults: true, oneofs: true } as const;
+
+/** An absent sub-message means that each of its fields has its default. */
+function withNested(ended: EndedMessage): EndedMessage {
+  const { evidence, usage } = ended as Partial<EndedMessage>;
+  return { ...ended, evidence: evidence ?? NO_EVIDENCE, usage: usage ?? NO_USAGE };
+}
+
+export const NO_EVIDENCE: EvidenceMessage = {
+  oomKills: 0,
+  memoryLimitBytes: 0,
+  processLimitHits: 0,
+  memoryLimitHits: 0,
+  killedProcesses: 0,
+  seccompSyscall: 0,
+  seccompArch: 0,
+  mainExitedFirst: false,
+  killSignal: 0,
+  limitMs: 0,
+  memoryWatched: false,
+};
+export const NO_USAGE: UsageMessage = {
+  queueNs: 0,
+  wallNs: 0,
+  userCpuNs: 0,
+  systemCpuNs: 0,
+  peakMemoryBytes: 0,
+  peakProcesses: 0,
+};

@@ -1,0 +1,275 @@
+import { SandboxError } from '../errors.js';
+import type { ResolvedSpawnerOptions } from '../options/spawner-options.js';
+import type { Policy } from '../policy/policy.js';
+import { decodeReply, encodeConfigure, encodeDefine, encodeForget, encodeKill, encodeStart } from './codec.js';
+import { configureMessage } from './configure.js';
+import { failureOf } from './failure.js';
+import { launchSpawner, type SpawnerProcess, spawnerDied } from './launch.js';
+import type { EndedMessage, KillMessage, ReadyMessage, Reply } from './messages.js';
+import type { Addon, Reactor } from './native.js';
+import { Outbox, type Outgoing, type Pipes, type PipesWanted } from './outbox.js';
+import { type DefinedPolicy, Policies } from './policies.js';
+
+/** What a step wants to hear of its connection. None of it is called from within `start()`, but for `opened` and `failed`. */
+export interface StepListener {
+  /** The step was sent to the spawner; these are the near ends of its pipes. */
+  opened(pipes: Pipes): void;
+  /** The step was released, if it asked to be told. */
+  started(): void;
+  ended(message: EndedMessage): void;
+  failed(error: SandboxError): void;
+  /** It was withdrawn before it had been sent. */
+  withdrawn(): void;
+  data(stream: number, chunk: Buffer | null): void;
+}
+
+export interface StartRequest {
+  readonly file: Buffer;
+  readonly argv: readonly Buffer[];
+  readonly policy: Policy;
+  readonly settings: Uint8Array;
+  readonly pipes: PipesWanted;
+}
+
+interface StepRecord {
+  readonly stepId: number;
+  readonly listener: StepListener;
+  readonly policy: DefinedPolicy;
+  outgoing: Outgoing | undefined;
+  streams: number;
+  over: boolean;
+}
+
+const NO_PIPES: PipesWanted = { stdin: false, stdout: false, stderr: false };
+/** How long a spawner that should end may take, in milliseconds. */
+const CLOSE_GRACE_MS = 5000;
+
+/** The life of one spawner, from its start to its end, as this thread sees it. */
+export class Connection {
+  readonly reactor: Reactor;
+  readonly #outbox: Outbox;
+  readonly #policies: Policies;
+  readonly #steps = new Map<number, StepRecord>();
+  readonly #streams = new Map<number, StepRecord>();
+  readonly #options: ResolvedSpawnerOptions;
+  readonly #launched: Promise<SpawnerProcess>;
+  #ready: ReadyMessage | undefined;
+  #alive = true;
+  #lastStep = 0;
+  #shut = false;
+
+  /** Returns at once; what is sent meanwhile waits in the channel until the spawner reads it. */
+  constructor(addon: Addon, options: ResolvedSpawnerOptions, launch = launchSpawner) {
+    const [near, far] = addon.channel();
+    this.#options = options;
+    this.reactor = addon.createReactor(near, {
+      message: (packet) => {
+        this.#receive(packet);
+      },
+      data: (stream, chunk) => {
+        this.#deliver(stream, chunk);
+      },
+      writable: () => {
+        this.#outbox.flush();
+      },
+      closed: () => {
+        this.#alive = false;
+      },
+    });
+    this.#outbox = new Outbox(this.reactor);
+    this.#policies = new Policies(
+      (policyId, policy) => {
+        this.#send(encodeDefine({ policyId, ...policy }));
+      },
+      (policyId) => {
+        this.#send(encodeForget(policyId));
+      },
+    );
+    this.#send(encodeConfigure(configureMessage(options)));
+    this.#launched = launch(far).finally(() => {
+      addon.close(far);
+    });
+    void this.#watch();
+  }
+
+  /** Whether new steps can be started. */
+  get alive(): boolean {
+    return this.#alive;
+  }
+
+  /** What the spawner said of itself, once it has. */
+  get ready(): ReadyMessage | undefined {
+    return this.#ready;
+  }
+
+  /** Answers the number by which `kill()` knows the step. */
+  start(request: StartRequest, listener: StepListener): number {
+    const stepId = ++this.#lastStep;
+    const policy = this.#policies.lease(request.policy);
+    const record: StepRecord = { stepId, listener, policy, outgoing: undefined, streams: 0, over: false };
+    if (this.#steps.size === 0) this.reactor.ref();
+    this.#steps.set(stepId, record);
+    record.outgoing = {
+      packet: encodeStart({ stepId, policyId: policy.id, file: request.file, argv: request.argv }, request.settings),
+      pipes: request.pipes,
+      deadline: performance.now() + this.#options.queueTimeout,
+      sent: (pipes) => {
+        this.#opened(record, pipes);
+      },
+      failed: (error) => {
+        this.#fail(record, error);
+      },
+    };
+    this.#outbox.send(record.outgoing);
+    return stepId;
+  }
+
+  /** A step that has ended meanwhile is passed over. */
+  kill(message: KillMessage): void {
+    const record = this.#steps.get(message.stepId);
+    if (record === undefined || record.over) return;
+    if (record.outgoing !== undefined && this.#outbox.withdraw(record.outgoing)) {
+      record.over = true;
+      record.listener.withdrawn();
+      this.#settle(record);
+      return;
+    }
+    this.#outbox.sendFirst(this.#plain(encodeKill(message)));
+  }
+
+  /** Stop reading a stream; the step gets EPIPE. */
+  drop(stream: number): void {
+    this.reactor.drop(stream);
+    this.#deliver(stream, null);
+  }
+
+  /** Takes no more steps. Resolves when those that there are have ended, and the spawner's process has. */
+  async close(): Promise<void> {
+    this.#alive = false;
+    this.#shutWhenIdle();
+    const child = await this.#launched.catch(() => undefined);
+    child?.ref();
+    const timer = setTimeout(() => child?.kill(), CLOSE_GRACE_MS);
+    await child?.ended;
+    clearTimeout(timer);
+  }
+
+  #send(packet: Uint8Array): void {
+    this.#outbox.send(this.#plain(packet));
+  }
+
+  #plain(packet: Uint8Array): Outgoing {
+    // A spawner that is gone fails every step by itself; a policy that is too long surfaces with the step that names it.
+    return { packet, pipes: NO_PIPES, deadline: Infinity, sent: () => undefined, failed: () => undefined };
+  }
+
+  #opened(record: StepRecord, pipes: Pipes): void {
+    record.outgoing = undefined;
+    for (const stream of [pipes[1], pipes[2]]) {
+      if (stream < 0) continue;
+      this.#streams.set(stream, record);
+      record.streams++;
+    }
+    record.listener.opened(pipes);
+  }
+
+  #receive(packet: Uint8Array): void {
+    let reply: Reply;
+    try {
+      reply = decodeReply(packet);
+    } catch (error) {
+      this.#failAll(error as SandboxError);
+      return;
+    }
+    switch (reply.kind) {
+      case 'ready':
+        this.#ready = reply.ready;
+        return;
+      case 'started':
+        this.#steps.get(reply.stepId)?.listener.started();
+        return;
+      case 'ended':
+        this.#ended(reply.ended);
+        return;
+      case 'failed': {
+        const error = failureOf(reply.failed, this.#ready);
+        const record = this.#steps.get(reply.failed.stepId);
+        if (record !== undefined) this.#fail(record, error);
+        else if (reply.failed.stepId === 0) this.#failAll(error);
+        return;
+      }
+      case 'probed':
+        return;
+    }
+  }
+
+  #ended(message: EndedMessage): void {
+    const record = this.#steps.get(message.stepId);
+    if (record === undefined || record.over) return;
+    record.over = true;
+    record.listener.ended(message);
+    this.#settle(record);
+    this.#outbox.flush(); // its end gave descriptors back
+  }
+
+  #fail(record: StepRecord, error: SandboxError): void {
+    if (record.over) return;
+    record.over = true;
+    record.listener.failed(error);
+    this.#settle(record);
+  }
+
+  /** The connection is of no use any more: the next step gets another. */
+  #failAll(error: SandboxError): void {
+    this.#alive = false;
+    for (const record of this.#steps.values()) this.#fail(record, error);
+    this.#shutWhenIdle();
+  }
+
+  #deliver(stream: number, chunk: Buffer | null): void {
+    const record = this.#streams.get(stream);
+    if (record === undefined) return;
+    if (chunk === null) {
+      this.#streams.delete(stream);
+      record.streams--;
+    }
+    record.listener.data(stream, chunk);
+    if (chunk === null && record.over) this.#settle(record);
+  }
+
+  /** Forgets a step that has ended and whose pipes are read; lets the event loop go with the last one. */
+  #settle(record: StepRecord): void {
+    if (record.streams > 0 || !this.#steps.delete(record.stepId)) return;
+    this.#policies.release(record.policy);
+    if (this.#steps.size === 0) this.reactor.unref();
+    this.#shutWhenIdle();
+  }
+
+  /** Of a connection that takes no more steps, the last one closes the channel, and the spawner ends by that. */
+  #shutWhenIdle(): void {
+    if (this.#alive || this.#shut || this.#steps.size > 0) return;
+    this.#shut = true;
+    this.#outbox.close();
+    this.reactor.close();
+  }
+
+  /** Waits for the spawner's end, which is always the end of every step it had. */
+  async #watch(): Promise<void> {
+    let error: SandboxError;
+    try {
+      const child = await this.#launched;
+      const how = await child.ended;
+      error = spawnerDied(how, child.lastWords());
+    } catch (cause) {
+      error =
+        cause instanceof SandboxError
+          ? cause
+          : new SandboxError(
+              'ERR_SPAWNER_START',
+              `Cannot start the spawner: ${cause instanceof Error ? cause.message : String(cause)}.`,
+              { cause },
+            );
+    }
+    this.#failAll(error);
+  }
+}

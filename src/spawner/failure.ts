@@ -1,0 +1,140 @@
+import { type ErrorCode, SandboxError } from '../errors.js';
+import { LAYERS, type Layer } from '../layers.js';
+import { systemReason } from '../system-reason.js';
+import { byReason } from '../result/enforced.js';
+import { BY, type By, type FailedMessage, type ReadyMessage, STAGES, type Stage } from './messages.js';
+
+interface Told {
+  readonly path: string;
+  readonly reason: string;
+  readonly layer: Layer;
+  readonly by: By;
+  readonly errno: number;
+  readonly cgroupReason: string;
+}
+
+interface Sentence {
+  readonly code: ErrorCode;
+  readonly says: (told: Told) => string;
+  readonly remedy?: (told: Told) => string;
+}
+
+/** What each stage means to the app. */
+const SENTENCES: Readonly<Record<Stage, Sentence>> = {
+  protocol: {
+    code: 'ERR_PROTOCOL',
+    says: () => 'The spawner could not understand a message.',
+    remedy: () => 'App and spawner must come from the same build: build both again.',
+  },
+  configure: {
+    code: 'ERR_SPAWNER_START',
+    says: ({ path, reason }) => `The spawner could not set itself up${at(path)}: ${reason}.`,
+    remedy: () => 'Check stateDirectory, cgroupParent and uidRange of configureSpawner().',
+  },
+  queueTimeout: {
+    code: 'ERR_QUEUE_TIMEOUT',
+    says: () => 'The step waited for a free sandbox for longer than queueTimeout.',
+    remedy: () => 'Start fewer steps at once, or raise maxConcurrent or queueTimeout of configureSpawner().',
+  },
+  resources: {
+    code: 'ERR_RESOURCES',
+    says: ({ path, reason }) => `Cannot make a sandbox${at(path)}: ${reason}.`,
+    remedy: () =>
+      'Descriptors, processes, memory or identities ran out: start fewer steps at once, or raise the limits of the app.',
+  },
+  maker: {
+    code: 'ERR_SPAWNER_DIED',
+    says: ({ reason }) => `The process that makes the sandboxes of this policy ended: ${reason}.`,
+    remedy: () => 'The next step starts another one.',
+  },
+  mountSource: {
+    code: 'ERR_MOUNT_SOURCE',
+    says: ({ path, reason }) => `Cannot mount ${path}: ${reason}.`,
+    remedy: () => 'Make sure that it exists and that the app may read it, or pass { source, optional: true }.',
+  },
+  mountTarget: {
+    code: 'ERR_MOUNT_TARGET',
+    says: ({ path, reason }) => `Cannot mount something at ${path} inside the sandbox: ${reason}.`,
+    remedy: () => 'Choose a target outside of read-only mounts, or one that exists in them.',
+  },
+  layer: {
+    code: 'ERR_LAYER_UNAVAILABLE',
+    says: ({ layer, reason, by, cgroupReason }) =>
+      `Cannot apply the layer '${layer}': ${whyLayer(by, reason, cgroupReason)}.`,
+    remedy: ({ layer, by }) =>
+      by === 'unspecified'
+        ? `To do without it, pass { allowMissing: ['${layer}'] }.`
+        : `To accept that form, pass { allowWeaker: ['${layer}'] }.`,
+  },
+  workDirectory: {
+    code: 'ERR_WORK_DIRECTORY',
+    says: ({ path, reason }) => `Cannot enter the working directory ${path} inside the sandbox: ${reason}.`,
+    remedy: () => 'Mount it by filesystem.readOnly or filesystem.writable, or choose another cwd.',
+  },
+  commandNotFound: {
+    code: 'ERR_COMMAND_NOT_FOUND',
+    says: ({ path }) => `Cannot find the command ${path} inside the sandbox.`,
+    remedy: () =>
+      'A sandbox shows /usr and the interpreter that was asked for; mount anything else by filesystem.readOnly.',
+  },
+  commandNotExecutable: {
+    code: 'ERR_COMMAND_NOT_EXECUTABLE',
+    says: ({ path, reason }) => `Cannot execute ${path} inside the sandbox: ${reason}.`,
+    remedy: () =>
+      'It must be an executable file that others than its owner may read and execute, and so must be its interpreter.',
+  },
+  execLimits: {
+    code: 'ERR_LIMIT',
+    says: ({ reason }) => `Cannot set the limits of the step: ${reason}.`,
+    remedy: () =>
+      'An app without root cannot raise a limit above its own hard limit (ulimit -H): lower limits.openFiles.',
+  },
+  lost: {
+    code: 'ERR_STEP_LOST',
+    says: () => 'The sandbox ended before it could report what became of its step.',
+    remedy: () => 'Something outside ended it, most often the system when it ran out of memory.',
+  },
+  cgroupLimit: {
+    code: 'ERR_LIMIT',
+    says: ({ path, reason }) => `Cannot write a limit${at(path)}: ${reason}.`,
+    remedy: () =>
+      'Check that the controllers are delegated to the app and that a limit is not below what the system accepts.',
+  },
+  unknownPolicy: { code: 'ERR_PROTOCOL', says: () => 'The spawner does not know the policy of the step.' },
+  observation: {
+    code: 'ERR_LAYER_NOT_OBSERVED',
+    says: ({ layer }) =>
+      `The layer '${layer}' was applied, and looking at the process showed something else; the step was not run.`,
+  },
+};
+
+/** The sentence for what the spawner could not do. */
+export function failureOf(failed: FailedMessage, ready: ReadyMessage | undefined): SandboxError {
+  const stage = STAGES[failed.stage] ?? 'protocol';
+  const told: Told = {
+    path: Buffer.from(failed.path).toString(),
+    reason: failed.errno === 0 ? 'the system gave no reason' : systemReason(failed.errno),
+    layer: LAYERS[failed.layer] ?? 'user',
+    by: BY[failed.by] ?? 'unspecified',
+    errno: failed.errno,
+    cgroupReason: ready?.cgroupReason ?? '',
+  };
+  const { code, says, remedy } = SENTENCES[stage];
+  const concernsLayer = stage === 'layer' || stage === 'observation';
+  return new SandboxError(code, says(told), {
+    layer: concernsLayer ? told.layer : undefined,
+    path: told.path === '' ? undefined : told.path,
+    errno: failed.errno === 0 ? undefined : failed.errno,
+    remedy: remedy?.(told),
+  });
+}
+
+function at(path: string): string {
+  return path === '' ? '' : ` at ${path}`;
+}
+
+function whyLayer(by: By, reason: string, cgroupReason: string): string {
+  if (by === 'unspecified') return cgroupReason === '' ? reason : `${reason}; ${cgroupReason}`;
+  const why = byReason(by, cgroupReason);
+  return `only a weaker form is possible here (${by}${why === undefined ? '' : `: ${why}`})`;
+}

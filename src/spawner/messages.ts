@@ -1,0 +1,229 @@
+/** The messages of proto/control.proto as the codec takes and gives them. Paths and the like are bytes on the wire and text here. */
+
+export const MOUNT_KIND = {
+  readOnly: 0,
+  writable: 1,
+  directory: 2,
+  file: 3,
+  symlink: 4,
+  scratch: 5,
+  device: 6,
+  proc: 7,
+} as const;
+
+export interface MountMessage {
+  readonly kind: number;
+  readonly source?: Buffer;
+  readonly target: Buffer;
+  readonly content?: Buffer;
+  readonly mode?: number;
+  readonly optional?: boolean;
+}
+
+export interface DefineMessage {
+  readonly policyId: number;
+  readonly mounts: readonly MountMessage[];
+  readonly uid: number;
+  readonly gid: number;
+  readonly hostname: Buffer;
+  readonly baseFilter: Uint8Array;
+  readonly stepFilter: Uint8Array;
+  readonly stepFilterNotifies: boolean;
+  readonly scratchBytes: number;
+  readonly scratchInodes: number;
+  readonly hostNetwork: boolean;
+  readonly require: number;
+  readonly allowWeaker: number;
+  readonly allowMissing: number;
+  readonly cover: readonly Buffer[];
+}
+
+export const STDIO = { nullDevice: 0, pipe: 1 } as const;
+
+/** 0 always means: no limit. */
+export interface LimitsMessage {
+  readonly memoryBytes: number;
+  readonly processes: number;
+  readonly cpuTimeMs: number;
+  readonly milliCpus: number;
+  readonly wallTimeMs: number;
+  readonly fileSizeBytes: number;
+  readonly openFiles: number;
+}
+
+/** The part of `Start` that is the same for every step with equal options. */
+export interface StartSettings {
+  readonly env: readonly Buffer[];
+  readonly cwd: Buffer;
+  readonly stdin: number;
+  readonly stdout: number;
+  readonly stderr: number;
+  readonly limits: LimitsMessage;
+  readonly announce: boolean;
+}
+
+/** The part of `Start` that differs from step to step. */
+export interface StartCommand {
+  readonly stepId: number;
+  readonly policyId: number;
+  readonly file: Buffer;
+  readonly argv: readonly Buffer[];
+}
+
+export interface IdRange {
+  readonly start: number;
+  readonly count: number;
+}
+
+export interface ConfigureMessage {
+  readonly stateDirectory: Buffer;
+  readonly uidStart: number;
+  readonly uidCount: number;
+  readonly cgroupParent: Buffer;
+  readonly pool: number;
+  readonly maxConcurrent: number;
+  readonly queueTimeoutMs: number;
+  readonly subordinateUids: readonly IdRange[];
+  readonly subordinateGids: readonly IdRange[];
+  readonly instance: number;
+}
+
+/** `Cause` of the protocol, by number. */
+export const CAUSES = [
+  'exit',
+  'signal',
+  'oom',
+  'wallTimeout',
+  'cpuTimeout',
+  'idleTimeout',
+  'outputLimit',
+  'invalidOutput',
+  'seccomp',
+  'aborted',
+  'killed',
+  'destroyed',
+] as const;
+
+export interface KillMessage {
+  readonly stepId: number;
+  readonly cause: number;
+  readonly signal: number;
+  readonly graceMs: number;
+}
+
+export interface ReadyMessage {
+  readonly privileged: boolean;
+  readonly leasesIdentity: boolean;
+  readonly cgroupVersion: number;
+  readonly cgroupReason: string;
+  readonly cgroupControllers: number;
+  readonly pid: number;
+}
+
+export interface EvidenceMessage {
+  readonly oomKills: number;
+  readonly memoryLimitBytes: number;
+  readonly processLimitHits: number;
+  readonly memoryLimitHits: number;
+  readonly killedProcesses: number;
+  readonly seccompSyscall: number;
+  readonly seccompArch: number;
+  readonly mainExitedFirst: boolean;
+  readonly killSignal: number;
+  readonly limitMs: number;
+  readonly memoryWatched: boolean;
+}
+
+export interface UsageMessage {
+  readonly queueNs: number;
+  readonly wallNs: number;
+  readonly userCpuNs: number;
+  readonly systemCpuNs: number;
+  readonly peakMemoryBytes: number;
+  readonly peakProcesses: number;
+}
+
+export interface LayerStateMessage {
+  readonly state: number;
+  readonly by: number;
+}
+
+export interface EndedMessage {
+  readonly stepId: number;
+  readonly notStarted: boolean;
+  readonly exitCode: number;
+  readonly signal: number;
+  readonly cause: number;
+  readonly scope: number;
+  readonly evidence: EvidenceMessage;
+  readonly usage: UsageMessage;
+  readonly enforced: readonly LayerStateMessage[];
+}
+
+/** `Stage` of the protocol, by number. */
+export const STAGES = [
+  'protocol',
+  'configure',
+  'queueTimeout',
+  'resources',
+  'maker',
+  'mountSource',
+  'mountTarget',
+  'layer',
+  'workDirectory',
+  'commandNotFound',
+  'commandNotExecutable',
+  'execLimits',
+  'lost',
+  'cgroupLimit',
+  'unknownPolicy',
+  'observation',
+] as const;
+export type Stage = (typeof STAGES)[number];
+
+/** `By` of the protocol, by number. */
+export const BY = [
+  'unspecified',
+  'namespace',
+  'cgroup v1',
+  'cgroup v2',
+  'rlimit',
+  'watched',
+  'leased id',
+  'shared id',
+  'kept groups',
+  'filter',
+  'kernel lacks it',
+  'no writable cgroup',
+  'host network',
+  'process status',
+] as const;
+export type By = (typeof BY)[number];
+
+export interface FailedMessage {
+  readonly stepId: number;
+  readonly stage: number;
+  readonly errno: number;
+  readonly path: Uint8Array;
+  readonly layer: number;
+  readonly by: number;
+}
+
+export interface ProbeResultMessage {
+  readonly what: number;
+  readonly works: boolean;
+  readonly errno: number;
+  readonly value: number;
+}
+
+export interface ProbedMessage {
+  readonly probeId: number;
+  readonly results: readonly ProbeResultMessage[];
+}
+
+export type Reply =
+  | { readonly kind: 'ready'; readonly ready: ReadyMessage }
+  | { readonly kind: 'started'; readonly stepId: number }
+  | { readonly kind: 'ended'; readonly ended: EndedMessage }
+  | { readonly kind: 'failed'; readonly failed: FailedMessage }
+  | { readonly kind: 'probed'; readonly probed: ProbedMessage };

@@ -1,0 +1,132 @@
+import { constants } from 'node:os';
+import { SandboxError } from '../errors.js';
+import { systemReason } from '../system-reason.js';
+import type { Reactor } from './native.js';
+
+/** Which of a step's streams are pipes. */
+export interface PipesWanted {
+  readonly stdin: boolean;
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+}
+
+/** Near ends: a descriptor for stdin, stream numbers for the others, -1 where there is none. */
+export type Pipes = readonly [stdin: number, stdout: number, stderr: number];
+
+/** One message on its way, with what to do when it has gone or cannot go. */
+export interface Outgoing {
+  readonly packet: Uint8Array;
+  readonly pipes: PipesWanted;
+  readonly sent: (pipes: Pipes) => void;
+  readonly failed: (error: SandboxError) => void;
+  /** When to give up, on the clock of `performance.now()`. */
+  readonly deadline: number;
+}
+
+const { EAGAIN, EMFILE, ENFILE, ENOMEM, EMSGSIZE, ENOBUFS } = constants.errno;
+/** Too many descriptors in flight; it has this number on every Linux but is not in Node's list. */
+const ETOOMANYREFS = 109;
+const BACK_PRESSURE: ReadonlySet<number> = new Set([EAGAIN, ETOOMANYREFS, ENOBUFS]);
+const OUT_OF_RESOURCES: ReadonlySet<number> = new Set([EMFILE, ENFILE, ENOMEM]);
+/** Descriptors and memory come back without telling us. */
+const RETRY_MS = 20;
+
+/** Messages to the spawner, in order. What the system refuses for a moment waits here instead of failing. */
+export class Outbox {
+  readonly #reactor: Reactor;
+  readonly #waiting: Outgoing[] = [];
+  #retry: NodeJS.Timeout | undefined;
+
+  constructor(reactor: Reactor) {
+    this.#reactor = reactor;
+  }
+
+  send(message: Outgoing): void {
+    if (this.#waiting.length === 0 && this.#trySend(message)) return;
+    this.#waiting.push(message);
+    this.#retryLater();
+  }
+
+  /** Before all that wait: for a message about something that was sent already. */
+  sendFirst(message: Outgoing): void {
+    if (this.#trySend(message)) return;
+    this.#waiting.unshift(message);
+    this.#retryLater();
+  }
+
+  /** Takes back a message that has not gone yet; answers whether it was still there. */
+  withdraw(message: Outgoing): boolean {
+    const index = this.#waiting.indexOf(message);
+    if (index < 0) return false;
+    this.#waiting.splice(index, 1);
+    return true;
+  }
+
+  /** The channel or the system may take more now. */
+  flush(): void {
+    const now = performance.now();
+    for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
+      if (!this.#trySend(next)) {
+        if (now < next.deadline) break;
+        next.failed(waitedTooLong());
+      }
+      this.withdraw(next);
+    }
+    this.#retryLater();
+  }
+
+  /** Nothing goes any more. */
+  close(): void {
+    clearTimeout(this.#retry);
+    this.#waiting.length = 0;
+  }
+
+  /** Answers whether the message is dealt with, for better or worse. */
+  #trySend(message: Outgoing): boolean {
+    const { stdin, stdout, stderr } = message.pipes;
+    const answer = this.#reactor.send(message.packet, stdin, stdout, stderr);
+    if (typeof answer !== 'number') {
+      message.sent(answer);
+      return true;
+    }
+    if (BACK_PRESSURE.has(-answer) || OUT_OF_RESOURCES.has(-answer)) return false;
+    message.failed(cannotSend(-answer));
+    return true;
+  }
+
+  #retryLater(): void {
+    clearTimeout(this.#retry);
+    this.#retry = undefined;
+    if (this.#waiting.length === 0) return;
+    this.#retry = setTimeout(() => {
+      this.flush();
+    }, RETRY_MS);
+  }
+}
+
+function waitedTooLong(): SandboxError {
+  return new SandboxError(
+    'ERR_QUEUE_TIMEOUT',
+    'Cannot start the step: the app ran out of descriptors or memory, or the spawner was busy, for longer than queueTimeout.',
+    {
+      remedy: 'Start fewer steps at once, raise the limit of open files (ulimit -n), or raise queueTimeout.',
+    },
+  );
+}
+
+function cannotSend(errno: number): SandboxError {
+  if (errno === EMSGSIZE) {
+    return new SandboxError(
+      'ERR_INVALID_OPTION',
+      'Cannot start the step: its arguments, environment and mounts together are longer than 4 MiB.',
+      {
+        errno,
+        remedy: 'Pass long data by `input` or a file.',
+      },
+    );
+  }
+  return new SandboxError('ERR_SPAWNER_DIED', `Cannot reach the spawner: ${systemReason(errno)}.`, {
+    errno,
+    syscall: 'sendmsg',
+  });
+}
