@@ -1,0 +1,299 @@
+/* The descriptors of one thread's steps. Runs in the app; nothing here blocks, and nothing that a step can do makes it wait.
+ * A pipe is watched only while somebody wants its data: a hung-up pipe that nobody reads would wake the loop for ever. */
+#include "addon/reactor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/control.h"
+#include "common/packet.h"
+
+enum {
+    CHANNEL = -1, /* epoll data that are no stream ids */
+    WAKE = -2,
+    EVENTS = 64,
+    PIPE_SIZE = 1 << 20, /* for pipes that were found full: fewer, larger reads */
+};
+
+static int watch(const struct reactor *reactor, int operation, int fd, uint32_t events, int64_t id)
+{
+    struct epoll_event event = {.events = events, .data.u64 = (uint64_t)id};
+    return epoll_ctl(reactor->epoll, operation, fd, &event);
+}
+
+static void set_watched(struct reactor *reactor, struct stream *stream, int64_t id, bool wanted)
+{
+    if (stream->watched != wanted && !watch(reactor, wanted ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, stream->fd, EPOLLIN, id))
+        stream->watched = wanted;
+}
+
+static void end_stream(struct reactor *reactor, int64_t id)
+{
+    struct stream *stream = find_stream(&reactor->streams, id);
+    set_watched(reactor, stream, id, false);
+    remove_stream(&reactor->streams, id);
+    reactor->events->data(reactor->owner, id, NULL, 0);
+}
+
+/* One read. Whether there may be more, and the stream still wants it. */
+static bool read_once(struct reactor *reactor, int64_t id)
+{
+    struct stream *stream = find_stream(&reactor->streams, id);
+    if (!stream || !stream->watched)
+        return false;
+    ssize_t length = read(stream->fd, reactor->space, READ_SIZE);
+    if (length < 0 && errno == EINTR)
+        return true;
+    if (length < 0 && errno == EAGAIN && !stream->draining)
+        return false;
+    if (length <= 0) {
+        end_stream(reactor, id);
+        return false;
+    }
+    if (length >= 65536 && !stream->large) {
+        stream->large = true;
+        fcntl(stream->fd, F_SETPIPE_SZ, PIPE_SIZE); /* refused beyond the user's share: then it stays as it is */
+    }
+    reactor->events->data(reactor->owner, id, reactor->space, (size_t)length);
+    return reactor->open;
+}
+
+static void read_stream(struct reactor *reactor, int64_t id, bool hung_up)
+{
+    while (read_once(reactor, id) && hung_up) {
+    }
+}
+
+static void run_drains(struct reactor *reactor)
+{
+    for (size_t i = 0; i < reactor->drain_count && reactor->open; i++)
+        read_stream(reactor, reactor->drains[i], true);
+    reactor->drain_count = 0;
+}
+
+static void close_channel(struct reactor *reactor)
+{
+    if (reactor->channel < 0)
+        return;
+    watch(reactor, EPOLL_CTL_DEL, reactor->channel, 0, CHANNEL);
+    close(reactor->channel);
+    reactor->channel = -1;
+}
+
+static void read_channel(struct reactor *reactor, uint32_t events)
+{
+    if (events & EPOLLOUT) {
+        watch(reactor, EPOLL_CTL_MOD, reactor->channel, EPOLLIN, CHANNEL);
+        reactor->events->writable(reactor->owner);
+    }
+    for (int i = 0; i < EVENTS && reactor->open && reactor->channel >= 0; i++) {
+        struct packet packet;
+        int got = receive_packet(reactor->channel, reactor->space, READ_SIZE, &packet, MSG_DONTWAIT);
+        if (got < 0 && errno == EAGAIN)
+            return;
+        close_packet(&packet); /* the spawner sends none */
+        if (got <= 0) {
+            close_channel(reactor);
+            reactor->events->closed(reactor->owner);
+            return;
+        }
+        reactor->events->message(reactor->owner, reactor->space, packet.length);
+    }
+}
+
+static void dispatch(uv_handle_t *handle, int status, int unused)
+{
+    struct reactor *reactor = handle->data;
+    struct epoll_event events[EVENTS];
+    uint64_t count;
+    (void)status;
+    (void)unused;
+    reactor->dispatching = true;
+    int ready = epoll_wait(reactor->epoll, events, EVENTS, 0);
+    for (int i = 0; i < ready && reactor->open; i++) {
+        int64_t id = (int64_t)events[i].data.u64;
+        if (id == CHANNEL)
+            read_channel(reactor, events[i].events);
+        else if (id == WAKE)
+            (void)!read(reactor->wake, &count, sizeof(count));
+        else
+            read_stream(reactor, id, (events[i].events & EPOLLHUP) != 0);
+    }
+    run_drains(reactor);
+    reactor->dispatching = false;
+}
+
+int open_reactor(struct reactor *reactor, uv_loop_t *loop, int channel, const struct reactor_events *events, void *owner)
+{
+    *reactor = (struct reactor){.events = events, .owner = owner, .channel = channel, .open = true};
+    reactor->epoll = epoll_create1(EPOLL_CLOEXEC);
+    reactor->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    reactor->space = malloc(READ_SIZE);
+    reactor->handle = calloc(1, uv_handle_size(UV_POLL_TYPE));
+    bool ok = reactor->epoll >= 0 && reactor->wake >= 0 && reactor->space && reactor->handle &&
+              !watch(reactor, EPOLL_CTL_ADD, channel, EPOLLIN, CHANNEL) &&
+              !watch(reactor, EPOLL_CTL_ADD, reactor->wake, EPOLLIN, WAKE);
+    if (ok) {
+        int failed = uv_poll_init(loop, reactor->handle, reactor->epoll);
+        if (!failed) {
+            reactor->handle->data = reactor;
+            uv_unref(reactor->handle);
+            return uv_poll_start(reactor->handle, UV_READABLE_EVENT, dispatch);
+        }
+        errno = -failed;
+    }
+    int error = errno;
+    close(reactor->epoll);
+    close(reactor->wake);
+    close(channel);
+    free(reactor->space);
+    free(reactor->handle);
+    return -error;
+}
+
+void close_reactor(struct reactor *reactor, void (*done)(uv_handle_t *handle))
+{
+    reactor->open = false;
+    uv_poll_stop(reactor->handle);
+    close_channel(reactor);
+    remove_streams(&reactor->streams);
+    close(reactor->wake);
+    close(reactor->epoll);
+    free(reactor->drains);
+    reactor->drains = NULL;
+    reactor->drain_count = reactor->drain_room = 0;
+    uv_close(reactor->handle, done);
+}
+
+/* The packet itself, or the mark that the message is in a sealed memfd. */
+static int memory_file(const uint8_t *data, size_t length)
+{
+    int fd = memfd_create("message", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    for (size_t done = 0; fd >= 0 && done < length;) {
+        ssize_t n = write(fd, data + done, length - done);
+        if (n <= 0) {
+            close_descriptor(&fd);
+            return -1;
+        }
+        done += (size_t)n;
+    }
+    if (fd >= 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
+        close_descriptor(&fd);
+    return fd;
+}
+
+/* near[i] is ours, far the step's; stdin (0) is read by the step, the others written. */
+static int make_pipes(const bool wanted[3], int near[3], int *far, size_t *far_count)
+{
+    for (int i = 0; i < 3; i++) {
+        int ends[2];
+        near[i] = -1;
+        if (!wanted[i])
+            continue;
+        if (pipe2(ends, O_CLOEXEC))
+            return -1;
+        near[i] = ends[i == 0];
+        far[(*far_count)++] = ends[i != 0];
+        if (fcntl(near[i], F_SETFL, O_NONBLOCK))
+            return -1;
+    }
+    return 0;
+}
+
+static int send_with(const struct reactor *reactor, const uint8_t *data, size_t length, const int *far, size_t far_count)
+{
+    int descriptors[4];
+    size_t count = 0;
+    uint8_t mark = 0;
+    struct iovec part = {(void *)(uintptr_t)data, length};
+    autoclose int file = -1;
+    if (length > PACKET_LIMIT) {
+        file = memory_file(data, length);
+        if (file < 0)
+            return -1;
+        descriptors[count++] = file;
+        part = (struct iovec){&mark, 1};
+    }
+    for (size_t i = 0; i < far_count; i++)
+        descriptors[count++] = far[i];
+    return send_packet(reactor->channel, &part, 1, descriptors, count, MSG_DONTWAIT);
+}
+
+int reactor_send(struct reactor *reactor, const uint8_t *data, size_t length, const bool wanted[3], int64_t out[3])
+{
+    int near[3] = {-1, -1, -1}, far[3] = {-1, -1, -1};
+    size_t far_count = 0;
+    out[0] = out[1] = out[2] = -1;
+    errno = length > MESSAGE_LIMIT ? EMSGSIZE : EPIPE;
+    bool possible = length > 0 && length <= MESSAGE_LIMIT && reactor->channel >= 0;
+    bool done = possible && !make_pipes(wanted, near, far, &far_count) && !send_with(reactor, data, length, far, far_count);
+    int error = errno;
+    for (size_t i = 0; i < far_count; i++)
+        close_descriptor(&far[i]);
+    if (done) {
+        out[0] = near[0];
+        for (int i = 1; i < 3; i++) {
+            if (near[i] >= 0 && (out[i] = add_stream(&reactor->streams, near[i])) < 0)
+                close_descriptor(&near[i]); /* the step will find its pipe broken; the caller sees -1 */
+        }
+        return 0;
+    }
+    for (int i = 0; i < 3; i++)
+        close_descriptor(&near[i]);
+    if (possible && (error == EAGAIN || error == ETOOMANYREFS))
+        watch(reactor, EPOLL_CTL_MOD, reactor->channel, EPOLLIN | EPOLLOUT, CHANNEL);
+    return -error;
+}
+
+void reactor_resume(struct reactor *reactor, int64_t id)
+{
+    struct stream *stream = find_stream(&reactor->streams, id);
+    if (!stream)
+        return;
+    set_watched(reactor, stream, id, true);
+    if (stream->draining)
+        reactor_drain(reactor, id);
+}
+
+void reactor_pause(struct reactor *reactor, int64_t id)
+{
+    struct stream *stream = find_stream(&reactor->streams, id);
+    if (stream)
+        set_watched(reactor, stream, id, false);
+}
+
+void reactor_drain(struct reactor *reactor, int64_t id)
+{
+    struct stream *stream = find_stream(&reactor->streams, id);
+    if (!stream)
+        return;
+    stream->draining = true;
+    if (reactor->drain_count == reactor->drain_room) {
+        size_t room = reactor->drain_room ? reactor->drain_room * 2 : 16;
+        int64_t *drains = realloc(reactor->drains, room * sizeof(*drains));
+        if (!drains)
+            return;
+        reactor->drains = drains;
+        reactor->drain_room = room;
+    }
+    reactor->drains[reactor->drain_count++] = id;
+    uint64_t one = 1;
+    if (!reactor->dispatching)
+        (void)!write(reactor->wake, &one, sizeof(one));
+}
+
+void reactor_drop(struct reactor *reactor, int64_t id)
+{
+    struct stream *stream = find_stream(&reactor->streams, id);
+    if (!stream)
+        return;
+    set_watched(reactor, stream, id, false);
+    remove_stream(&reactor->streams, id);
+}

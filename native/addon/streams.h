@@ -1,0 +1,32 @@
+/* The read ends of the steps' pipes: a table of numbered streams. */
+#ifndef STREAMS_H
+#define STREAMS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct stream {
+    int fd;               /* -1: free */
+    uint32_t generation;  /* so that an old id never names a new stream */
+    bool watched;         /* in epoll */
+    bool draining;        /* nobody can write any more: an empty pipe is the end */
+    bool large;           /* its pipe has been enlarged */
+    uint32_t next_free;
+};
+
+struct streams {
+    struct stream *table;
+    uint32_t room, first_free;
+};
+
+enum { STREAM_INDEX_BITS = 20, STREAM_NONE = (1 << STREAM_INDEX_BITS) - 1 };
+
+/* A new id, or -1 (errno). Takes the descriptor. */
+int64_t add_stream(struct streams *streams, int fd);
+/* NULL when the id names none (any more). */
+struct stream *find_stream(struct streams *streams, int64_t id);
+void remove_stream(struct streams *streams, int64_t id); /* closes */
+void remove_streams(struct streams *streams);
+
+#endif

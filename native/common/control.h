@@ -1,0 +1,139 @@
+/* The messages of proto/control.proto that the native core reads and writes. */
+#ifndef CONTROL_H
+#define CONTROL_H
+
+#include "common/wire.h"
+
+enum {
+    MESSAGE_LIMIT = 4 << 20,  /* bytes of one message */
+    PACKET_LIMIT = 48 << 10,  /* above it a message travels in a memfd */
+    MOUNT_LIMIT = 512,        /* entries of a policy */
+    COVER_LIMIT = 64,
+    PATH_LIMIT = 4095,
+    FILTER_LIMIT = 4096 * 8,  /* BPF_MAXINSNS instructions */
+    ARGUMENT_LIMIT = 100000,  /* argv and env entries */
+};
+
+enum request_kind {
+    REQUEST_NONE,
+    REQUEST_CONFIGURE,
+    REQUEST_DEFINE,
+    REQUEST_START,
+    REQUEST_KILL,
+    REQUEST_PROBE,
+    REQUEST_FORGET,
+};
+
+struct id_range {
+    uint32_t start;
+    uint32_t count;
+};
+
+struct configure {
+    struct bytes state_directory;
+    struct bytes cgroup_parent;
+    uint32_t uid_start, uid_count;
+    uint32_t pool, max_concurrent, queue_timeout_ms;
+    struct id_range subordinate_uids, subordinate_gids; /* the largest of those offered */
+    uint64_t instance;
+};
+
+struct mount_entry {
+    uint32_t kind; /* enum kind */
+    struct bytes source, target, content;
+    uint32_t mode;
+    bool optional;
+    bool no_exec;
+};
+
+struct define {
+    uint32_t policy_id;
+    uint32_t uid, gid;
+    struct bytes hostname, base_filter, step_filter;
+    bool step_filter_notifies, host_network;
+    uint64_t scratch_bytes, scratch_inodes;
+    uint32_t require, allow_weaker, allow_missing;
+    size_t mount_count, cover_count;
+    struct mount_entry mounts[MOUNT_LIMIT];
+    struct bytes cover[COVER_LIMIT];
+};
+
+struct limits {
+    uint64_t memory_bytes, cpu_time_ms, wall_time_ms, file_size_bytes;
+    uint32_t processes, milli_cpus, open_files;
+};
+
+struct start {
+    uint64_t step_id;
+    uint32_t policy_id;
+    struct bytes file, cwd;
+    uint32_t standard[3]; /* enum stdio of stdin, stdout, stderr */
+    struct limits limits;
+    bool announce;
+    size_t argv_count, env_count;
+};
+
+struct kill_request {
+    uint64_t step_id, grace_ms;
+    uint32_t cause, signal;
+};
+
+/* What kind of request `message` is, and its body; REQUEST_NONE when it cannot be understood. */
+enum request_kind read_request(struct bytes message, struct bytes *body);
+
+/* Each returns 0, or -1 when the body is not of its form. The bytes stay where they are. */
+int read_configure(struct bytes body, struct configure *out);
+int read_define(struct bytes body, struct define *out);
+int read_start(struct bytes body, struct start *out);
+int read_kill(struct bytes body, struct kill_request *out);
+int read_id(struct bytes body, uint32_t *out); /* Probe, Forget */
+
+/* Copies argv and env of a Start that read_start has accepted into `text`, NUL-ended, and points the lists at them.
+ * The lists have room for the counts of `start` and a closing NULL; text has room for the whole body. */
+void read_arguments(struct bytes body, char **argv, char **env, char *text);
+
+struct layer_state {
+    uint32_t state; /* enum state */
+    uint32_t by;    /* enum by */
+};
+
+struct evidence {
+    uint32_t oom_kills, process_limit_hits, killed_processes, seccomp_syscall, seccomp_arch, kill_signal;
+    uint64_t memory_limit_bytes, memory_limit_hits, limit_ms;
+    bool main_exited_first, memory_watched;
+};
+
+struct usage {
+    uint64_t queue_ns, wall_ns, user_cpu_ns, system_cpu_ns, peak_memory_bytes;
+    uint32_t peak_processes;
+};
+
+struct ended {
+    uint64_t step_id;
+    bool not_started;
+    uint32_t exit_code, signal, cause, scope;
+    struct evidence evidence;
+    struct usage usage;
+    struct layer_state enforced[LAYER_COUNT];
+};
+
+struct ready {
+    bool privileged, leases_identity;
+    uint32_t cgroup_version, cgroup_controllers, pid;
+    char cgroup_reason[256];
+};
+
+struct probe_result {
+    uint32_t what; /* enum what */
+    bool works;
+    int32_t error;
+    int64_t value;
+};
+
+void write_ready(struct writer *writer, const struct ready *ready);
+void write_started(struct writer *writer, uint64_t step_id);
+void write_ended(struct writer *writer, const struct ended *ended);
+void write_failed(struct writer *writer, uint64_t step_id, const struct failure *failure);
+void write_probed(struct writer *writer, uint32_t probe_id, const struct probe_result *results, size_t count);
+
+#endif

@@ -1,0 +1,32 @@
+/* Packets with descriptors over SOCK_SEQPACKET sockets. */
+#ifndef PACKET_H
+#define PACKET_H
+
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "common/common.h"
+
+enum { PACKET_DESCRIPTORS = 16 };
+
+struct packet {
+    size_t length;
+    int descriptors[PACKET_DESCRIPTORS];
+    size_t descriptor_count;
+    bool truncated; /* bytes or descriptors were lost: no room for them here */
+    pid_t sender;   /* as this process's pid namespace sees it; 0 when the socket does not tell (SO_PASSCRED) */
+};
+
+/* Returns 1 for a packet, 0 at the end, -1 on error (EAGAIN: nothing there). Descriptors arrive close-on-exec. */
+int receive_packet(int socket, void *data, size_t size, struct packet *packet, int flags);
+
+/* Closes the descriptors of the packet that nobody took (those not set to -1). */
+void close_packet(struct packet *packet);
+
+int send_packet(int socket, const struct iovec *parts, size_t part_count, const int *descriptors, size_t descriptor_count,
+                int flags);
+
+/* SOCK_SEQPACKET, close-on-exec. */
+int packet_pair(int pair[2]);
+
+#endif

@@ -1,0 +1,274 @@
+/* One cgroup: made, limited, read, used again, removed. Runs in the spawner. The kernel's files are trusted; that a v1
+ * hierarchy has a file and another kernel has not is expected, and every use says what its absence means. */
+#include "limits/cgroup.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+
+enum { MEMORY, PIDS, CPU, CPUACCT };
+
+static size_t hierarchy(const struct cgroups *all, size_t v1)
+{
+    return all->version == 2 ? 0 : v1;
+}
+
+static int open_in(const struct cgroups *all, const struct cgroup *cgroup, size_t v1, const char *file, int flags)
+{
+    char path[96];
+    int parent = all->parents[hierarchy(all, v1)];
+    if (parent < 0) {
+        errno = ENOENT;
+        return -1;
+    }
+    snprintf(path, sizeof(path), "%s/%s", cgroup->name, file);
+    return openat(parent, path, flags | O_CLOEXEC);
+}
+
+static int set_text(const struct cgroups *all, const struct cgroup *cgroup, size_t v1, const char *file, const char *text)
+{
+    autoclose int fd = open_in(all, cgroup, v1, file, O_WRONLY);
+    size_t length = strlen(text);
+    return fd >= 0 && write(fd, text, length) == (ssize_t)length ? 0 : -1;
+}
+
+static int set_number(const struct cgroups *all, const struct cgroup *cgroup, size_t v1, const char *file, uint64_t value)
+{
+    char text[24];
+    snprintf(text, sizeof(text), "%" PRIu64, value);
+    return set_text(all, cgroup, v1, file, text);
+}
+
+/* The number behind `name` in a list of "name number" lines, or the whole text as a number when name is NULL. */
+static uint64_t number_in(const char *text, const char *name)
+{
+    if (!name)
+        return strtoull(text, NULL, 10);
+    size_t length = strlen(name);
+    for (const char *line = text; *line;) {
+        if (!strncmp(line, name, length) && line[length] == ' ')
+            return strtoull(line + length, NULL, 10);
+        line += strcspn(line, "\n");
+        line += *line == '\n';
+    }
+    return 0;
+}
+
+static uint64_t read_number(int fd, const char *name)
+{
+    char text[512];
+    return fd < 0 || read_descriptor(fd, text, sizeof(text)) < 0 ? 0 : number_in(text, name);
+}
+
+static uint64_t read_number_of(const struct cgroups *all, const struct cgroup *cgroup, size_t v1, const char *file)
+{
+    autoclose int fd = open_in(all, cgroup, v1, file, O_RDONLY);
+    return read_number(fd, NULL);
+}
+
+/* Asks the kernel to write to an eventfd whenever the cgroup is out of memory. */
+static int watch_v1(const struct cgroups *all, struct cgroup *cgroup)
+{
+    char text[32];
+    cgroup->oom_notice = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (cgroup->oom_notice < 0)
+        return -1;
+    snprintf(text, sizeof(text), "%d %d", cgroup->oom_notice, cgroup->memory_events);
+    return set_text(all, cgroup, MEMORY, "cgroup.event_control", text);
+}
+
+static int open_v1(const struct cgroups *all, struct cgroup *cgroup)
+{
+    for (size_t i = 0; i < HIERARCHIES; i++) {
+        if (all->parents[i] < 0)
+            continue;
+        int fd = open_in(all, cgroup, i, "tasks", O_WRONLY);
+        if (fd < 0)
+            return -1;
+        cgroup->attach[cgroup->attach_count++] = fd;
+    }
+    cgroup->memory_events = open_in(all, cgroup, MEMORY, "memory.oom_control", O_RDONLY);
+    cgroup->memory_peak = open_in(all, cgroup, MEMORY, "memory.max_usage_in_bytes", O_RDWR);
+    cgroup->cpu = open_in(all, cgroup, CPUACCT, "cpuacct.usage_user", O_RDONLY);
+    cgroup->cpu_system = open_in(all, cgroup, CPUACCT, "cpuacct.usage_sys", O_RDONLY);
+    cgroup->pids_events = open_in(all, cgroup, PIDS, "pids.events", O_RDONLY);
+    return all->controllers & 1u << LAYER_MEMORY ? watch_v1(all, cgroup) : 0;
+}
+
+static int open_v2(const struct cgroups *all, struct cgroup *cgroup)
+{
+    cgroup->attach[0] = openat(all->parents[0], cgroup->name, O_DIRECTORY | O_CLOEXEC);
+    if (cgroup->attach[0] < 0)
+        return -1;
+    cgroup->attach_count = 1;
+    cgroup->memory_events = open_in(all, cgroup, 0, "memory.events", O_RDONLY);
+    cgroup->memory_peak = open_in(all, cgroup, 0, "memory.peak", O_RDONLY);
+    cgroup->cpu = open_in(all, cgroup, 0, "cpu.stat", O_RDONLY);
+    cgroup->pids_events = open_in(all, cgroup, 0, "pids.events", O_RDONLY);
+    if (cgroup->memory_events < 0)
+        return -1;
+    cgroup->oom_notice = fcntl(cgroup->memory_events, F_DUPFD_CLOEXEC, 0);
+    /* All die together: what one process of a command was killed for, the command was. */
+    if (set_text(all, cgroup, 0, "memory.oom.group", "1"))
+        return -1;
+    return set_text(all, cgroup, 0, "memory.swap.max", "0") && errno != ENOENT ? -1 : 0;
+}
+
+int make_cgroup(const struct cgroups *all, struct cgroup *cgroup, uint32_t number)
+{
+    *cgroup = (struct cgroup){.attach = {-1, -1, -1, -1},
+                              .memory_events = -1,
+                              .memory_peak = -1,
+                              .cpu = -1,
+                              .cpu_system = -1,
+                              .pids_events = -1,
+                              .oom_notice = -1,
+                              .made = true};
+    snprintf(cgroup->name, sizeof(cgroup->name), "%u", number);
+    for (size_t i = 0; i < HIERARCHIES; i++) {
+        if (all->parents[i] >= 0 && mkdirat(all->parents[i], cgroup->name, 0755) && errno != EEXIST)
+            return -1;
+    }
+    return all->version == 2 ? open_v2(all, cgroup) : all->version == 1 ? open_v1(all, cgroup) : 0;
+}
+
+void remove_cgroup(const struct cgroups *all, struct cgroup *cgroup)
+{
+    if (!cgroup->made)
+        return;
+    int *const descriptors[] = {&cgroup->memory_events, &cgroup->memory_peak, &cgroup->cpu,
+                                &cgroup->cpu_system,    &cgroup->pids_events, &cgroup->oom_notice};
+    for (size_t i = 0; i < LENGTH(descriptors); i++)
+        close_descriptor(descriptors[i]);
+    for (size_t i = 0; i < HIERARCHIES; i++) {
+        close_descriptor(&cgroup->attach[i]);
+        if (all->parents[i] >= 0)
+            unlinkat(all->parents[i], cgroup->name, AT_REMOVEDIR);
+    }
+    cgroup->made = false;
+}
+
+static void read_absolute(const struct cgroups *all, const struct cgroup *cgroup, struct counters *out)
+{
+    *out = (struct counters){0};
+    char text[1024];
+    if (all->version == 2) {
+        if (cgroup->cpu >= 0 && read_descriptor(cgroup->cpu, text, sizeof(text)) > 0) {
+            out->user_ns = number_in(text, "user_usec") * 1000;
+            out->system_ns = number_in(text, "system_usec") * 1000;
+        }
+        if (cgroup->memory_events >= 0 && read_descriptor(cgroup->memory_events, text, sizeof(text)) > 0) {
+            out->oom_kills = number_in(text, "oom_kill");
+            out->limit_hits = number_in(text, "oom"); /* `max` counts reclaim too, which harms nobody */
+        }
+    } else if (all->version == 1) {
+        out->user_ns = read_number(cgroup->cpu, NULL);
+        out->system_ns = read_number(cgroup->cpu_system, NULL);
+        out->oom_kills = read_number(cgroup->memory_events, "oom_kill");
+        out->limit_hits = out->oom_kills ? read_number_of(all, cgroup, MEMORY, "memory.failcnt") : 0;
+    }
+    out->fork_refusals = read_number(cgroup->pids_events, "max");
+    out->peak_bytes = read_number(cgroup->memory_peak, NULL);
+}
+
+int begin_cgroup(const struct cgroups *all, struct cgroup *cgroup)
+{
+    if (all->version == 1 && cgroup->memory_peak >= 0 && pwrite(cgroup->memory_peak, "0", 1, 0) != 1)
+        return -1;
+    read_absolute(all, cgroup, &cgroup->begun);
+    if (all->version == 1)
+        cgroup->begun.limit_hits = read_number_of(all, cgroup, MEMORY, "memory.failcnt");
+    return 0;
+}
+
+void read_counters(const struct cgroups *all, const struct cgroup *cgroup, struct counters *out)
+{
+    read_absolute(all, cgroup, out);
+    out->user_ns -= cgroup->begun.user_ns;
+    out->system_ns -= cgroup->begun.system_ns;
+    out->oom_kills -= cgroup->begun.oom_kills;
+    out->limit_hits -= out->limit_hits > cgroup->begun.limit_hits ? cgroup->begun.limit_hits : out->limit_hits;
+    out->fork_refusals -= cgroup->begun.fork_refusals;
+}
+
+static int limit_memory(const struct cgroups *all, const struct cgroup *cgroup, uint64_t bytes)
+{
+    if (all->version == 2)
+        return bytes ? set_number(all, cgroup, 0, "memory.max", bytes) : set_text(all, cgroup, 0, "memory.max", "max");
+    char text[24];
+    snprintf(text, sizeof(text), bytes ? "%" PRIu64 : "-1", bytes);
+    static const char MEMORY_LIMIT[] = "memory.limit_in_bytes", WITH_SWAP[] = "memory.memsw.limit_in_bytes";
+    /* memory <= memory + swap must hold at every moment: whichever way we come from, one of the two orders works. */
+    if (set_text(all, cgroup, MEMORY, MEMORY_LIMIT, text) &&
+        (set_text(all, cgroup, MEMORY, WITH_SWAP, text) || set_text(all, cgroup, MEMORY, MEMORY_LIMIT, text)))
+        return -1;
+    return set_text(all, cgroup, MEMORY, WITH_SWAP, text) && errno != ENOENT ? -1 : 0;
+}
+
+static int limit_cpus(const struct cgroups *all, const struct cgroup *cgroup, uint32_t milli)
+{
+    char text[48];
+    if (all->version == 1) {
+        snprintf(text, sizeof(text), milli ? "%u" : "-1", milli * 100);
+        return set_text(all, cgroup, CPU, "cpu.cfs_quota_us", text);
+    }
+    snprintf(text, sizeof(text), milli ? "%u 100000" : "max 100000", milli * 100);
+    return set_text(all, cgroup, 0, "cpu.max", text);
+}
+
+static int limit_processes(const struct cgroups *all, const struct cgroup *cgroup, uint32_t most)
+{
+    return most ? set_number(all, cgroup, PIDS, "pids.max", most) : set_text(all, cgroup, PIDS, "pids.max", "max");
+}
+
+int limit_cgroup(const struct cgroups *all, struct cgroup *cgroup, const struct limits *limits, uint32_t extra_processes)
+{
+    struct limits *applied = &cgroup->applied;
+    if (all->controllers & 1u << LAYER_MEMORY && applied->memory_bytes != limits->memory_bytes &&
+        limit_memory(all, cgroup, limits->memory_bytes))
+        return -1;
+    applied->memory_bytes = limits->memory_bytes;
+    uint32_t processes = limits->processes ? limits->processes + extra_processes : 0;
+    if (all->controllers & 1u << LAYER_PROCESSES && applied->processes != processes && limit_processes(all, cgroup, processes))
+        return -1;
+    applied->processes = processes;
+    if (all->controllers & 1u << LAYER_CPU && applied->milli_cpus != limits->milli_cpus && limit_cpus(all, cgroup, limits->milli_cpus))
+        return -1;
+    applied->milli_cpus = limits->milli_cpus;
+    return 0;
+}
+
+enum { CLEAN_BYTES = 4 << 20 };
+
+bool can_reuse(const struct cgroups *all, const struct cgroup *cgroup)
+{
+    /* Page cache that the last step was charged for would be counted against the next. */
+    return all->reusable && read_number_of(all, cgroup, MEMORY, "memory.usage_in_bytes") <= CLEAN_BYTES;
+}
+
+void acknowledge_oom(const struct cgroups *all, const struct cgroup *cgroup)
+{
+    uint64_t count;
+    if (all->version == 1 && read(cgroup->oom_notice, &count, sizeof(count)) < 0)
+        return;
+}
+
+bool is_member(const struct cgroups *all, const struct cgroup *cgroup, const char *text)
+{
+    char tail[64];
+    size_t wanted = 0, found = 0;
+    for (size_t i = 0; i < HIERARCHIES; i++)
+        wanted += all->parents[i] >= 0;
+    for (const char *line = text; *line;) {
+        size_t length = strcspn(line, "\n");
+        const char *base = all->paths[0][0] ? strrchr(all->paths[0], '/') : NULL;
+        int tail_length = base ? snprintf(tail, sizeof(tail), "%s/%s", base, cgroup->name) : 0;
+        if (tail_length > 0 && length >= (size_t)tail_length && !memcmp(line + length - tail_length, tail, (size_t)tail_length))
+            found++;
+        line += length + (line[length] == '\n');
+    }
+    return found >= wanted;
+}

@@ -1,0 +1,62 @@
+/* Control groups: one per sandbox, v2 or v1 (hybrid hosts), behind one face. */
+#ifndef CGROUP_H
+#define CGROUP_H
+
+#include "common/control.h"
+
+enum { HIERARCHIES = 4 }; /* v1: memory, pids, cpu, cpuacct; v2: only the first */
+
+/* Where this spawner's cgroups are. */
+struct cgroups {
+    uint32_t version;     /* 0: none can be written */
+    uint32_t controllers; /* layer mask of MEMORY, PROCESSES, CPU */
+    bool reusable;        /* the peak can be reset, so a cgroup can serve one sandbox after another */
+    int parents[HIERARCHIES];
+    char paths[HIERARCHIES][512]; /* for the record by which a later spawner sweeps; empty when unused */
+    char reason[256];             /* why a controller is missing */
+};
+
+struct counters {
+    uint64_t user_ns, system_ns;
+    uint64_t oom_kills;      /* processes of this cgroup that the kernel's OOM killer ended */
+    uint64_t limit_hits;     /* allocations that ran into this cgroup's own limit */
+    uint64_t fork_refusals;
+    uint64_t peak_bytes;     /* since begin_cgroup */
+    uint64_t peak_processes; /* 0: not known */
+};
+
+struct cgroup {
+    bool made;
+    char name[24];
+    int attach[HIERARCHIES]; /* v1: `tasks` files; v2: [0] the directory */
+    uint32_t attach_count;
+    int memory_events, memory_peak, cpu, cpu_system, pids_events;
+    int oom_notice; /* readable (v1: an eventfd) or exceptional (v2: memory.events) when something was killed */
+    struct limits applied;
+    struct counters begun;
+};
+
+/* Finds or makes a place for this spawner; answers 0 also when there is none (version 0, reason filled). */
+void open_cgroups(struct cgroups *all, const struct configure *configure);
+void remove_cgroups(struct cgroups *all);
+
+/* errno tells what was missing. */
+int make_cgroup(const struct cgroups *all, struct cgroup *cgroup, uint32_t number);
+void remove_cgroup(const struct cgroups *all, struct cgroup *cgroup);
+
+/* Before a step: starts counting anew. */
+int begin_cgroup(const struct cgroups *all, struct cgroup *cgroup);
+int limit_cgroup(const struct cgroups *all, struct cgroup *cgroup, const struct limits *limits, uint32_t extra_processes);
+/* Since begin_cgroup. */
+void read_counters(const struct cgroups *all, const struct cgroup *cgroup, struct counters *out);
+/* After a sandbox: whether the cgroup is empty and clean enough for the next one. */
+bool can_reuse(const struct cgroups *all, const struct cgroup *cgroup);
+/* The v1 notice is a counter that must be read away. */
+void acknowledge_oom(const struct cgroups *all, const struct cgroup *cgroup);
+/* Whether `text`, a /proc/PID/cgroup, shows the cgroup in every hierarchy that is used. */
+bool is_member(const struct cgroups *all, const struct cgroup *cgroup, const char *text);
+
+/* Ends what runs in, and removes, the cgroup directory `path` and those below it, left behind by a spawner that died. */
+void sweep_cgroup(const char *path);
+
+#endif

@@ -1,0 +1,44 @@
+/* Removes the cgroups that a dead spawner left behind. Runs in the spawner at its start, only for records whose lock nobody holds. */
+#include "limits/cgroup.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static void kill_members(int directory)
+{
+    char list[65536];
+    if (!write_file_at(directory, "cgroup.kill", "1") || read_file_at(directory, "cgroup.procs", list, sizeof(list)) < 0)
+        return;
+    for (char *saved, *entry = strtok_r(list, "\n", &saved); entry; entry = strtok_r(NULL, "\n", &saved)) {
+        pid_t pid = (pid_t)strtol(entry, NULL, 10);
+        if (pid > 1)
+            kill(pid, SIGKILL);
+    }
+}
+
+static void remove_patiently(int parent, const char *name)
+{
+    for (int tries = 0; unlinkat(parent, name, AT_REMOVEDIR) && errno == EBUSY && tries < 100; tries++)
+        usleep(10000);
+}
+
+void sweep_cgroup(const char *path)
+{
+    DIR *directory = opendir(path);
+    if (!directory)
+        return;
+    for (const struct dirent *entry; (entry = readdir(directory));) {
+        if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
+            continue;
+        autoclose int child = openat(dirfd(directory), entry->d_name, O_DIRECTORY | O_CLOEXEC);
+        if (child < 0)
+            continue;
+        kill_members(child);
+        remove_patiently(dirfd(directory), entry->d_name);
+    }
+    closedir(directory);
+    remove_patiently(AT_FDCWD, path);
+}

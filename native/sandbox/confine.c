@@ -1,0 +1,124 @@
+/* The layers of one step, applied in order by itself, after fork and before it waits for its job.
+ * Starts as root of a user namespace that owns nothing; ends without any privilege. No allocation, no stdio. */
+#include "sandbox/internal.h"
+
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/landlock.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+#ifndef LANDLOCK_SCOPE_SIGNAL
+#define LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET (1ULL << 0)
+#define LANDLOCK_SCOPE_SIGNAL (1ULL << 1)
+#endif
+
+int install_filter(struct bytes filter, unsigned flags)
+{
+    struct sock_fprog program = {.len = (unsigned short)(filter.length / sizeof(struct sock_filter)),
+                                 .filter = (struct sock_filter *)(uintptr_t)filter.data};
+    return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
+}
+
+/* First victim of any shortage: raising it needs no privilege, lowering it is out of reach behind a read-only /proc. */
+static int prefer_for_oom(int proc, struct failure *failure)
+{
+    return write_file_at(proc, "self/oom_score_adj", "1000") ? fail_layer(failure, LAYER_MEMORY) : 0;
+}
+
+static int limit_resources(struct failure *failure)
+{
+    static const struct {
+        __rlimit_resource_t resource;
+        rlim_t limit;
+    } LIMITS[] = {
+        {RLIMIT_CORE, 0},             /* a dump would be written by the kernel as it likes */
+        {RLIMIT_MEMLOCK, 8u << 20},   /* locked pages are charged, but cannot be reclaimed */
+        {RLIMIT_NICE, 0},             /* no rise in priority */
+        {RLIMIT_RTPRIO, 0},
+        {RLIMIT_MSGQUEUE, 819200},    /* kernel memory per user id */
+        {RLIMIT_SIGPENDING, 8192},
+    };
+    for (size_t i = 0; i < LENGTH(LIMITS); i++) {
+        struct rlimit now;
+        if (getrlimit(LIMITS[i].resource, &now))
+            return fail(failure, STAGE_EXEC_LIMITS, NULL);
+        rlim_t limit = LIMITS[i].limit < now.rlim_max ? LIMITS[i].limit : now.rlim_max;
+        struct rlimit wanted = {limit, limit};
+        if (setrlimit(LIMITS[i].resource, &wanted))
+            return fail(failure, STAGE_EXEC_LIMITS, NULL);
+    }
+    return 0;
+}
+
+static int change_identity(const struct sandbox_start *start, struct failure *failure)
+{
+    /* Where no second id could be mapped the kernel forbids setgroups: the app's groups stay, and the spawner sees and says so. */
+    if (setgroups(0, NULL) && start->identity.leased)
+        return fail_layer(failure, LAYER_GROUPS);
+    uid_t uid = start->policy->uid;
+    gid_t gid = start->policy->gid;
+    return setresgid(gid, gid, gid) || setresuid(uid, uid, uid) ? fail_layer(failure, LAYER_UID) : 0;
+}
+
+static int drop_capabilities(struct failure *failure)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct none[2] = {{0}};
+    if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) || syscall(SYS_capset, &header, none))
+        return fail_layer(failure, LAYER_CAPABILITIES);
+    /* The spawner is about to look at us through /proc; an id change has hidden us. Nothing foreign runs yet, and execve would
+     * make us visible anyway. */
+    return prctl(PR_SET_DUMPABLE, 1) ? fail_layer(failure, LAYER_CAPABILITIES) : 0;
+}
+
+/* What Landlock adds to the namespaces: no signal to init even where it has the same host uid, and no device node ever. */
+static int restrict_by_landlock(bool *restricted, struct failure *failure)
+{
+    struct {
+        uint64_t handled_access_fs, handled_access_net, scoped;
+    } ruleset = {.handled_access_fs = LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_BLOCK};
+    long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+    if (version < 1) {
+        *restricted = false; /* whether that is acceptable, the spawner decides by the policy */
+        return 0;
+    }
+    if (version >= 6)
+        ruleset.scoped = LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET | LANDLOCK_SCOPE_SIGNAL;
+    size_t size = version >= 6 ? sizeof(ruleset) : sizeof(ruleset.handled_access_fs);
+    autoclose int fd = (int)syscall(SYS_landlock_create_ruleset, &ruleset, size, 0);
+    if (fd < 0 || syscall(SYS_landlock_restrict_self, fd, 0))
+        return fail_layer(failure, LAYER_LANDLOCK);
+    *restricted = true;
+    return 0;
+}
+
+static int filter_syscalls(const struct define *policy, int *listener, struct failure *failure)
+{
+    unsigned flags = policy->step_filter_notifies ? SECCOMP_FILTER_FLAG_NEW_LISTENER : 0;
+    int result = install_filter(policy->step_filter, flags);
+    if (result < 0)
+        return fail_layer(failure, LAYER_SECCOMP);
+    *listener = policy->step_filter_notifies ? result : -1;
+    return 0;
+}
+
+int confine_step(const struct sandbox_start *start, int writable_proc, struct confined *confined, struct failure *failure)
+{
+    if (prefer_for_oom(writable_proc, failure) ||                 /* while /proc can be written */
+        limit_resources(failure) ||                               /* while they can still be set as root */
+        change_identity(start, failure) ||                        /* needs CAP_SETUID, CAP_SETGID */
+        drop_capabilities(failure))
+        return -1;
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))                   /* inherited from the maker; asked for again, it costs nothing */
+        return fail_layer(failure, LAYER_NO_NEW_PRIVS);
+    setsid();                                                     /* no terminal, no process group shared with init */
+    return restrict_by_landlock(&confined->landlock, failure) ||
+           filter_syscalls(start->policy, &confined->listener, failure) /* last: it forbids what the others used */
+               ? -1
+               : 0;
+}

@@ -1,0 +1,230 @@
+/* init: pid 1 of one sandbox. Makes it, becomes powerless, forks the step, reaps, and reports how the step ended.
+ * Starts with the spawner's privileges, ends as an unprivileged id in a user namespace that owns nothing. Runs only our code; the processes
+ * below it are hostile, and all they can do to it is end. */
+#include "sandbox/internal.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/if.h>
+#include <linux/keyctl.h>
+#include <linux/securebits.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "common/packet.h"
+
+int report_failure(int socket, const struct failure *failure)
+{
+    struct report report = {.kind = REPORT_FAILED, .failure = *failure};
+    struct iovec part = {&report, sizeof(report)};
+    return send_packet(socket, &part, 1, NULL, 0, 0);
+}
+
+/* "0" is the writer itself: joining by one's own hand spares the kernel a lock that waits for an RCU grace period. */
+static int join_cgroups(const struct sandbox_start *start, struct failure *failure)
+{
+    for (size_t i = 0; i < start->attach_count; i++) {
+        if (write(start->attach[i], "0", 1) != 1)
+            return fail_layer(failure, LAYER_MEMORY);
+        close(start->attach[i]);
+    }
+    return unshare(CLONE_NEWCGROUP) ? fail_layer(failure, LAYER_CGROUP) : 0;
+}
+
+static int raise_loopback(const struct sandbox_start *start, struct failure *failure)
+{
+    if (start->policy->host_network)
+        return 0;
+    autoclose int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP};
+    return fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) ? fail_layer(failure, LAYER_NET) : 0;
+}
+
+static int set_hostname(const struct sandbox_start *start, struct failure *failure)
+{
+    const struct bytes *name = &start->policy->hostname;
+    return sethostname((const char *)name->data, name->length) ? fail_layer(failure, LAYER_UTS) : 0;
+}
+
+static int enter_user_namespace(const struct sandbox_start *start, struct failure *failure)
+{
+    char byte;
+    if (unshare(CLONE_NEWUSER))
+        return fail_layer(failure, LAYER_USER);
+    if (write(start->sync, "u", 1) != 1 || read(start->sync, &byte, 1) != 1)
+        return fail_layer(failure, LAYER_USER);
+    return 0;
+}
+
+static int forbid_namespaces(int proc, struct failure *failure)
+{
+    static const struct {
+        const char *path, *value;
+    } SETTINGS[] = {
+        {"sys/user/max_user_namespaces", "0"}, /* without it none of the others can be had either; they stand for the day a bug is found */
+        {"sys/user/max_mnt_namespaces", "0"},
+        {"sys/user/max_pid_namespaces", "0"},
+        {"sys/user/max_net_namespaces", "0"},
+        {"sys/user/max_ipc_namespaces", "0"},
+        {"sys/user/max_uts_namespaces", "0"},
+        {"sys/user/max_cgroup_namespaces", "0"},
+        {"sys/user/max_time_namespaces", "0"},
+        /* A step could otherwise use up what the kernel gives to the app's own uid. */
+        {"sys/user/max_inotify_instances", "32"},
+        {"sys/user/max_inotify_watches", "8192"},
+        {"sys/user/max_fanotify_groups", "0"},
+        {"sys/user/max_fanotify_marks", "0"},
+    };
+    for (size_t i = 0; i < LENGTH(SETTINGS); i++) {
+        if (write_file_at(proc, SETTINGS[i].path, SETTINGS[i].value) && (errno != ENOENT || i == 0))
+            return fail_layer(failure, LAYER_USER);
+    }
+    return 0;
+}
+
+/* Locked for good: root inside is an id like any other, and no id change ever gives a capability back. */
+enum {
+    SECUREBITS = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP | SECBIT_NO_SETUID_FIXUP_LOCKED |
+                 SECBIT_KEEP_CAPS_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED,
+};
+
+static int drop_bounding_set(struct failure *failure)
+{
+    int capability = 0;
+    while (!prctl(PR_CAPBSET_DROP, capability, 0, 0, 0))
+        capability++;
+    /* EINVAL tells that the kernel knows no more of them; anything else that one stayed. */
+    if (errno != EINVAL || capability <= CAP_AUDIT_READ)
+        return fail_layer(failure, LAYER_CAPABILITIES);
+    return prctl(PR_SET_SECUREBITS, SECUREBITS, 0, 0, 0) ? fail_layer(failure, LAYER_SECUREBITS) : 0;
+}
+
+static int become_root_inside(const struct sandbox_start *start, struct failure *failure)
+{
+    if (!start->identity.leased)
+        return 0; /* the only id there is, is the step's: init has it already */
+    if (setgroups(0, NULL))
+        return fail_layer(failure, LAYER_GROUPS);
+    if (setresgid(0, 0, 0) && start->policy->gid != 0)
+        return fail_layer(failure, LAYER_UID);
+    return setresuid(0, 0, 0) && start->policy->uid != 0 ? fail_layer(failure, LAYER_UID) : 0;
+}
+
+/* All that init may still do: end the processes below it. */
+static int keep_only_kill(struct failure *failure)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2] = {{.effective = 1u << CAP_KILL, .permitted = 1u << CAP_KILL}};
+    if (syscall(SYS_capset, &header, data))
+        return fail_layer(failure, LAYER_CAPABILITIES);
+    return prctl(PR_SET_DUMPABLE, 0) ? fail_layer(failure, LAYER_CAPABILITIES) : 0;
+}
+
+/* Id changes clear PR_SET_PDEATHSIG, so it comes after them; a maker that died in between shows by its pidfd. */
+static int die_with_maker(const struct sandbox_start *start, struct failure *failure)
+{
+    struct pollfd maker = {.fd = start->parent, .events = POLLIN};
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) || poll(&maker, 1, 0) != 0)
+        return fail(failure, STAGE_MAKER, NULL);
+    return 0;
+}
+
+/* The order matters: each row says what it needs. */
+static int make_sandbox(const struct sandbox_start *start, int *proc, struct failure *failure)
+{
+    if (join_cgroups(start, failure) ||          /* first: all that follows is charged to the sandbox */
+        mount_sandbox(start, proc, failure) ||   /* needs the maker's privileges, as do the next two */
+        raise_loopback(start, failure) ||
+        set_hostname(start, failure) ||
+        enter_user_namespace(start, failure) ||  /* the end of those privileges */
+        forbid_namespaces(*proc, failure) ||     /* needs CAP_SYS_RESOURCE in the new namespace */
+        drop_bounding_set(failure) ||            /* needs CAP_SETPCAP */
+        become_root_inside(start, failure) ||    /* needs CAP_SETUID, CAP_SETGID */
+        die_with_maker(start, failure))
+        return -1;
+    /* A keyring of its own for all inside; the app's would be found in every step otherwise. */
+    return syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS ? fail_layer(failure, LAYER_USER) : 0;
+}
+
+static bool reap(pid_t main_pid, siginfo_t *end)
+{
+    siginfo_t info = {0};
+    while (waitid(P_ALL, 0, &info, WEXITED) != 0) {
+        if (errno == ECHILD)
+            return false;
+    }
+    if (info.si_pid == main_pid)
+        *end = info;
+    return true;
+}
+
+/* kill(-1) reaches every process of the namespace but the caller; a fork in progress is restarted or caught by the next round. */
+static uint32_t end_the_rest(void)
+{
+    siginfo_t unused = {0};
+    uint32_t killed = 0;
+    for (;;) {
+        kill(-1, SIGKILL);
+        if (!reap(-1, &unused))
+            return killed;
+        killed++;
+    }
+}
+
+static uint64_t timeval_ns(struct timeval time)
+{
+    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_usec * 1000u;
+}
+
+static void report_end(int socket, const siginfo_t *end, uint32_t killed)
+{
+    struct report report = {.kind = REPORT_ENDED, .wait_code = end->si_code, .wait_status = end->si_status, .killed = killed};
+    struct rusage usage;
+    if (!getrusage(RUSAGE_CHILDREN, &usage)) {
+        report.user_ns = timeval_ns(usage.ru_utime);
+        report.system_ns = timeval_ns(usage.ru_stime);
+        report.peak_bytes = (uint64_t)usage.ru_maxrss * 1024;
+    }
+    struct iovec part = {&report, sizeof(report)};
+    send_packet(socket, &part, 1, NULL, 0, 0);
+}
+
+_Noreturn void init_main(struct sandbox_start *start)
+{
+    struct failure failure = {0};
+    int proc = -1;
+    signal(SIGCHLD, SIG_DFL); /* the maker ignores it, and then nothing could be waited for */
+    if (make_sandbox(start, &proc, &failure)) {
+        report_failure(start->report, &failure);
+        _exit(1);
+    }
+    pid_t step = fork();
+    if (step == 0)
+        step_main(start, proc);
+    if (step < 0 || keep_only_kill(&failure)) {
+        if (step < 0)
+            fail(&failure, STAGE_RESOURCES, NULL);
+        report_failure(start->report, &failure);
+        _exit(1);
+    }
+    int report = start->report;
+    if (report != 3)
+        dup3(report, 3, O_CLOEXEC);
+    close_range(0, 2, 0);
+    close_range(4, ~0u, 0); /* the policy, sockets and /proc of the step are none of init's business */
+    siginfo_t end = {0};
+    while (end.si_pid == 0 && reap(step, &end)) {
+    }
+    uint32_t killed = end_the_rest();
+    report_end(3, &end, killed);
+    _exit(0);
+}

@@ -1,0 +1,241 @@
+/* The maker: makes the sandboxes of one policy, one clone3 each, until the spawner closes its socket or dies.
+ * Runs with the spawner's privileges, in a mount namespace that holds only what its sandboxes show, under the policy's long filter.
+ * It was executed anew, so that no memory of the spawner (other steps' environments) reaches a sandbox. It reads nothing that a step wrote. */
+#include "sandbox/internal.h"
+
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <poll.h>
+
+#include "common/packet.h"
+#include "sandbox/mounts.h"
+
+struct maker {
+    struct define policy;
+    struct tree tree;
+    int self; /* pidfd, for the inits to see that we live */
+};
+
+static int read_policy(struct maker *maker)
+{
+    struct stat status;
+    if (fstat(MAKER_POLICY, &status))
+        return -1;
+    void *memory = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, MAKER_POLICY, 0);
+    if (memory == MAP_FAILED)
+        return -1;
+    close(MAKER_POLICY);
+    return read_define((struct bytes){memory, (size_t)status.st_size}, &maker->policy);
+}
+
+static int map_ids(int proc, pid_t pid, const char *uid_map, const char *gid_map, bool deny_groups)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "%d/setgroups", pid);
+    if (deny_groups && write_file_at(proc, path, "deny") && errno != EPERM)
+        return -1; /* EPERM: an outer namespace has denied it already, for all below it */
+    snprintf(path, sizeof(path), "%d/gid_map", pid);
+    if (write_file_at(proc, path, gid_map))
+        return -1;
+    snprintf(path, sizeof(path), "%d/uid_map", pid);
+    return write_file_at(proc, path, uid_map);
+}
+
+/* The step's id, and 0 for init where there is a second id to give it. */
+static int map_sandbox_ids(const struct maker *maker, pid_t pid, const struct identity *identity)
+{
+    char maps[2][96];
+    uint32_t inside[] = {maker->policy.uid, maker->policy.gid};
+    for (size_t i = 0; i < 2; i++) {
+        int length = snprintf(maps[i], sizeof(maps[i]), "%u %u 1\n", inside[i], identity->step);
+        if (identity->leased && inside[i] != 0)
+            snprintf(maps[i] + length, sizeof(maps[i]) - (size_t)length, "0 %u 1\n", identity->root);
+    }
+    return map_ids(maker->tree.proc, pid, maps[0], maps[1], !identity->leased);
+}
+
+/* A user namespace whose maps show the files of a directory's owner as the step's. It needs a process only while it is made. */
+static int make_idmap(const struct maker *maker, const struct stat *owner, const struct identity *identity)
+{
+    pid_t pid = (pid_t)syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, NULL);
+    if (pid == 0) {
+        for (;;)
+            pause();
+    }
+    if (pid < 0)
+        return -1;
+    char uid_map[64], gid_map[64], path[64];
+    snprintf(uid_map, sizeof(uid_map), "%u %u 1\n", owner->st_uid, identity->step);
+    snprintf(gid_map, sizeof(gid_map), "%u %u 1\n", owner->st_gid, identity->step);
+    snprintf(path, sizeof(path), "%d/ns/user", pid);
+    int idmap = -1;
+    if (!map_ids(maker->tree.proc, pid, uid_map, gid_map, false))
+        idmap = openat(maker->tree.proc, path, O_RDONLY | O_CLOEXEC);
+    int error = errno;
+    kill(pid, SIGKILL);
+    errno = error;
+    return idmap;
+}
+
+static int make_idmaps(const struct maker *maker, const struct identity *identity, int *idmaps, struct failure *failure)
+{
+    char path[PATH_LIMIT + 1];
+    for (size_t i = 0; i < maker->policy.mount_count; i++) {
+        const struct mount_entry *entry = &maker->policy.mounts[i];
+        idmaps[i] = -1;
+        if (entry->kind != MOUNT_WRITABLE || !identity->leased)
+            continue;
+        memcpy(path, entry->target.data, entry->target.length);
+        path[entry->target.length] = 0;
+        struct stat owner;
+        if (stat(path, &owner))
+            return entry->optional && errno == ENOENT ? 0 : fail(failure, STAGE_MOUNT_SOURCE, path);
+        idmaps[i] = make_idmap(maker, &owner, identity);
+        if (idmaps[i] < 0)
+            return fail_layer(failure, LAYER_UID);
+    }
+    return 0;
+}
+
+static pid_t clone_init(const struct maker *maker, const struct make_request *request, int cgroup, int *pidfd)
+{
+    struct clone_args arguments = {
+        .flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PIDFD,
+        .pidfd = (uint64_t)(uintptr_t)pidfd,
+        .exit_signal = SIGCHLD,
+    };
+    if (!maker->policy.host_network)
+        arguments.flags |= CLONE_NEWNET;
+    if (request->cgroup_version == 2) {
+        arguments.flags |= CLONE_INTO_CGROUP;
+        arguments.cgroup = (unsigned)cgroup;
+    }
+    return (pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments));
+}
+
+/* Waits until init asks for its id maps, and writes them. */
+static int serve_init(const struct maker *maker, pid_t pid, int sync, const struct identity *identity, struct failure *failure)
+{
+    char byte;
+    if (read(sync, &byte, 1) != 1)
+        return -1; /* init has told the spawner why */
+    if (map_sandbox_ids(maker, pid, identity))
+        return fail_layer(failure, LAYER_USER);
+    return write(sync, "g", 1) == 1 ? 0 : -1;
+}
+
+static int make(struct maker *maker, const struct make_request *request, struct packet *packet, int *pidfd,
+                struct failure *failure)
+{
+    int idmaps[MOUNT_LIMIT];
+    int pair[2];
+    if (make_idmaps(maker, &request->identity, idmaps, failure))
+        return -1;
+    if (packet_pair(pair))
+        return fail(failure, STAGE_RESOURCES, NULL);
+    autoclose int ours = pair[0];
+    autoclose int theirs = pair[1];
+    int cgroup = request->cgroup_version == 2 ? packet->descriptors[2] : -1;
+    pid_t pid = clone_init(maker, request, cgroup, pidfd);
+    if (pid == 0) {
+        struct sandbox_start start = {.policy = &maker->policy,
+                                      .identity = request->identity,
+                                      .sync = theirs,
+                                      .report = packet->descriptors[0],
+                                      .jobs = packet->descriptors[1],
+                                      .parent = maker->self,
+                                      .idmaps = idmaps};
+        if (request->cgroup_version == 1)
+            start.attach_count = request->cgroup_count;
+        memcpy(start.attach, &packet->descriptors[2], sizeof(int) * start.attach_count);
+        close(ours);
+        init_main(&start);
+    }
+    int error = errno;
+    for (size_t i = 0; i < maker->policy.mount_count; i++)
+        close_descriptor(&idmaps[i]);
+    errno = error;
+    if (pid < 0)
+        return fail(failure, STAGE_RESOURCES, NULL);
+    close_descriptor(&theirs);
+    if (serve_init(maker, pid, ours, &request->identity, failure)) {
+        kill(pid, SIGKILL);
+        close_descriptor(pidfd);
+        return -1;
+    }
+    return 0;
+}
+
+static int reply(const struct make_reply *answer, int pidfd)
+{
+    struct iovec part = {(void *)(uintptr_t)answer, sizeof(*answer)};
+    return send_packet(MAKER_SOCKET, &part, 1, &pidfd, pidfd < 0 ? 0 : 1, 0);
+}
+
+static int serve(struct maker *maker)
+{
+    for (;;) {
+        struct make_request request;
+        struct packet packet;
+        int got = receive_packet(MAKER_SOCKET, &request, sizeof(request), &packet, 0);
+        if (got <= 0)
+            return got;
+        struct make_reply answer = {.sandbox = request.sandbox,
+                                    .root_device = maker->tree.device,
+                                    .root_inode = maker->tree.inode};
+        int pidfd = -1;
+        bool whole = packet.length == sizeof(request) && !packet.truncated && request.cgroup_count <= ATTACH_LIMIT &&
+                     packet.descriptor_count == 2 + request.cgroup_count;
+        errno = EMFILE;
+        if (!whole)
+            fail(&answer.failure, STAGE_RESOURCES, NULL);
+        else
+            answer.made = make(maker, &request, &packet, &pidfd, &answer.failure) == 0;
+        close_packet(&packet);
+        int failed = reply(&answer, pidfd);
+        close_descriptor(&pidfd);
+        if (failed)
+            return -1;
+    }
+}
+
+static int prepare(struct maker *maker, struct failure *failure)
+{
+    signal(SIGCHLD, SIG_IGN); /* inits are reaped by the kernel; the spawner watches them by pidfd */
+    umask(0);
+    if (prctl(PR_SET_NAME, "sandbox-maker") || read_policy(maker))
+        return fail(failure, STAGE_PROTOCOL, NULL);
+    if (build_tree(&maker->policy, &maker->tree, failure))
+        return -1;
+    maker->self = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    if (maker->self < 0)
+        return fail(failure, STAGE_RESOURCES, NULL);
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+        return fail_layer(failure, LAYER_NO_NEW_PRIVS);
+    if (install_filter(maker->policy.base_filter, 0))
+        return fail_layer(failure, LAYER_SECCOMP);
+    return 0;
+}
+
+int maker_main(void)
+{
+    static struct maker maker;
+    struct make_reply answer = {0};
+    struct pollfd spawner = {.fd = MAKER_SOCKET};
+    /* The spawner may have died before PR_SET_PDEATHSIG took hold: then its end is closed. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) || poll(&spawner, 1, 0) < 0 || (spawner.revents & POLLHUP))
+        return 1;
+    if (prepare(&maker, &answer.failure)) {
+        reply(&answer, -1);
+        return 1;
+    }
+    return serve(&maker) ? 1 : 0;
+}

@@ -1,0 +1,166 @@
+/* What each sandbox mounts for itself in its copy of the maker's tree: scratch space, /proc with what it must not tell covered, and writable
+ * directories under the owner's name. Runs in init, with the spawner's privileges, before anything hostile exists. */
+#include "sandbox/internal.h"
+
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "sandbox/mounts.h"
+
+static const char *target_of(const struct mount_entry *entry, char out[PATH_LIMIT + 1])
+{
+    memcpy(out, entry->target.data, entry->target.length);
+    out[entry->target.length] = 0;
+    return out;
+}
+
+static int make_scratch_directory(const char *path, const struct mount_entry *entry, const struct identity *identity)
+{
+    /* Shared ones (sticky) belong to root inside, the others to the step. */
+    uid_t owner = entry->mode & S_ISVTX ? identity->root : identity->step;
+    return mkdir(path, entry->mode) || chown(path, owner, owner) ? -1 : 0;
+}
+
+static bool is_below(struct bytes target, struct bytes directory)
+{
+    return target.length > directory.length && !memcmp(target.data, directory.data, directory.length) &&
+           target.data[directory.length] == '/';
+}
+
+/* Covers what the maker had at the entry's target by the scratch directory, and brings the policy's mounts below it up again. */
+static int attach_scratch(const struct define *policy, const struct mount_entry *entry, int scratch)
+{
+    char path[PATH_LIMIT + 1];
+    int below[MOUNT_LIMIT];
+    for (size_t i = 0; i < policy->mount_count; i++) {
+        const struct mount_entry *other = &policy->mounts[i];
+        below[i] = -1;
+        if (!has_source(other) || !is_below(other->target, entry->target))
+            continue;
+        below[i] = clone_mount(AT_FDCWD, target_of(other, path), true);
+        if (below[i] < 0 && !(other->optional && errno == ENOENT))
+            return -1;
+    }
+    if (attach_mount(scratch, AT_FDCWD, target_of(entry, path)))
+        return -1;
+    struct stat ours, source;
+    if (stat(path, &ours))
+        return -1;
+    autoclose int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    for (size_t i = 0; i < policy->mount_count; i++) {
+        if (below[i] < 0)
+            continue;
+        target_of(&policy->mounts[i], path);
+        if (fstat(below[i], &source))
+            return -1;
+        autoclose int target = open_target(root, ours.st_dev, path, S_ISDIR(source.st_mode), 0755);
+        if (target < 0 || attach_mount(below[i], target, ""))
+            return -1;
+        close(below[i]);
+    }
+    return 0;
+}
+
+/* One tmpfs, so that one limit holds for all that a step can write. It stands on the first scratch target while the
+ * directories of the others are taken from it, and is covered by its own directory in the end. */
+static int take_scratch(const struct sandbox_start *start, int *taken)
+{
+    const struct define *policy = start->policy;
+    char options[96], stand[PATH_LIMIT + 1], path[PATH_LIMIT + 32];
+    bool standing = false;
+    snprintf(options, sizeof(options), "mode=0755,size=%llu,nr_inodes=%llu", (unsigned long long)policy->scratch_bytes,
+             (unsigned long long)policy->scratch_inodes);
+    for (size_t i = 0; i < policy->mount_count; i++) {
+        const struct mount_entry *entry = &policy->mounts[i];
+        if (entry->kind != MOUNT_SCRATCH)
+            continue;
+        if (!standing) {
+            target_of(entry, stand);
+            autoclose int scratch = new_tmpfs(options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+            if (scratch < 0 || attach_mount(scratch, AT_FDCWD, stand))
+                return -1;
+            standing = true;
+        }
+        snprintf(path, sizeof(path), "%s/%zu", stand, i);
+        if (make_scratch_directory(path, entry, &start->identity))
+            return -1;
+        taken[i] = clone_mount(AT_FDCWD, path, false);
+        if (taken[i] < 0 || (entry->no_exec && set_mount(taken[i], "", MOUNT_ATTR_NOEXEC, 0, false)))
+            return -1;
+    }
+    return standing ? umount2(stand, MNT_DETACH) : 0;
+}
+
+static int mount_scratch(const struct sandbox_start *start)
+{
+    const struct define *policy = start->policy;
+    int taken[MOUNT_LIMIT];
+    if (take_scratch(start, taken))
+        return -1;
+    for (size_t i = 0; i < policy->mount_count; i++) {
+        if (policy->mounts[i].kind != MOUNT_SCRATCH)
+            continue;
+        if (attach_scratch(policy, &policy->mounts[i], taken[i]))
+            return -1;
+        close(taken[i]);
+    }
+    return 0;
+}
+
+/* Over the directory as the maker mounted it comes the same directory with the owner's id shown as the step's: what the step writes
+ * belongs to the owner, and what belongs to others stays out of its reach. */
+static int mount_writables(const struct sandbox_start *start, char path[PATH_LIMIT + 1])
+{
+    for (size_t i = 0; i < start->policy->mount_count; i++) {
+        if (start->policy->mounts[i].kind != MOUNT_WRITABLE || start->idmaps[i] < 0)
+            continue;
+        target_of(&start->policy->mounts[i], path);
+        autoclose int copy = clone_mount(AT_FDCWD, path, true);
+        if (copy < 0 || idmap_mount(copy, start->idmaps[i]) || umount2(path, MNT_DETACH) || attach_mount(copy, AT_FDCWD, path))
+            return -1;
+        close(start->idmaps[i]);
+    }
+    return 0;
+}
+
+static int cover(const struct define *policy)
+{
+    char path[PATH_LIMIT + 1];
+    for (size_t i = 0; i < policy->cover_count; i++) {
+        memcpy(path, policy->cover[i].data, policy->cover[i].length);
+        path[policy->cover[i].length] = 0;
+        if (!mount(COVERS "/file", path, NULL, MS_BIND, NULL))
+            continue;
+        if (errno == ENOTDIR && !mount(COVERS "/directory", path, NULL, MS_BIND, NULL))
+            continue;
+        if (errno != ENOENT)
+            return -1;
+    }
+    return 0;
+}
+
+/* The new /proc must be made while the maker's is still in sight, or the kernel refuses it to a user namespace. */
+static int mount_proc(const struct define *policy, int *writable)
+{
+    autoclose int proc = new_proc(MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+    if (proc < 0 || umount2("/proc", MNT_DETACH) || attach_mount(proc, AT_FDCWD, "/proc"))
+        return -1;
+    *writable = clone_mount(AT_FDCWD, "/proc", false); /* never attached: init's and the step's own use, before they run foreign code */
+    if (*writable < 0 || cover(policy))
+        return -1;
+    return mount_setattr_at(AT_FDCWD, "/proc", MOUNT_ATTR_RDONLY, 0, true);
+}
+
+int mount_sandbox(const struct sandbox_start *start, int *writable_proc, struct failure *failure)
+{
+    char path[PATH_LIMIT + 1];
+    if (mount_writables(start, path))
+        return fail(failure, STAGE_MOUNT_SOURCE, path);
+    if (mount_scratch(start) || mount_proc(start->policy, writable_proc))
+        return fail_layer(failure, LAYER_MOUNT);
+    return 0;
+}

@@ -1,0 +1,207 @@
+/* Builds what a step of one policy sees: an empty tmpfs, filled as the policy lists it, made the root.
+ * Runs in the maker, once per policy, with the privileges of the spawner. Paths come from the app (trusted); every source is opened
+ * before the first thing is mounted, so that nothing that is mounted can change what a later source means. */
+#include "sandbox/internal.h"
+
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <linux/openat2.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "sandbox/mounts.h"
+
+static const char *text_of(struct bytes bytes, char out[PATH_LIMIT + 1])
+{
+    memcpy(out, bytes.data ? (const void *)bytes.data : "", bytes.length);
+    out[bytes.length] = 0;
+    return out;
+}
+
+bool has_source(const struct mount_entry *entry)
+{
+    return entry->kind == MOUNT_READ_ONLY || entry->kind == MOUNT_WRITABLE || entry->kind == MOUNT_DEVICE;
+}
+
+static uint64_t attributes_of(const struct mount_entry *entry)
+{
+    switch (entry->kind) {
+    case MOUNT_READ_ONLY:
+        return MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+    case MOUNT_DEVICE:
+        return MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
+    default:
+        return MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+    }
+}
+
+static int open_sources(const struct define *policy, int *sources, struct failure *failure)
+{
+    char path[PATH_LIMIT + 1];
+    for (size_t i = 0; i < policy->mount_count; i++) {
+        const struct mount_entry *entry = &policy->mounts[i];
+        sources[i] = -1;
+        if (!has_source(entry))
+            continue;
+        text_of(entry->source, path);
+        sources[i] = clone_mount(AT_FDCWD, path, true);
+        if (sources[i] < 0 && errno == ENOENT && entry->optional)
+            continue;
+        if (sources[i] < 0 || set_mount(sources[i], "", attributes_of(entry), 0, true))
+            return fail(failure, STAGE_MOUNT_SOURCE, path);
+    }
+    return 0;
+}
+
+/* Opens `path` within root, symlinks resolved within root. Missing parts are made, but only in the tmpfs that is ours:
+ * a missing directory below a mount of the host's stays missing, or the host would find it afterwards. */
+int open_target(int root, dev_t device, const char *path, bool directory, mode_t mode)
+{
+    struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
+    int found = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+    if (found >= 0 || errno != ENOENT)
+        return found;
+    char parent[PATH_LIMIT + 1];
+    snprintf(parent, sizeof(parent), "%s", path);
+    char *slash = strrchr(parent, '/');
+    if (!slash || !slash[1] || !strcmp(slash + 1, "..") || !strcmp(slash + 1, ".")) {
+        errno = EINVAL;
+        return -1;
+    }
+    *slash = 0;
+    autoclose int within = slash == parent ? fcntl(root, F_DUPFD_CLOEXEC, 0) : open_target(root, device, parent, true, 0755);
+    struct stat status;
+    if (within < 0 || fstat(within, &status))
+        return -1;
+    if (status.st_dev != device) {
+        errno = EROFS;
+        return -1;
+    }
+    if (directory && mkdirat(within, slash + 1, mode))
+        return -1;
+    if (!directory && mknodat(within, slash + 1, S_IFREG | mode, 0))
+        return -1;
+    return openat(within, slash + 1, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+}
+
+static int make_file(int root, dev_t device, const struct mount_entry *entry, const char *path)
+{
+    autoclose int target = open_target(root, device, path, false, entry->mode);
+    struct stat status;
+    if (target < 0 || fstat(target, &status))
+        return -1;
+    if (!S_ISREG(status.st_mode) || status.st_dev != device) {
+        errno = EEXIST;
+        return -1;
+    }
+    char link[32];
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", target);
+    autoclose int fd = open(link, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    for (size_t done = 0; done < entry->content.length;) {
+        ssize_t n = write(fd, entry->content.data + done, entry->content.length - done);
+        if (n < 0)
+            return -1;
+        done += (size_t)n;
+    }
+    return 0;
+}
+
+static int make_symlink(int root, dev_t device, const struct mount_entry *entry, char *path)
+{
+    char content[PATH_LIMIT + 1];
+    if (entry->content.length > PATH_LIMIT) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    text_of(entry->content, content);
+    char *slash = strrchr(path, '/');
+    *slash = 0;
+    autoclose int within = slash == path ? fcntl(root, F_DUPFD_CLOEXEC, 0) : open_target(root, device, path, true, 0755);
+    *slash = '/';
+    return within < 0 ? -1 : symlinkat(content, within, slash + 1);
+}
+
+static int place(int root, dev_t device, const struct mount_entry *entry, int source, char *path)
+{
+    if (entry->kind == MOUNT_SYMLINK)
+        return make_symlink(root, device, entry, path);
+    if (entry->kind == MOUNT_FILE)
+        return make_file(root, device, entry, path);
+    if (has_source(entry) && source < 0)
+        return 0;
+    struct stat status = {.st_mode = S_IFDIR};
+    if (source >= 0 && fstat(source, &status))
+        return -1;
+    mode_t mode = entry->kind == MOUNT_DIRECTORY ? entry->mode : 0755;
+    autoclose int target = open_target(root, device, path, S_ISDIR(status.st_mode), mode);
+    if (target < 0)
+        return -1;
+    return source < 0 ? 0 : attach_mount(source, target, "");
+}
+
+static int fill(const struct define *policy, int root, const int *sources, struct failure *failure)
+{
+    char path[PATH_LIMIT + 1];
+    struct stat status;
+    if (fstat(root, &status))
+        return fail(failure, STAGE_MOUNT_TARGET, "/");
+    for (size_t i = 0; i < policy->mount_count; i++) {
+        text_of(policy->mounts[i].target, path);
+        if (place(root, status.st_dev, &policy->mounts[i], sources[i], path))
+            return fail(failure, STAGE_MOUNT_TARGET, path);
+    }
+    return 0;
+}
+
+/* Empty stand-ins that cover entries of /proc. */
+static int make_covers(int root)
+{
+    if (mkdirat(root, COVERS, 0755) || mkdirat(root, COVERS "/directory", 0555) ||
+        mknodat(root, COVERS "/file", S_IFREG | 0444, 0))
+        return -1;
+    return 0;
+}
+
+/* The host's /proc stays visible to the maker at /proc: it writes the id maps there, and the kernel lets a user namespace mount a new
+ * procfs only where it can already see one whole. Every init takes it away from its own copy of the tree. */
+static int keep_proc(int root, dev_t device, int host_proc)
+{
+    autoclose int target = open_target(root, device, "/proc", true, 0555);
+    return target < 0 ? -1 : attach_mount(host_proc, target, "");
+}
+
+static int enter(int root)
+{
+    if (fchdir(root) || syscall(SYS_pivot_root, ".", ".") || umount2(".", MNT_DETACH) || chdir("/"))
+        return -1;
+    return mount_setattr_at(AT_FDCWD, "/", MOUNT_ATTR_RDONLY, 0, false);
+}
+
+int build_tree(const struct define *policy, struct tree *tree, struct failure *failure)
+{
+    if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
+        return fail_layer(failure, LAYER_MOUNT);
+    int sources[MOUNT_LIMIT];
+    if (open_sources(policy, sources, failure))
+        return -1;
+    autoclose int host_proc = clone_mount(AT_FDCWD, "/proc", true);
+    autoclose int root = new_tmpfs("mode=0755,size=16m,nr_inodes=16384", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+    /* Any directory does to stand on: it is covered in this namespace only, and all sources are open already. */
+    if (host_proc < 0 || root < 0 || attach_mount(root, AT_FDCWD, "/usr") || fill(policy, root, sources, failure))
+        return failure->stage ? -1 : fail_layer(failure, LAYER_MOUNT);
+    struct stat status;
+    if (fstat(root, &status) || keep_proc(root, status.st_dev, host_proc) || make_covers(root) || enter(root))
+        return fail_layer(failure, LAYER_MOUNT);
+    for (size_t i = 0; i < policy->mount_count; i++)
+        close_descriptor(&sources[i]);
+    tree->device = status.st_dev;
+    tree->inode = status.st_ino;
+    tree->proc = open("/proc", O_DIRECTORY | O_CLOEXEC);
+    return tree->proc < 0 ? fail_layer(failure, LAYER_MOUNT) : 0;
+}

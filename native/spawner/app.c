@@ -1,0 +1,176 @@
+/* The app's end of the conversation: requests in, replies out. Runs in the spawner.
+ * The app is trusted to mean well, not to be free of mistakes: what cannot be understood ends the connection, and with it everything. */
+#include "spawner/spawner.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+enum { AT_ONCE = 64 }; /* packets before others get their turn */
+
+static void set_interest(struct spawner *spawner, uint32_t events)
+{
+    struct epoll_event event = {.events = events, .data.ptr = &spawner->app};
+    epoll_ctl(spawner->epoll, EPOLL_CTL_MOD, spawner->app.fd, &event);
+}
+
+static void queue_reply(struct spawner *spawner, const struct writer *writer)
+{
+    struct reply *reply = malloc(sizeof(*reply) + writer->used);
+    if (!reply) {
+        spawner->ending = true; /* an answer that cannot be given would be waited for for ever */
+        return;
+    }
+    reply->next = NULL;
+    reply->length = writer->used;
+    memcpy(reply->data, writer->start, writer->used);
+    if (spawner->replies_last)
+        spawner->replies_last->next = reply;
+    else
+        spawner->replies_first = reply;
+    spawner->replies_last = reply;
+    set_interest(spawner, EPOLLIN | EPOLLOUT);
+}
+
+void tell_app(struct spawner *spawner, const struct writer *writer)
+{
+    struct iovec part = {writer->start, writer->used};
+    if (writer->failed) {
+        spawner->ending = true;
+        return;
+    }
+    if (!spawner->replies_first && !send_packet(spawner->app.fd, &part, 1, NULL, 0, MSG_DONTWAIT))
+        return;
+    if (spawner->replies_first || errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM)
+        queue_reply(spawner, writer);
+    else
+        spawner->ending = true;
+}
+
+void tell_failed(struct spawner *spawner, uint64_t step_id, const struct failure *failure)
+{
+    uint8_t space[512];
+    struct writer writer = {.start = space, .size = sizeof(space)};
+    write_failed(&writer, step_id, failure);
+    tell_app(spawner, &writer);
+}
+
+static void flush_replies(struct spawner *spawner)
+{
+    for (struct reply *reply; (reply = spawner->replies_first);) {
+        struct iovec part = {reply->data, reply->length};
+        if (send_packet(spawner->app.fd, &part, 1, NULL, 0, MSG_DONTWAIT)) {
+            spawner->ending |= errno != EAGAIN && errno != ENOBUFS && errno != ENOMEM;
+            return;
+        }
+        spawner->replies_first = reply->next;
+        if (!reply->next)
+            spawner->replies_last = NULL;
+        free(reply);
+    }
+    set_interest(spawner, EPOLLIN);
+}
+
+static void answer_configure(struct spawner *spawner, struct bytes body)
+{
+    struct failure failure = {0};
+    if (configure_spawner(spawner, body, &failure)) {
+        tell_failed(spawner, 0, &failure);
+        spawner->ending = true;
+        return;
+    }
+    struct ready ready = {.privileged = spawner->privileged,
+                          .leases_identity = spawner->leases,
+                          .cgroup_version = spawner->cgroups.version,
+                          .cgroup_controllers = spawner->cgroups.controllers,
+                          .pid = (uint32_t)getpid()};
+    memcpy(ready.cgroup_reason, spawner->cgroups.reason, sizeof(ready.cgroup_reason));
+    uint8_t space[512];
+    struct writer writer = {.start = space, .size = sizeof(space)};
+    write_ready(&writer, &ready);
+    tell_app(spawner, &writer);
+}
+
+static void serve_request(struct spawner *spawner, struct bytes message, struct packet *packet, int memory_file)
+{
+    struct bytes body;
+    uint32_t id;
+    enum request_kind kind = read_request(message, &body);
+    if (!spawner->configured && kind != REQUEST_CONFIGURE)
+        kind = REQUEST_NONE;
+    switch (kind) {
+    case REQUEST_CONFIGURE:
+        answer_configure(spawner, body);
+        break;
+    case REQUEST_DEFINE:
+        define_policy(spawner, body);
+        break;
+    case REQUEST_START:
+        start_step(spawner, message, body, packet, memory_file);
+        break;
+    case REQUEST_KILL:
+        kill_step(spawner, body);
+        break;
+    case REQUEST_PROBE:
+        probe(spawner, body);
+        break;
+    case REQUEST_FORGET:
+        if (!read_id(body, &id))
+            forget_policy(spawner, id);
+        break;
+    case REQUEST_NONE: {
+        struct failure failure = {.stage = STAGE_PROTOCOL, .error = EPROTO};
+        tell_failed(spawner, 0, &failure);
+        spawner->ending = true;
+    }
+    }
+}
+
+/* A long message comes as a memfd. It must be sealed, or it could change between our reading it and the step's. */
+static void serve_memory_file(struct spawner *spawner, struct packet *packet)
+{
+    struct failure failure = {.stage = STAGE_PROTOCOL, .error = EPROTO};
+    struct stat status;
+    int fd = packet->descriptor_count > 0 ? packet->descriptors[0] : -1;
+    int needed = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW;
+    int seals = fd < 0 ? -1 : fcntl(fd, F_GET_SEALS);
+    if (seals < 0 || (seals & needed) != needed || fstat(fd, &status) || status.st_size <= 0 || status.st_size > MESSAGE_LIMIT) {
+        tell_failed(spawner, 0, &failure);
+        spawner->ending = true;
+        return;
+    }
+    size_t length = (size_t)status.st_size;
+    void *memory = mmap(NULL, length, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (memory == MAP_FAILED) {
+        spawner->ending = true;
+        return;
+    }
+    serve_request(spawner, (struct bytes){memory, length}, packet, fd);
+    munmap(memory, length);
+}
+
+void app_ready(struct spawner *spawner, struct watch *watch, uint32_t events)
+{
+    static uint8_t data[PACKET_LIMIT + 1];
+    if (events & EPOLLOUT)
+        flush_replies(spawner);
+    for (int i = 0; i < AT_ONCE && !spawner->ending; i++) {
+        struct packet packet;
+        int got = receive_packet(watch->fd, data, sizeof(data), &packet, MSG_DONTWAIT);
+        if (got < 0 && errno == EAGAIN)
+            return;
+        if (got <= 0 || packet.length > PACKET_LIMIT) {
+            close_packet(&packet);
+            spawner->ending = true;
+            return;
+        }
+        if (packet.length == 1 && data[0] == 0)
+            serve_memory_file(spawner, &packet);
+        else
+            serve_request(spawner, (struct bytes){data, packet.length}, &packet, -1);
+        close_packet(&packet);
+    }
+}

@@ -1,0 +1,244 @@
+/* Looks at a parked step from outside, through the kernel's eyes, and compares with what the policy asks for.
+ * Runs in the spawner. What is seen here, and nothing else, becomes the `enforced` of the result. */
+#include "spawner/spawner.h"
+
+#include <fcntl.h>
+#include <linux/securebits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+struct look {
+    struct spawner *spawner;
+    struct sandbox *sandbox;
+    const struct report *parked;
+    char status[4096];
+    char cgroup[4096];
+    int directory; /* /proc/PID */
+};
+
+static const char *line_of(const char *status, const char *name)
+{
+    size_t length = strlen(name);
+    for (const char *line = status; *line;) {
+        if (!strncmp(line, name, length) && line[length] == ':')
+            return line + length + 1;
+        line += strcspn(line, "\n");
+        line += *line == '\n';
+    }
+    return "";
+}
+
+/* Real, effective, saved and file-system id. */
+static bool all_ids_are(const char *line, uint32_t id)
+{
+    unsigned ids[4];
+    return sscanf(line, " %u %u %u %u", &ids[0], &ids[1], &ids[2], &ids[3]) == 4 && ids[0] == id && ids[1] == id && ids[2] == id &&
+           ids[3] == id;
+}
+
+static struct layer_state enforced(enum by by)
+{
+    return (struct layer_state){STATE_ENFORCED, by};
+}
+
+static struct layer_state absent(enum by by)
+{
+    return (struct layer_state){STATE_ABSENT, by};
+}
+
+static struct layer_state weaker(enum by by)
+{
+    return (struct layer_state){STATE_WEAKER, by};
+}
+
+static struct layer_state see_namespace(const struct look *look, size_t which, const char *name)
+{
+    char path[32];
+    struct stat status;
+    snprintf(path, sizeof(path), "ns/%s", name);
+    bool own = !fstatat(look->directory, path, &status, 0) && status.st_ino != look->spawner->own_namespaces[which];
+    return own ? enforced(BY_NAMESPACE) : absent(BY_UNSPECIFIED);
+}
+
+static struct layer_state see_user(const struct look *look)
+{
+    return see_namespace(look, 0, "user");
+}
+
+static struct layer_state see_pid(const struct look *look)
+{
+    return see_namespace(look, 1, "pid");
+}
+
+/* Its own namespace, and in it the tree that the maker built. */
+static struct layer_state see_mount(const struct look *look)
+{
+    struct stat root;
+    const struct policy *policy = look->sandbox->policy;
+    if (fstatat(look->directory, "root", &root, 0) || root.st_ino != policy->root_inode || root.st_dev != policy->root_device)
+        return absent(BY_UNSPECIFIED);
+    return see_namespace(look, 2, "mnt");
+}
+
+static struct layer_state see_net(const struct look *look)
+{
+    return look->sandbox->policy->host_network ? absent(BY_HOST_NETWORK) : see_namespace(look, 3, "net");
+}
+
+static struct layer_state see_ipc(const struct look *look)
+{
+    return see_namespace(look, 4, "ipc");
+}
+
+static struct layer_state see_uts(const struct look *look)
+{
+    return see_namespace(look, 5, "uts");
+}
+
+static struct layer_state see_cgroup(const struct look *look)
+{
+    return see_namespace(look, 6, "cgroup");
+}
+
+static struct layer_state see_capabilities(const struct look *look)
+{
+    static const char *const SETS[] = {"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"};
+    for (size_t i = 0; i < LENGTH(SETS); i++) {
+        const char *line = line_of(look->status, SETS[i]);
+        if (!*line || strtoull(line, NULL, 16) != 0)
+            return absent(BY_UNSPECIFIED);
+    }
+    return enforced(BY_PROCESS_STATUS);
+}
+
+/* /proc does not show them: the parked step, our own code still, asks the kernel and says. */
+static struct layer_state see_securebits(const struct look *look)
+{
+    uint32_t locked = SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED |
+                      SECBIT_NOROOT | SECBIT_NO_SETUID_FIXUP | SECBIT_NO_CAP_AMBIENT_RAISE;
+    return look->parked->securebits == locked ? enforced(BY_PROCESS_STATUS) : absent(BY_UNSPECIFIED);
+}
+
+static struct layer_state see_no_new_privs(const struct look *look)
+{
+    return atoi(line_of(look->status, "NoNewPrivs")) == 1 ? enforced(BY_PROCESS_STATUS) : absent(BY_UNSPECIFIED);
+}
+
+static struct layer_state see_uid(const struct look *look)
+{
+    const struct identity *identity = &look->sandbox->slot->identity;
+    if (!all_ids_are(line_of(look->status, "Uid"), identity->step) || !all_ids_are(line_of(look->status, "Gid"), identity->step))
+        return absent(BY_UNSPECIFIED);
+    return identity->leased ? enforced(BY_LEASED_ID) : weaker(BY_SHARED_ID);
+}
+
+static struct layer_state see_groups(const struct look *look)
+{
+    const char *groups = line_of(look->status, "Groups");
+    size_t blank = strspn(groups, " \t");
+    return groups[blank] == '\n' ? enforced(BY_PROCESS_STATUS) : weaker(BY_KEPT_GROUPS);
+}
+
+/* Mode 2 and both filters, above what the spawner itself may run under. */
+static struct layer_state see_seccomp(const struct look *look)
+{
+    char own[4096];
+    int filters = atoi(line_of(look->status, "Seccomp_filters"));
+    if (atoi(line_of(look->status, "Seccomp")) != 2 || read_file_at(look->spawner->proc, "self/status", own, sizeof(own)) < 0)
+        return absent(BY_UNSPECIFIED);
+    if (filters < atoi(line_of(own, "Seccomp_filters")) + 2 || look->sandbox->policy->notifies != (look->sandbox->listener.fd >= 0))
+        return absent(BY_UNSPECIFIED);
+    return enforced(BY_FILTER);
+}
+
+static struct layer_state see_landlock(const struct look *look)
+{
+    return look->parked->landlock ? enforced(BY_PROCESS_STATUS) : absent(BY_KERNEL_LACKS_IT);
+}
+
+static struct layer_state see_controller(const struct look *look, enum layer layer, struct layer_state otherwise)
+{
+    const struct cgroups *cgroups = &look->spawner->cgroups;
+    if (!(cgroups->controllers & 1u << layer))
+        return otherwise;
+    if (!is_member(cgroups, &look->sandbox->slot->cgroup, look->cgroup))
+        return absent(BY_UNSPECIFIED);
+    return enforced(cgroups->version == 2 ? BY_CGROUP_V2 : BY_CGROUP_V1);
+}
+
+static struct layer_state see_memory(const struct look *look)
+{
+    return see_controller(look, LAYER_MEMORY, look->sandbox->watched_proc >= 0 ? weaker(BY_WATCHED) : absent(BY_NO_WRITABLE_CGROUP));
+}
+
+static struct layer_state see_processes(const struct look *look)
+{
+    return see_controller(look, LAYER_PROCESSES, weaker(BY_RLIMIT));
+}
+
+static struct layer_state see_cpu(const struct look *look)
+{
+    return see_controller(look, LAYER_CPU, weaker(BY_RLIMIT));
+}
+
+static struct layer_state (*const SEE[LAYER_COUNT])(const struct look *) = {
+    [LAYER_USER] = see_user,
+    [LAYER_PID] = see_pid,
+    [LAYER_MOUNT] = see_mount,
+    [LAYER_NET] = see_net,
+    [LAYER_IPC] = see_ipc,
+    [LAYER_UTS] = see_uts,
+    [LAYER_CGROUP] = see_cgroup,
+    [LAYER_CAPABILITIES] = see_capabilities,
+    [LAYER_SECUREBITS] = see_securebits,
+    [LAYER_NO_NEW_PRIVS] = see_no_new_privs,
+    [LAYER_UID] = see_uid,
+    [LAYER_GROUPS] = see_groups,
+    [LAYER_SECCOMP] = see_seccomp,
+    [LAYER_LANDLOCK] = see_landlock,
+    [LAYER_MEMORY] = see_memory,
+    [LAYER_PROCESSES] = see_processes,
+    [LAYER_CPU] = see_cpu,
+};
+
+/* What the policy asks for must be there; a weaker form or an absence only where it is accepted by name. */
+static int judge(struct sandbox *sandbox, enum layer layer, struct layer_state *state)
+{
+    const struct policy *policy = sandbox->policy;
+    uint32_t bit = 1u << layer;
+    if (state->state == STATE_ENFORCED || (state->state == STATE_WEAKER && (policy->allow_weaker & bit)))
+        return 0;
+    if (policy->allow_missing & bit) {
+        if (state->state == STATE_ABSENT)
+            state->state = STATE_WAIVED;
+        return 0;
+    }
+    errno = 0;
+    fail_layer(&sandbox->failure, layer);
+    sandbox->failure.by = state->by;
+    if (state->by == BY_UNSPECIFIED)
+        sandbox->failure.stage = STAGE_OBSERVATION;
+    return -1;
+}
+
+int observe(struct spawner *spawner, struct sandbox *sandbox, pid_t pid, const struct report *parked)
+{
+    struct look look = {.spawner = spawner, .sandbox = sandbox, .parked = parked};
+    char path[24];
+    snprintf(path, sizeof(path), "%d", pid);
+    autoclose int directory = openat(spawner->proc, path, O_DIRECTORY | O_CLOEXEC);
+    look.directory = directory;
+    if (directory < 0 || read_file_at(directory, "status", look.status, sizeof(look.status)) < 0 ||
+        read_file_at(directory, "cgroup", look.cgroup, sizeof(look.cgroup)) < 0)
+        return fail(&sandbox->failure, STAGE_OBSERVATION, NULL);
+    bool unlimited = !(spawner->cgroups.controllers & 1u << LAYER_MEMORY);
+    if (unlimited && (sandbox->policy->allow_weaker & 1u << LAYER_MEMORY) && open_watched(spawner, sandbox, pid))
+        return fail(&sandbox->failure, STAGE_OBSERVATION, NULL);
+    for (size_t layer = 0; layer < LAYER_COUNT; layer++) {
+        sandbox->enforced[layer] = SEE[layer](&look);
+        if (judge(sandbox, (enum layer)layer, &sandbox->enforced[layer]))
+            return -1;
+    }
+    return 0;
+}

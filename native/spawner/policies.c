@@ -1,0 +1,281 @@
+/* Policies, their makers, and how many ready sandboxes each keeps. Runs in the spawner. */
+#include "spawner/spawner.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+enum {
+    MAKING_AT_ONCE = 4,          /* one maker works on one at a time; more only wait in its socket */
+};
+
+static const uint64_t BUSY_NS = 10000000000u; /* a policy keeps its full pool this long after its last use */
+
+struct policy *find_policy(struct spawner *spawner, uint32_t id)
+{
+    for (struct policy *policy = spawner->policies; policy; policy = policy->next) {
+        if (policy->id == id && !policy->forgotten)
+            return policy;
+    }
+    return NULL;
+}
+
+static void drop_ready(struct spawner *spawner, struct policy *policy)
+{
+    while (policy->ready)
+        end_sandbox(spawner, policy->ready);
+}
+
+static void stop_maker(struct spawner *spawner, struct policy *policy)
+{
+    unwatch(spawner, &policy->maker);
+    if (policy->maker_pid > 0) {
+        kill(policy->maker_pid, SIGKILL);
+        waitpid(policy->maker_pid, NULL, 0);
+    }
+    policy->maker_pid = 0;
+}
+
+void fail_queue(struct spawner *spawner, struct policy *policy, const struct failure *failure)
+{
+    while (policy->queue_first)
+        fail_step(spawner, policy->queue_first, failure);
+}
+
+/* Each failure doubles the pause before sandboxes are made for nobody; a step that waits is always tried for. */
+void back_off(struct policy *policy)
+{
+    if (policy->failures < 9)
+        policy->failures++;
+    policy->idle_until = monotonic_ns() + (10000000u << policy->failures);
+}
+
+/* Sandboxes that were on their way when the maker died end with it. Whether the last trace of them is gone cannot be seen without a pidfd, so
+ * their slots are not used again. */
+static void drop_unmade(struct spawner *spawner, struct policy *policy)
+{
+    for (struct sandbox *next, *sandbox = spawner->others; sandbox; sandbox = next) {
+        next = sandbox->next;
+        if (sandbox->policy != policy || sandbox->state != SANDBOX_MAKING || sandbox->life.fd >= 0)
+            continue;
+        sandbox->slot->retired = true;
+        drop_sandbox(spawner, sandbox);
+    }
+}
+
+/* The maker has ended: it could not build the tree (it said why), or it died. A policy is broken for good only when the maker said so. */
+static void maker_gone(struct spawner *spawner, struct policy *policy, const struct failure *failure)
+{
+    stop_maker(spawner, policy);
+    policy->making = 0;
+    back_off(policy);
+    drop_unmade(spawner, policy);
+    drop_ready(spawner, policy);
+    fail_queue(spawner, policy, failure);
+}
+
+static void maker_ready(struct spawner *spawner, struct watch *watch, uint32_t events)
+{
+    struct policy *policy = (struct policy *)((char *)watch - offsetof(struct policy, maker));
+    struct make_reply reply;
+    struct packet packet;
+    (void)events;
+    int got = receive_packet(watch->fd, &reply, sizeof(reply), &packet, MSG_DONTWAIT);
+    if (got < 0 && errno == EAGAIN)
+        return;
+    if (got <= 0 || packet.length != sizeof(reply)) {
+        struct failure failure = {.stage = STAGE_MAKER, .error = got == 0 ? 0 : errno};
+        close_packet(&packet);
+        maker_gone(spawner, policy, policy->is_broken ? &policy->broken : &failure);
+        return;
+    }
+    if (reply.sandbox == 0) {
+        policy->is_broken = true;
+        policy->broken = reply.failure;
+        close_packet(&packet);
+        return; /* its end follows */
+    }
+    policy->root_device = reply.root_device;
+    policy->root_inode = reply.root_inode;
+    if (policy->making > 0)
+        policy->making--;
+    int pidfd = packet.descriptor_count > 0 ? take_descriptor(&packet.descriptors[0]) : -1;
+    close_packet(&packet);
+    sandbox_made(spawner, &reply, pidfd);
+    fill_pool(spawner, policy);
+}
+
+_Noreturn static void become_maker(struct spawner *spawner, int socket, int message)
+{
+    char *argv[] = {(char[]){"spawn-sandbox"}, (char[]){"maker"}, NULL};
+    char *env[] = {NULL};
+    /* Out of the way of the places that they shall take. */
+    int self = fcntl(spawner->self, F_DUPFD_CLOEXEC, 10);
+    socket = fcntl(socket, F_DUPFD_CLOEXEC, 10);
+    message = fcntl(message, F_DUPFD_CLOEXEC, 10);
+    if (self < 0 || dup3(socket, MAKER_SOCKET, 0) < 0 || dup3(message, MAKER_POLICY, 0) < 0)
+        _exit(1);
+    close_range(MAKER_FIRST_FREE, ~0u, CLOSE_RANGE_CLOEXEC);
+    syscall(SYS_execveat, self, "", argv, env, AT_EMPTY_PATH);
+    _exit(1);
+}
+
+static int message_file(struct bytes message)
+{
+    int fd = memfd_create("policy", MFD_CLOEXEC);
+    if (fd >= 0 && write(fd, message.data, message.length) != (ssize_t)message.length)
+        close_descriptor(&fd);
+    return fd;
+}
+
+static int start_maker(struct spawner *spawner, struct policy *policy, struct failure *failure)
+{
+    int pair[2];
+    if (packet_pair(pair))
+        return fail(failure, STAGE_RESOURCES, NULL);
+    autoclose int ours = pair[0];
+    autoclose int theirs = pair[1];
+    autoclose int message = message_file(policy->message);
+    if (message < 0)
+        return fail(failure, STAGE_RESOURCES, NULL);
+    pid_t pid = fork();
+    if (pid == 0)
+        become_maker(spawner, theirs, message);
+    if (pid < 0)
+        return fail(failure, STAGE_RESOURCES, NULL);
+    policy->maker_pid = pid;
+    if (watch_descriptor(spawner, &policy->maker, ours, EPOLLIN, maker_ready)) {
+        fail(failure, STAGE_RESOURCES, NULL);
+        policy->maker.fd = -1;
+        stop_maker(spawner, policy);
+        return -1;
+    }
+    take_descriptor(&ours);
+    return 0;
+}
+
+static bool has_writable(const struct define *define)
+{
+    for (size_t i = 0; i < define->mount_count; i++) {
+        if (define->mounts[i].kind == MOUNT_WRITABLE)
+            return true;
+    }
+    return false;
+}
+
+static struct policy *new_policy(const struct define *define, struct bytes body)
+{
+    struct policy *policy = calloc(1, sizeof(*policy));
+    uint8_t *copy = policy ? malloc(body.length) : NULL;
+    if (!copy) {
+        free(policy);
+        return NULL;
+    }
+    memcpy(copy, body.data, body.length);
+    policy->message = (struct bytes){copy, body.length};
+    policy->id = define->policy_id;
+    policy->maker.fd = -1;
+    policy->host_network = define->host_network;
+    policy->has_writable = has_writable(define);
+    policy->notifies = define->step_filter_notifies;
+    policy->uid = define->uid;
+    policy->gid = define->gid;
+    policy->require = define->require;
+    policy->allow_weaker = define->allow_weaker;
+    policy->allow_missing = define->allow_missing;
+    policy->last_used = monotonic_ns();
+    return policy;
+}
+
+void define_policy(struct spawner *spawner, struct bytes body)
+{
+    static struct define define; /* large, and used by one message at a time */
+    if (read_define(body, &define) || find_policy(spawner, define.policy_id))
+        return; /* each Start that names it is answered UNKNOWN_POLICY, or the first definition stands */
+    struct policy *policy = new_policy(&define, body);
+    if (!policy)
+        return;
+    policy->next = spawner->policies;
+    spawner->policies = policy;
+    fill_pool(spawner, policy);
+}
+
+static bool is_unused(const struct spawner *spawner, const struct policy *policy)
+{
+    if (policy->queue_first || policy->ready || policy->making || policy->maker_pid > 0)
+        return false;
+    for (const struct sandbox *sandbox = spawner->others; sandbox; sandbox = sandbox->next) {
+        if (sandbox->policy == policy)
+            return false;
+    }
+    return true;
+}
+
+/* Forgotten policies go when the last of their sandboxes has gone. Called between two rounds of the loop, when no event can name them. */
+void free_forgotten(struct spawner *spawner)
+{
+    if (!spawner->has_forgotten)
+        return;
+    spawner->has_forgotten = false;
+    for (struct policy **at = &spawner->policies; *at;) {
+        struct policy *policy = *at;
+        if (policy->forgotten && is_unused(spawner, policy)) {
+            *at = policy->next;
+            free((void *)(uintptr_t)policy->message.data);
+            free(policy);
+        } else {
+            spawner->has_forgotten |= policy->forgotten;
+            at = &policy->next;
+        }
+    }
+}
+
+void forget_policy(struct spawner *spawner, uint32_t id)
+{
+    struct policy *policy = find_policy(spawner, id);
+    if (policy) {
+        struct failure failure = {.stage = STAGE_UNKNOWN_POLICY};
+        policy->forgotten = true;
+        maker_gone(spawner, policy, &failure);
+        spawner->has_forgotten = true;
+    }
+}
+
+static uint32_t wanted_ready(const struct spawner *spawner, const struct policy *policy)
+{
+    uint32_t pool = spawner->configure.pool;
+    uint64_t now = monotonic_ns();
+    if (policy->forgotten || spawner->ending || now < policy->idle_until)
+        return 0;
+    return policy->last_used + BUSY_NS > now || pool == 0 ? pool : 1;
+}
+
+void fill_pool(struct spawner *spawner, struct policy *policy)
+{
+    struct failure failure = {0};
+    uint32_t room = spawner->configure.max_concurrent > spawner->running ? spawner->configure.max_concurrent - spawner->running : 0;
+    uint32_t queued = policy->queued < room ? policy->queued : room;
+    uint32_t wanted = wanted_ready(spawner, policy) + queued;
+    if (policy->forgotten || (policy->is_broken && policy->maker_pid == 0)) {
+        if (policy->is_broken)
+            fail_queue(spawner, policy, &policy->broken);
+        return;
+    }
+    if (policy->maker_pid == 0 && wanted > 0 && start_maker(spawner, policy, &failure)) {
+        fail_queue(spawner, policy, &failure);
+        return;
+    }
+    while (policy->making < MAKING_AT_ONCE && policy->ready_count + policy->making < wanted) {
+        if (request_sandbox(spawner, policy, &failure)) {
+            /* While others of this policy are on their way or running, their end brings the next chance. */
+            if (policy->making == 0 && policy->queue_first)
+                fail_step(spawner, policy->queue_first, &failure);
+            return;
+        }
+    }
+}

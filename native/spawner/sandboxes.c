@@ -1,0 +1,279 @@
+/* One sandbox from the request to its maker until nothing of it is left. Runs in the spawner.
+ * Its init is ours; what is below init is hostile and shares no socket with us but, until it executes its job, init's. */
+#include "spawner/spawner.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+static void link_into(struct sandbox **list, struct sandbox *sandbox)
+{
+    sandbox->previous = NULL;
+    sandbox->next = *list;
+    if (*list)
+        (*list)->previous = sandbox;
+    *list = sandbox;
+}
+
+static struct sandbox **list_of(struct spawner *spawner, struct sandbox *sandbox)
+{
+    return sandbox->state == SANDBOX_READY ? &sandbox->policy->ready : &spawner->others;
+}
+
+static void set_state(struct spawner *spawner, struct sandbox *sandbox, enum sandbox_state state)
+{
+    struct sandbox **list = list_of(spawner, sandbox);
+    if (sandbox->previous)
+        sandbox->previous->next = sandbox->next;
+    else
+        *list = sandbox->next;
+    if (sandbox->next)
+        sandbox->next->previous = sandbox->previous;
+    if (sandbox->state == SANDBOX_READY)
+        sandbox->policy->ready_count--;
+    sandbox->state = state;
+    if (state == SANDBOX_READY)
+        sandbox->policy->ready_count++;
+    link_into(list_of(spawner, sandbox), sandbox);
+}
+
+static void reports_ready(struct spawner *spawner, struct watch *watch, uint32_t events);
+
+static struct sandbox *new_sandbox(struct spawner *spawner, struct policy *policy, struct slot *slot)
+{
+    struct sandbox *sandbox = calloc(1, sizeof(*sandbox));
+    if (!sandbox)
+        return NULL;
+    sandbox->reports.fd = sandbox->life.fd = sandbox->listener.fd = -1;
+    sandbox->jobs = sandbox->step_pidfd = sandbox->watched_proc = sandbox->watched_scratch = -1;
+    sandbox->id = ++spawner->next_sandbox;
+    sandbox->policy = policy;
+    sandbox->slot = slot;
+    slot->sandbox = sandbox;
+    link_into(&spawner->others, sandbox);
+    return sandbox;
+}
+
+static int send_request(const struct spawner *spawner, const struct sandbox *sandbox, int reports, int jobs)
+{
+    const struct cgroup *cgroup = &sandbox->slot->cgroup;
+    struct make_request request = {.sandbox = sandbox->id,
+                                   .identity = sandbox->slot->identity,
+                                   .cgroup_version = spawner->cgroups.version,
+                                   .cgroup_count = cgroup->attach_count};
+    int descriptors[2 + HIERARCHIES] = {reports, jobs};
+    memcpy(&descriptors[2], cgroup->attach, sizeof(int) * cgroup->attach_count);
+    struct iovec part = {&request, sizeof(request)};
+    return send_packet(sandbox->policy->maker.fd, &part, 1, descriptors, 2 + cgroup->attach_count, MSG_DONTWAIT);
+}
+
+/* Takes what it needs, or leaves everything as it was. */
+int request_sandbox(struct spawner *spawner, struct policy *policy, struct failure *failure)
+{
+    struct slot *slot = take_slot(spawner, policy, failure);
+    if (!slot)
+        return -1;
+    struct sandbox *sandbox = new_sandbox(spawner, policy, slot);
+    if (!sandbox) {
+        give_slot(spawner, slot);
+        return fail(failure, STAGE_RESOURCES, NULL);
+    }
+    int reports[2] = {-1, -1}, jobs[2] = {-1, -1}, on = 1;
+    bool paired = !packet_pair(reports) && !packet_pair(jobs) &&
+                  !setsockopt(reports[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) &&
+                  !watch_descriptor(spawner, &sandbox->reports, reports[0], EPOLLIN, reports_ready);
+    if (!paired)
+        close_descriptor(&reports[0]);
+    sandbox->reports.fd = reports[0];
+    sandbox->jobs = jobs[0];
+    if (!paired || send_request(spawner, sandbox, reports[1], jobs[1])) {
+        fail(failure, STAGE_RESOURCES, NULL);
+        close_descriptor(&reports[1]);
+        close_descriptor(&jobs[1]);
+        drop_sandbox(spawner, sandbox);
+        return -1;
+    }
+    close(reports[1]);
+    close(jobs[1]);
+    policy->making++;
+    return 0;
+}
+
+static void make_failed(struct spawner *spawner, struct sandbox *sandbox, const struct failure *failure)
+{
+    struct policy *policy = sandbox->policy;
+    struct failure told = sandbox->has_failure ? sandbox->failure : *failure;
+    back_off(policy);
+    end_sandbox(spawner, sandbox);
+    /* What fails for want of resources may go well for the next; anything else will not. */
+    if (told.stage == STAGE_RESOURCES && policy->queue_first)
+        fail_step(spawner, policy->queue_first, &told);
+    else
+        fail_queue(spawner, policy, &told);
+}
+
+static void become_ready(struct spawner *spawner, struct sandbox *sandbox)
+{
+    if (!sandbox->parked || sandbox->life.fd < 0 || sandbox->state != SANDBOX_MAKING)
+        return;
+    sandbox->step_pidfd = (int)syscall(SYS_pidfd_open, sandbox->parked_pid, 0);
+    if (sandbox->step_pidfd < 0 || begin_cgroup(&spawner->cgroups, &sandbox->slot->cgroup)) {
+        struct failure failure;
+        fail(&failure, STAGE_RESOURCES, NULL);
+        make_failed(spawner, sandbox, &failure);
+        return;
+    }
+    if (observe(spawner, sandbox, sandbox->parked_pid, &sandbox->parked_report)) {
+        make_failed(spawner, sandbox, &sandbox->failure);
+        return;
+    }
+    sandbox->policy->failures = 0;
+    set_state(spawner, sandbox, SANDBOX_READY);
+    run_queue(spawner, sandbox->policy);
+}
+
+static void took_report(struct spawner *spawner, struct sandbox *sandbox, const struct report *report, struct packet *packet)
+{
+    switch (report->kind) {
+    case REPORT_FAILED:
+        sandbox->has_failure = true;
+        sandbox->failure = report->failure;
+        if (sandbox->life.fd >= 0)
+            make_failed(spawner, sandbox, &report->failure);
+        break;
+    case REPORT_PARKED:
+        if (sandbox->parked)
+            break;
+        sandbox->parked = true;
+        sandbox->parked_pid = packet->sender;
+        sandbox->parked_report = *report;
+        if (packet->descriptor_count == 1 &&
+            !watch_descriptor(spawner, &sandbox->listener, packet->descriptors[0], EPOLLIN, seccomp_notified))
+            take_descriptor(&packet->descriptors[0]);
+        become_ready(spawner, sandbox);
+        break;
+    case REPORT_REFUSED:
+        if (sandbox->step)
+            step_refused(spawner, sandbox->step, &report->failure);
+        break;
+    case REPORT_ENDED:
+        if (sandbox->step)
+            step_ended(spawner, sandbox->step, report);
+        break;
+    }
+}
+
+static void read_reports(struct spawner *spawner, struct sandbox *sandbox)
+{
+    struct report report;
+    struct packet packet;
+    while (sandbox->reports.fd >= 0) {
+        int got = receive_packet(sandbox->reports.fd, &report, sizeof(report), &packet, MSG_DONTWAIT);
+        if (got < 0 && errno == EAGAIN)
+            return;
+        if (got <= 0) {
+            unwatch(spawner, &sandbox->reports); /* the end; what follows is told by the pidfd */
+            return;
+        }
+        if (packet.length == sizeof(report))
+            took_report(spawner, sandbox, &report, &packet);
+        close_packet(&packet);
+    }
+}
+
+static void reports_ready(struct spawner *spawner, struct watch *watch, uint32_t events)
+{
+    (void)events;
+    read_reports(spawner, (struct sandbox *)((char *)watch - offsetof(struct sandbox, reports)));
+}
+
+static void life_ready(struct spawner *spawner, struct watch *watch, uint32_t events)
+{
+    struct sandbox *sandbox = (struct sandbox *)((char *)watch - offsetof(struct sandbox, life));
+    (void)events;
+    read_reports(spawner, sandbox); /* what init said before it went */
+    if (sandbox->step)
+        step_lost(spawner, sandbox->step);
+    drop_sandbox(spawner, sandbox);
+}
+
+void sandbox_made(struct spawner *spawner, const struct make_reply *reply, int pidfd)
+{
+    struct sandbox *sandbox = spawner->others;
+    while (sandbox && sandbox->id != reply->sandbox)
+        sandbox = sandbox->next;
+    autoclose int owned = pidfd;
+    if (!sandbox)
+        return;
+    if (!reply->made || pidfd < 0) {
+        read_reports(spawner, sandbox); /* init knows better why */
+        make_failed(spawner, sandbox, &reply->failure);
+        drop_sandbox(spawner, sandbox);
+        return;
+    }
+    if (watch_descriptor(spawner, &sandbox->life, pidfd, EPOLLIN, life_ready)) {
+        struct failure failure;
+        fail(&failure, STAGE_RESOURCES, NULL);
+        syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+        sandbox->life.fd = -1;
+        make_failed(spawner, sandbox, &failure);
+        drop_sandbox(spawner, sandbox);
+        return;
+    }
+    take_descriptor(&owned);
+    if (sandbox->has_failure)
+        make_failed(spawner, sandbox, &sandbox->failure);
+    else
+        become_ready(spawner, sandbox);
+}
+
+/* Everything inside ends with init; the rest happens when its pidfd tells so. */
+void end_sandbox(struct spawner *spawner, struct sandbox *sandbox)
+{
+    set_state(spawner, sandbox, SANDBOX_ENDING);
+    if (sandbox->life.fd >= 0)
+        syscall(SYS_pidfd_send_signal, sandbox->life.fd, SIGKILL, NULL, 0);
+}
+
+void drop_sandbox(struct spawner *spawner, struct sandbox *sandbox)
+{
+    struct policy *policy = sandbox->policy;
+    set_state(spawner, sandbox, SANDBOX_ENDING);
+    unwatch(spawner, &sandbox->reports);
+    unwatch(spawner, &sandbox->life);
+    unwatch(spawner, &sandbox->listener);
+    close_descriptor(&sandbox->jobs);
+    close_descriptor(&sandbox->step_pidfd);
+    close_descriptor(&sandbox->watched_proc);
+    close_descriptor(&sandbox->watched_scratch);
+    if (sandbox->previous)
+        sandbox->previous->next = sandbox->next;
+    else
+        spawner->others = sandbox->next;
+    if (sandbox->next)
+        sandbox->next->previous = sandbox->previous;
+    sandbox->slot->sandbox = NULL;
+    give_slot(spawner, sandbox->slot);
+    sandbox->next = spawner->dropped;
+    spawner->dropped = sandbox;
+    if (!spawner->ending)
+        fill_pool(spawner, policy);
+}
+
+void free_dropped(struct spawner *spawner)
+{
+    for (struct sandbox *sandbox; (sandbox = spawner->dropped);) {
+        spawner->dropped = sandbox->next;
+        free(sandbox);
+    }
+}
+
+struct sandbox *take_ready(struct spawner *spawner, struct policy *policy)
+{
+    struct sandbox *sandbox = policy->ready;
+    if (sandbox)
+        set_state(spawner, sandbox, SANDBOX_RUNNING);
+    return sandbox;
+}

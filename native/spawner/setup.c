@@ -1,0 +1,162 @@
+/* Configure: what this spawner may do, where its files are, which cgroups it has; and leaving without a trace.
+ * Runs in the spawner with the app's rights. The state directory is shared with other spawners of the same user: what is
+ * in it is only believed under its lock. */
+#include "spawner/spawner.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+
+/* Makers run from a sealed copy: whatever happens to the file, and whoever reaches /proc/PID/exe, it cannot change. */
+static int open_self(void)
+{
+    struct stat status;
+    autoclose int from = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    autoclose int copy = memfd_create("spawn-sandbox", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (from < 0 || copy < 0 || fstat(from, &status))
+        return -1;
+    for (off_t done = 0; done < status.st_size;) {
+        ssize_t n = sendfile(copy, from, &done, (size_t)(status.st_size - done));
+        if (n <= 0)
+            return -1;
+    }
+    if (fchmod(copy, 0555) || fcntl(copy, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
+        return -1;
+    /* A descriptor that can write would make execve answer ETXTBSY. */
+    char path[32];
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", copy);
+    return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+static int open_state(const char *path, struct failure *failure)
+{
+    struct stat status;
+    if (mkdir(path, 0700) && errno != EEXIST)
+        return fail(failure, STAGE_CONFIGURE, path), -1;
+    int fd = open(path, O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &status))
+        return fail(failure, STAGE_CONFIGURE, path);
+    /* In /tmp somebody else could have made it first. */
+    if (status.st_uid != geteuid() || (status.st_mode & 022)) {
+        close(fd);
+        errno = EPERM;
+        return fail(failure, STAGE_CONFIGURE, path);
+    }
+    return fd;
+}
+
+/* A record names the cgroups of one spawner, a line each, and is locked while that spawner lives. */
+static void sweep_record(int state, const char *name)
+{
+    autoclose int record = openat(state, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    if (record < 0 || flock(record, LOCK_EX | LOCK_NB))
+        return;
+    char text[4096];
+    if (read_descriptor(record, text, sizeof(text)) > 0) {
+        for (char *saved, *line = strtok_r(text, "\n", &saved); line; line = strtok_r(NULL, "\n", &saved)) {
+            if (line[0] == '/' && strstr(line, "/spawn-sandbox-"))
+                sweep_cgroup(line);
+        }
+    }
+    unlinkat(state, name, 0);
+}
+
+static void sweep(struct spawner *spawner)
+{
+    int copy = openat(spawner->state, ".", O_DIRECTORY | O_CLOEXEC);
+    DIR *directory = copy < 0 ? NULL : fdopendir(copy);
+    if (!directory)
+        return;
+    for (const struct dirent *entry; (entry = readdir(directory));) {
+        if (!strncmp(entry->d_name, "spawner-", 8) && strcmp(entry->d_name, spawner->record_name))
+            sweep_record(spawner->state, entry->d_name);
+    }
+    closedir(directory);
+}
+
+/* The record exists, locked, before the first cgroup does: there is no moment at which a crash leaves something unnamed. */
+static int write_record(struct spawner *spawner)
+{
+    snprintf(spawner->record_name, sizeof(spawner->record_name), "spawner-%016llx",
+             (unsigned long long)spawner->configure.instance);
+    spawner->record = openat(spawner->state, spawner->record_name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    return spawner->record < 0 || flock(spawner->record, LOCK_EX | LOCK_NB) ? -1 : 0;
+}
+
+static int record_cgroups(const struct spawner *spawner)
+{
+    for (size_t i = 0; i < HIERARCHIES; i++) {
+        if (spawner->cgroups.paths[i][0] && dprintf(spawner->record, "%s\n", spawner->cgroups.paths[i]) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int remember_namespaces(struct spawner *spawner)
+{
+    static const char *const NAMES[] = {"user", "pid", "mnt", "net", "ipc", "uts", "cgroup"};
+    char path[32];
+    struct stat status;
+    for (size_t i = 0; i < LENGTH(NAMES); i++) {
+        snprintf(path, sizeof(path), "self/ns/%s", NAMES[i]);
+        if (fstatat(spawner->proc, path, &status, 0))
+            return -1;
+        spawner->own_namespaces[i] = status.st_ino;
+    }
+    return 0;
+}
+
+static int open_files(struct spawner *spawner, struct failure *failure)
+{
+    char path[1025];
+    snprintf(path, sizeof(path), "%.*s", (int)spawner->configure.state_directory.length,
+             (const char *)spawner->configure.state_directory.data);
+    spawner->state = open_state(path, failure);
+    if (spawner->state < 0)
+        return -1;
+    spawner->uid_locks = openat(spawner->state, "uid-locks", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    spawner->proc = open("/proc", O_DIRECTORY | O_CLOEXEC);
+    spawner->self = open_self();
+    if (spawner->uid_locks < 0 || spawner->proc < 0 || spawner->self < 0 || write_record(spawner))
+        return fail(failure, STAGE_CONFIGURE, path);
+    return 0;
+}
+
+int configure_spawner(struct spawner *spawner, struct bytes body, struct failure *failure)
+{
+    if (spawner->configured || read_configure(body, &spawner->configure)) {
+        errno = EPROTO;
+        return fail(failure, STAGE_PROTOCOL, NULL);
+    }
+    if (open_files(spawner, failure))
+        return -1;
+    sweep(spawner);
+    /* With the app's own rights on files, before a user namespace changes what they mean. */
+    open_cgroups(&spawner->cgroups, &spawner->configure);
+    spawner->privileged = has_host_privileges();
+    if (spawner->privileged) {
+        spawner->leases = spawner->configure.uid_count > 1;
+        spawner->id_start = spawner->configure.uid_start;
+        spawner->id_count = spawner->configure.uid_count;
+    } else if (enter_outer_namespace(spawner, failure)) {
+        return -1;
+    }
+    if (record_cgroups(spawner) || remember_namespaces(spawner))
+        return fail(failure, STAGE_CONFIGURE, NULL);
+    spawner->configured = true;
+    return 0;
+}
+
+void leave(struct spawner *spawner)
+{
+    remove_slots(spawner);
+    remove_cgroups(&spawner->cgroups);
+    if (spawner->record >= 0)
+        unlinkat(spawner->state, spawner->record_name, 0);
+}

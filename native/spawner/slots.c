@@ -1,0 +1,125 @@
+/* Slots: a leased identity and a cgroup each. Runs in the spawner.
+ * A lease is an open-file-description lock on the byte of the uid-locks file that has the host uid's number: taken atomically, seen by every spawner
+ * of the machine that shares the state directory, gone with the process that held it. */
+#include "spawner/spawner.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+
+static bool lock_id(const struct spawner *spawner, uint32_t id, short type)
+{
+    struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = (off_t)id + spawner->id_offset, .l_len = 2};
+    return fcntl(spawner->uid_locks, F_OFD_SETLK, &lock) == 0;
+}
+
+static int lease(struct spawner *spawner, struct slot *slot)
+{
+    /* Several spawners start their search at different places, so that they do not try each other's one by one. */
+    uint32_t pairs = spawner->id_count / 2;
+    uint32_t first = (uint32_t)(spawner->configure.instance % pairs);
+    for (uint32_t i = 0; i < pairs; i++) {
+        uint32_t pair = (first + slot->number + i) % pairs;
+        uint32_t id = spawner->id_start + pair * 2;
+        if (lock_id(spawner, id, F_WRLCK)) {
+            slot->lease = (struct identity){.step = id, .root = id + 1, .leased = true};
+            return 0;
+        }
+    }
+    errno = EDQUOT;
+    return -1;
+}
+
+static bool wants_lease(const struct spawner *spawner, const struct policy *policy)
+{
+    /* A directory of the app's own user can be written by that user only; idmapped mounts would need the host's privileges. */
+    return spawner->leases && (spawner->privileged || !policy->has_writable);
+}
+
+/* Root of the spawner's own user namespace is the app's user: the one identity there is without a lease. With host privileges it would be the
+ * host's root, and is never given. */
+static int choose_identity(struct spawner *spawner, const struct policy *policy, struct slot *slot, struct failure *failure)
+{
+    if (!wants_lease(spawner, policy)) {
+        slot->identity = (struct identity){.step = 0, .root = 0, .leased = false};
+        errno = ENOSPC;
+        return spawner->privileged ? fail_layer(failure, LAYER_UID) : 0;
+    }
+    if (!slot->lease.leased && lease(spawner, slot))
+        return fail(failure, STAGE_RESOURCES, "host user ids");
+    slot->identity = slot->lease;
+    return 0;
+}
+
+static void discard_cgroup(struct spawner *spawner, struct slot *slot)
+{
+    if (slot->oom.fd >= 0)
+        epoll_ctl(spawner->epoll, EPOLL_CTL_DEL, slot->oom.fd, NULL);
+    slot->oom.fd = -1;
+    remove_cgroup(&spawner->cgroups, &slot->cgroup);
+}
+
+static struct slot *new_slot(struct spawner *spawner)
+{
+    struct slot *slot = calloc(1, sizeof(*slot));
+    if (slot) {
+        slot->number = spawner->slots_made++;
+        slot->oom.fd = -1;
+    }
+    return slot;
+}
+
+static bool has_new_notice(const struct slot *slot)
+{
+    return slot->cgroup.oom_notice >= 0 && slot->oom.fd < 0;
+}
+
+struct slot *take_slot(struct spawner *spawner, const struct policy *policy, struct failure *failure)
+{
+    struct slot *slot = spawner->free_slots;
+    if (slot)
+        spawner->free_slots = slot->next;
+    else
+        slot = new_slot(spawner);
+    if (!slot) {
+        fail(failure, STAGE_RESOURCES, NULL);
+        return NULL;
+    }
+    if (choose_identity(spawner, policy, slot, failure)) {
+        give_slot(spawner, slot);
+        return NULL;
+    }
+    if (!slot->cgroup.made && make_cgroup(&spawner->cgroups, &slot->cgroup, slot->number)) {
+        fail(failure, STAGE_RESOURCES, "cgroups");
+        discard_cgroup(spawner, slot);
+        give_slot(spawner, slot);
+        return NULL;
+    }
+    if (has_new_notice(slot) && watch_descriptor(spawner, &slot->oom, slot->cgroup.oom_notice, EPOLLIN | EPOLLPRI, oom_noticed)) {
+        fail(failure, STAGE_RESOURCES, NULL);
+        discard_cgroup(spawner, slot);
+        give_slot(spawner, slot);
+        return NULL;
+    }
+    return slot;
+}
+
+/* Init is gone, so nothing of the sandbox runs, and its IPC objects went with their namespace: the uid has no trace left. */
+void give_slot(struct spawner *spawner, struct slot *slot)
+{
+    if (slot->retired)
+        return;
+    if (slot->cgroup.made && !can_reuse(&spawner->cgroups, &slot->cgroup))
+        discard_cgroup(spawner, slot);
+    slot->next = spawner->free_slots;
+    spawner->free_slots = slot;
+}
+
+void remove_slots(struct spawner *spawner)
+{
+    for (struct slot *slot; (slot = spawner->free_slots);) {
+        spawner->free_slots = slot->next;
+        discard_cgroup(spawner, slot);
+        free(slot);
+    }
+}

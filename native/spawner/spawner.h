@@ -1,0 +1,213 @@
+/* The spawner's state: one process, one thread, one epoll. Everything is reachable from the one `struct spawner`. */
+#ifndef SPAWNER_H
+#define SPAWNER_H
+
+#include <sys/types.h>
+
+#include "common/packet.h"
+#include "limits/cgroup.h"
+#include "sandbox/internal.h"
+
+struct spawner;
+
+/* What epoll points at: the first member of everything that owns a watched descriptor. */
+struct watch {
+    void (*ready)(struct spawner *spawner, struct watch *watch, uint32_t events);
+    int fd;
+};
+
+/* A deadline in the spawner's heap; `index` 0 is "not set". */
+struct timer {
+    uint64_t at;
+    size_t index;
+    void (*expired)(struct spawner *spawner, struct timer *timer);
+};
+
+struct timers {
+    struct timer **heap; /* from 1 */
+    size_t count, room;
+};
+
+/* A host identity and a cgroup: what a sandbox occupies, and gives back only when nothing of it is left. */
+struct slot {
+    struct watch oom;
+    uint32_t number;
+    struct identity lease;    /* kept from sandbox to sandbox */
+    struct identity identity; /* of the sandbox that is in it now */
+    struct cgroup cgroup;
+    struct sandbox *sandbox;
+    bool retired; /* never used again */
+    struct slot *next; /* free slots */
+};
+
+enum sandbox_state { SANDBOX_MAKING, SANDBOX_READY, SANDBOX_RUNNING, SANDBOX_ENDING };
+
+struct sandbox {
+    struct watch reports;  /* init's socket, shared with the step */
+    struct watch life;     /* pidfd of init */
+    struct watch listener; /* seccomp notifications */
+    uint64_t id;
+    enum sandbox_state state;
+    struct policy *policy;
+    struct slot *slot;
+    struct step *step;
+    int jobs;
+    int step_pidfd;
+    int watched_proc, watched_scratch; /* only where memory is watched */
+    bool gone;                         /* init has ended */
+    bool parked;
+    pid_t parked_pid;
+    struct report parked_report;
+    bool has_failure;
+    struct failure failure;
+    struct layer_state enforced[LAYER_COUNT];
+    struct sandbox *next, *previous; /* in the policy's list of ready ones, or in the list of all others */
+};
+
+struct policy {
+    struct watch maker;
+    uint32_t id;
+    pid_t maker_pid;
+    struct bytes message; /* the Define, ours */
+    bool host_network, has_writable, notifies, forgotten;
+    uint32_t uid, gid, require, allow_weaker, allow_missing;
+    struct failure broken; /* why no sandbox can be made; stage and errno 0: nothing */
+    bool is_broken;
+    uint64_t root_device, root_inode;
+    uint32_t making, ready_count;
+    struct sandbox *ready;
+    struct step *queue_first, *queue_last;
+    uint32_t queued;
+    uint64_t last_used, idle_until;
+    uint32_t failures; /* in a row */
+    struct policy *next;
+};
+
+struct step {
+    struct timer timer;       /* the nearest of the deadlines below */
+    uint64_t id;
+    struct policy *policy;
+    struct sandbox *sandbox;  /* NULL while queued */
+    uint8_t *message;         /* the packet as the app sent it, or NULL when it is in memory_file */
+    size_t message_length;
+    uint64_t body_offset, body_length;
+    int memory_file;
+    int pipes[3];
+    size_t pipe_count;
+    struct limits limits;
+    bool announce;
+    uint64_t queued_at, released_at;
+    uint64_t queue_deadline, wall_deadline, grace_deadline, cpu_check, memory_check; /* 0: none */
+    bool has_cause;           /* the first event wins */
+    uint32_t cause, scope;
+    struct evidence evidence;
+    struct step *next;        /* in its policy's queue */
+    struct step *hash_next;
+};
+
+enum { STEP_BUCKETS = 1024 };
+
+struct reply {
+    struct reply *next;
+    size_t length;
+    uint8_t data[];
+};
+
+struct spawner {
+    int epoll;
+    struct watch app;
+    struct reply *replies_first, *replies_last;
+    bool configured, privileged, leases, ending;
+    int self;              /* our own binary, sealed, for the makers */
+    int proc;              /* the host's /proc */
+    int state;             /* the state directory */
+    int record, uid_locks; /* this instance's record (locked while we live) and the file whose bytes are the leases */
+    char record_name[64];
+    uint32_t id_start, id_count, id_offset; /* ids that can be leased, in our user namespace; + offset = on the host */
+    uint64_t own_namespaces[7];
+    struct configure configure;
+    struct cgroups cgroups;
+    struct timers timers;
+    struct policy *policies;
+    struct sandbox *others;
+    struct sandbox *dropped; /* freed between two rounds of the loop: an event of this round may still point at them */
+    bool has_forgotten;
+    struct slot *free_slots;
+    uint32_t slots_made, running;
+    uint64_t next_sandbox;
+    struct step *steps[STEP_BUCKETS];
+};
+
+/* app.c: the app's end of the conversation. */
+void app_ready(struct spawner *spawner, struct watch *watch, uint32_t events);
+void tell_app(struct spawner *spawner, const struct writer *writer);
+void tell_failed(struct spawner *spawner, uint64_t step_id, const struct failure *failure);
+
+/* watch.c: epoll. */
+int watch_descriptor(struct spawner *spawner, struct watch *watch, int fd, uint32_t events,
+                     void (*ready)(struct spawner *, struct watch *, uint32_t));
+void unwatch(struct spawner *spawner, struct watch *watch);
+
+/* timers.c */
+int set_timer(struct timers *timers, struct timer *timer, uint64_t at);
+void clear_timer(struct timers *timers, struct timer *timer);
+int next_timeout_ms(const struct timers *timers);
+void expire_timers(struct spawner *spawner);
+
+/* setup.c: Configure. */
+int configure_spawner(struct spawner *spawner, struct bytes body, struct failure *failure);
+void leave(struct spawner *spawner);
+
+/* outer.c: a user namespace for a spawner without privileges. */
+bool has_host_privileges(void);
+int enter_outer_namespace(struct spawner *spawner, struct failure *failure);
+
+/* slots.c */
+struct slot *take_slot(struct spawner *spawner, const struct policy *policy, struct failure *failure);
+void give_slot(struct spawner *spawner, struct slot *slot);
+void remove_slots(struct spawner *spawner);
+void oom_noticed(struct spawner *spawner, struct watch *watch, uint32_t events); /* steps.c */
+
+/* policies.c: makers and the pools of ready sandboxes. */
+struct policy *find_policy(struct spawner *spawner, uint32_t id);
+void define_policy(struct spawner *spawner, struct bytes body);
+void forget_policy(struct spawner *spawner, uint32_t id);
+void back_off(struct policy *policy);
+void free_forgotten(struct spawner *spawner);
+void fill_pool(struct spawner *spawner, struct policy *policy);
+void fail_queue(struct spawner *spawner, struct policy *policy, const struct failure *failure);
+
+/* sandboxes.c: from a request to the maker until nothing is left. */
+int request_sandbox(struct spawner *spawner, struct policy *policy, struct failure *failure);
+void sandbox_made(struct spawner *spawner, const struct make_reply *reply, int pidfd);
+void free_dropped(struct spawner *spawner);
+void end_sandbox(struct spawner *spawner, struct sandbox *sandbox);
+/* A ready one, from now on running; NULL when there is none. */
+struct sandbox *take_ready(struct spawner *spawner, struct policy *policy);
+void drop_sandbox(struct spawner *spawner, struct sandbox *sandbox);
+
+/* observe.c */
+int observe(struct spawner *spawner, struct sandbox *sandbox, pid_t pid, const struct report *parked);
+
+/* steps.c */
+void start_step(struct spawner *spawner, struct bytes message, struct bytes body, struct packet *packet, int memory_file);
+void kill_step(struct spawner *spawner, struct bytes body);
+void run_queue(struct spawner *spawner, struct policy *policy);
+void step_ended(struct spawner *spawner, struct step *step, const struct report *report);
+void step_lost(struct spawner *spawner, struct step *step);
+void step_refused(struct spawner *spawner, struct step *step, const struct failure *failure);
+void step_event(struct spawner *spawner, struct step *step, uint32_t cause, uint32_t scope);
+void fail_step(struct spawner *spawner, struct step *step, const struct failure *failure);
+struct step *find_step(struct spawner *spawner, uint64_t id);
+
+/* watch_memory.c: where no cgroup limits it. */
+int open_watched(struct spawner *spawner, struct sandbox *sandbox, pid_t pid);
+uint64_t watched_memory(const struct sandbox *sandbox);
+
+/* notify.c: seccomp verdict `kill`. */
+void seccomp_notified(struct spawner *spawner, struct watch *watch, uint32_t events);
+
+/* probe.c */
+void probe(struct spawner *spawner, struct bytes body);
+
+#endif
