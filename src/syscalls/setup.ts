@@ -5,9 +5,24 @@ import type { ArgumentCondition, ArgumentIndex } from './types.js';
 export interface OwnCalls {
   readonly names: readonly string[];
   readonly reason: string;
-  /** Only such calls; others keep their verdict in `base`, which keeps `step` short. @default any */
+  /** Only such calls; others keep their verdict in `base`, which keeps `step` short. Rows about one call add up. @default any */
   readonly when?: readonly ArgumentCondition[];
 }
+
+const AF_UNIX = 1;
+const AF_INET = 2;
+const AF_NETLINK = 16;
+const SOL_SOCKET = 1;
+const ANY_DATAGRAM: ArgumentCondition = { argument: 1, mask: 0xf, equals: 2 };
+const ANY_PROTOCOL: ArgumentCondition = { argument: 2, equals: 0 }; // for netlink: routing
+
+const OWN_OPTIONS = [
+  ...[1, 2, 3, 4, 7, 8, 15, 16], // death signal, dumpable, keep capabilities, name
+  ...[21, 22], // filters
+  ...[23, 24, 27, 28, 47], // bounding set, securebits, ambient capabilities
+  ...[36, 37, 38, 39], // subreaper, no_new_privs
+  ...[52, 53, 62], // speculation, core scheduling
+];
 
 /** Our own code makes no set-id file: so these refusals can stay in `base`. */
 const withoutSetId = (argument: ArgumentIndex): readonly ArgumentCondition[] => [{ argument, noBits: 0o6000 }];
@@ -25,7 +40,8 @@ export const SETUP: readonly OwnCalls[] = [
     reason: 'the mount tree, by descriptor',
   },
   { names: ['sethostname', 'keyctl'], reason: 'host name and session keyring of a sandbox' },
-  { names: ['capset', 'capget', 'prctl', 'seccomp'], reason: 'capabilities, securebits and the second filter' },
+  { names: ['capset', 'capget', 'seccomp'], reason: 'capabilities and the second filter' },
+  { names: ['prctl'], reason: 'bounding set, securebits, death signal', when: [{ argument: 0, in: OWN_OPTIONS }] },
   {
     names: ['setuid', 'setgid', 'setreuid', 'setregid', 'setresuid', 'setresgid', 'setgroups', 'setfsuid', 'setfsgid'],
     reason: 'the identity of a step',
@@ -44,7 +60,11 @@ export const SETUP: readonly OwnCalls[] = [
   { names: ['kill', 'tgkill', 'tkill', 'pidfd_open', 'pidfd_send_signal'], reason: 'ending processes' },
   { names: ['wait4', 'waitid', 'getpid', 'getppid', 'gettid', 'setsid', 'setpgid'], reason: 'looking after processes' },
   { names: ['prlimit64', 'setrlimit', 'getrlimit', 'setpriority'], reason: 'limits of a step' },
-  { names: ['socket', 'socketpair', 'bind', 'connect', 'getsockopt', 'setsockopt'], reason: 'loopback, and talking to the spawner' },
+  { names: ['socket', 'socketpair'], reason: 'talking to the spawner', when: [{ argument: 0, equals: AF_UNIX }] },
+  { names: ['socket'], reason: 'raising loopback', when: [{ argument: 0, equals: AF_INET }, ANY_DATAGRAM, ANY_PROTOCOL] },
+  { names: ['socket'], reason: 'raising loopback', when: [{ argument: 0, equals: AF_NETLINK }, ANY_PROTOCOL] },
+  { names: ['setsockopt'], reason: 'talking to the spawner', when: [{ argument: 1, equals: SOL_SOCKET }] },
+  { names: ['bind', 'connect', 'getsockopt'], reason: 'talking to the spawner, and to routing' },
   { names: ['sendmsg', 'recvmsg', 'sendto', 'recvfrom', 'shutdown'], reason: 'talking to the spawner' },
   { names: ['ioctl'], reason: 'raising loopback', when: [{ argument: 1, notIn: DANGEROUS_REQUESTS }] },
   { names: ['poll', 'ppoll', 'epoll_create1', 'epoll_ctl', 'epoll_wait', 'epoll_pwait', 'eventfd2', 'timerfd_create', 'timerfd_settime', 'signalfd4', 'pipe2'], reason: 'waiting' },
@@ -59,6 +79,7 @@ export const SETUP: readonly OwnCalls[] = [
   { names: ['getuid', 'getgid', 'geteuid', 'getegid', 'getgroups', 'getresuid', 'getresgid'], reason: 'looking at oneself' },
   { names: ['rt_sigaction', 'rt_sigprocmask', 'rt_sigtimedwait', 'rt_sigreturn', 'sigaltstack'], reason: 'signals' },
   { names: ['clock_gettime', 'clock_nanosleep', 'nanosleep', 'getrandom', 'uname', 'sched_yield'], reason: 'time and random numbers' },
-  { names: ['set_tid_address', 'set_robust_list', 'rseq', 'arch_prctl', 'futex', 'restart_syscall'], reason: 'the C library' },
+  { names: ['set_tid_address', 'set_robust_list', 'rseq', 'futex', 'restart_syscall'], reason: 'the C library' },
+  { names: ['arch_prctl'], reason: 'thread-local storage', when: [{ argument: 0, in: [0x1001, 0x1002, 0x1003, 0x1004] }] },
   { names: ['exit', 'exit_group'], reason: 'ending' },
 ];

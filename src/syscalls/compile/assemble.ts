@@ -14,6 +14,22 @@ export function assemble(diagram: Diagram): Uint8Array {
   return encode(program.finish());
 }
 
+interface BitQuestion {
+  readonly mask: number;
+  readonly whenZero: Diagram;
+  readonly whenSet: Diagram;
+}
+
+/** A branch that only asks whether any bit of its mask is set; together with those below it that ask the same. */
+function bitQuestion({ field, starts, children }: Branch): BitQuestion | undefined {
+  const [whenZero, whenSet] = children;
+  const onlyBits = field.mask !== WORD && children.length === 2 && starts[1] === 1;
+  if (!onlyBits || whenZero === undefined || whenSet === undefined) return undefined;
+  const below = isBranch(whenZero) && whenZero.field.offset === field.offset ? bitQuestion(whenZero) : undefined;
+  if (below?.whenSet !== whenSet) return { mask: field.mask, whenZero, whenSet };
+  return { ...below, mask: (below.mask | field.mask) >>> 0 };
+}
+
 /** A place in the program, counted from its end because the end is written first. */
 interface Label {
   position: number;
@@ -48,13 +64,14 @@ class BackwardProgram {
     return { position: this.#write(OPCODE.RETURN, leaf.value), leaf };
   }
 
-  #placeBranch({ field, starts, children }: Branch): Label {
-    const labels = children.map((child) => this.place(child));
-    const [whenZero, whenSet] = labels;
-    const isBitTest = field.mask !== WORD && labels.length === 2 && starts[1] === 1;
-    if (isBitTest && whenZero !== undefined && whenSet !== undefined) {
-      this.#writeJump(OPCODE.JUMP_ANY_BIT, field.mask, whenSet, whenZero);
+  #placeBranch(branch: Branch): Label {
+    const { field, starts, children } = branch;
+    const question = bitQuestion(branch);
+    if (question !== undefined) {
+      const [whenZero, whenSet] = [this.place(question.whenZero), this.place(question.whenSet)];
+      this.#writeJump(OPCODE.JUMP_ANY_BIT, question.mask, whenSet, whenZero);
     } else {
+      const labels = children.map((child) => this.place(child));
       this.#placeSearch(planSearch(starts, children), labels);
       if (field.mask !== WORD) this.#write(OPCODE.AND, field.mask);
     }

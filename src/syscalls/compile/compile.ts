@@ -1,11 +1,11 @@
 import { ARCHITECTURES } from '../architectures.js';
 import { SECCOMP_RET } from '../seccomp.js';
 import { SETUP } from '../setup.js';
-import type { CompiledSyscalls, ResolvedSyscallPolicy } from '../types.js';
+import type { Architecture, CompiledSyscalls, ResolvedSyscallPolicy } from '../types.js';
 import { resolveCondition } from '../conditions.js';
 import { assemble } from './assemble.js';
 import { Diagrams, isBranch, type Diagram } from './diagram.js';
-import { conditionsDiagram, dispatchDiagram, returnValue, rulesDiagram } from './policy-diagram.js';
+import { conditionsDiagram, dispatchDiagram, policyDiagrams } from './policy-diagram.js';
 
 const { ALLOW, USER_NOTIF } = SECCOMP_RET;
 
@@ -23,40 +23,57 @@ export function compileSyscalls(policy: ResolvedSyscallPolicy): CompiledSyscalls
 
 function compile(policy: ResolvedSyscallPolicy): CompiledSyscalls {
   const diagrams = new Diagrams();
-  const whole = policyDiagram(diagrams, policy);
-  const setup = setupDiagram(diagrams, policy);
-  const base = diagrams.join([setup, whole], (inSetup = 0, verdict = 0) => {
-    return inSetup === 1 || verdict === USER_NOTIF ? ALLOW : verdict;
-  });
-  const step = diagrams.join([setup, whole], (inSetup = 0, verdict = 0) => {
-    return inSetup === 1 || verdict === USER_NOTIF ? verdict : ALLOW;
-  });
-  return { base: assemble(base), step: assemble(step), notifies: reaches(step, USER_NOTIF) };
+  const whole = policyDiagrams(diagrams, policy);
+  const needed = neededDiagrams(diagrams, policy.architecture);
+  const cut = new Map<number, TwoDiagrams>();
+  for (const number of new Set([...whole.calls.keys(), ...needed.keys()])) {
+    const verdict = whole.calls.get(number) ?? whole.otherwise;
+    cut.set(number, cutInTwo(diagrams, verdict, needed.get(number) ?? diagrams.no));
+  }
+  const otherwise = cutInTwo(diagrams, whole.otherwise, diagrams.no);
+  const foreign = cutInTwo(diagrams, whole.foreign, diagrams.no);
+  const program = (which: keyof TwoDiagrams): Diagram => {
+    const calls = new Map([...cut].map(([number, two]) => [number, two[which]]));
+    return dispatchDiagram(diagrams, policy.architecture, calls, otherwise[which], foreign[which]);
+  };
+  const step = program('step');
+  return { base: assemble(program('base')), step: assemble(step), notifies: reaches(step, USER_NOTIF) };
 }
 
-/** What the whole policy answers, as if one filter could. */
-export function policyDiagram(diagrams: Diagrams, policy: ResolvedSyscallPolicy): Diagram {
-  const otherwise = diagrams.leaf(returnValue(policy.otherwise));
-  const calls = new Map<number, Diagram>();
-  for (const [number, rules] of policy.calls) calls.set(number, rulesDiagram(diagrams, rules, otherwise));
-  const foreign = diagrams.leaf(returnValue(policy.foreign));
-  return dispatchDiagram(diagrams, policy.architecture, calls, otherwise, foreign);
+interface TwoDiagrams {
+  readonly base: Diagram;
+  readonly step: Diagram;
 }
 
-/** Yes for the calls that our own code makes between the two programs. */
-function setupDiagram(diagrams: Diagrams, { architecture }: ResolvedSyscallPolicy): Diagram {
+/** One call: `verdict` is what the policy answers, `needed` whether our own code makes it while only `base` is there. */
+function cutInTwo(diagrams: Diagrams, verdict: Diagram, needed: Diagram): TwoDiagrams {
+  const base = diagrams.join([needed, verdict], (isNeeded = 0, answer = 0) => {
+    return isNeeded === 1 || answer === USER_NOTIF ? ALLOW : answer;
+  });
+  const rest = diagrams.join([needed, verdict], (isNeeded = 0, answer = 0) => {
+    return isNeeded === 1 || answer === USER_NOTIF ? answer : ALLOW;
+  });
+  // What `base` refuses, `step` may refuse again with the same error: worth it where the question gets simpler.
+  return { base, step: sizeOf(verdict) < sizeOf(rest) ? verdict : rest };
+}
+
+/** What our own code needs, by number. Several rows about one call are alternatives. */
+function neededDiagrams(diagrams: Diagrams, architecture: Architecture): Map<number, Diagram> {
   const { table } = ARCHITECTURES[architecture];
   const calls = new Map<number, Diagram>();
   for (const { name, when = [] } of SETUP.flatMap((row) => row.names.map((name) => ({ ...row, name })))) {
     const number = table[name];
     if (number === undefined) continue;
-    const needs = conditionsDiagram(
-      diagrams,
-      when.map((condition) => resolveCondition(name, condition)),
-    );
-    calls.set(number, needs);
+    const conditions = when.map((condition) => resolveCondition(name, condition));
+    const needed = conditionsDiagram(diagrams, conditions);
+    calls.set(number, diagrams.choose(needed, diagrams.yes, calls.get(number) ?? diagrams.no));
   }
-  return dispatchDiagram(diagrams, architecture, calls, diagrams.no, diagrams.no);
+  return calls;
+}
+
+function sizeOf(diagram: Diagram): number {
+  if (!isBranch(diagram)) return 0;
+  return diagram.children.reduce((size, child) => size + sizeOf(child), diagram.children.length);
 }
 
 function reaches(diagram: Diagram, value: number): boolean {

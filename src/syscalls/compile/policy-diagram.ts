@@ -1,7 +1,7 @@
 import { ARCHITECTURES } from '../architectures.js';
 import { ERRNO } from '../errno.js';
 import { argumentOffset, SECCOMP_DATA, SECCOMP_RET } from '../seccomp.js';
-import type { Architecture, Explanation, ResolvedCondition, ResolvedRule } from '../types.js';
+import type { Architecture, Explanation, ResolvedCondition, ResolvedRule, ResolvedSyscallPolicy } from '../types.js';
 import type { Diagram, Diagrams, Field } from './diagram.js';
 
 const WORD = 0xffffffff;
@@ -18,6 +18,20 @@ export function returnValue({ verdict, errno }: Explanation): number {
     case 'kill':
       return SECCOMP_RET.USER_NOTIF;
   }
+}
+
+/** What a whole policy answers, as if one filter could. */
+export interface PolicyDiagrams {
+  readonly calls: ReadonlyMap<number, Diagram>;
+  readonly otherwise: Diagram;
+  readonly foreign: Diagram;
+}
+
+export function policyDiagrams(diagrams: Diagrams, policy: ResolvedSyscallPolicy): PolicyDiagrams {
+  const otherwise = diagrams.leaf(returnValue(policy.otherwise));
+  const calls = new Map<number, Diagram>();
+  for (const [number, rules] of policy.calls) calls.set(number, rulesDiagram(diagrams, rules, otherwise));
+  return { calls, otherwise, foreign: diagrams.leaf(returnValue(policy.foreign)) };
 }
 
 /** The rules of one call in order; the first that matches decides. */

@@ -9,6 +9,9 @@ export type Search =
       readonly cost: Cost;
     };
 
+/** Up to so many intervals, the neighbours of the middle are tried as well. */
+const WORTH_TRYING = 12;
+
 interface Cost {
   readonly size: number;
   readonly depth: number;
@@ -16,9 +19,9 @@ interface Cost {
 
 /** `starts` begin the intervals; `answers` are equal where two intervals mean the same. */
 export function planSearch(starts: readonly number[], answers: readonly unknown[]): Search {
-  const plans = new Map<string, Search>();
+  const plans = new Map<number, Search>();
   const plan = (from: number, to: number): Search => {
-    const key = `${from}-${to}`;
+    const key = from * (starts.length + 1) + to;
     const found = plans.get(key) ?? bestOf(candidates(from, to));
     plans.set(key, found);
     return found;
@@ -29,7 +32,9 @@ export function planSearch(starts: readonly number[], answers: readonly unknown[
     const exception = singleException(from, to);
     if (exception !== undefined) return [exception];
     const middle = from + (count >> 1);
-    const cuts = [middle - 1, middle, middle + 1].filter((cut) => cut > from && cut < to);
+    const cuts = (count > WORTH_TRYING ? [middle] : [middle - 1, middle, middle + 1]).filter(
+      (cut) => cut > from && cut < to,
+    );
     return cuts.map((cut) => choice('atLeast', starts[cut] ?? 0, plan(cut, to), plan(from, cut)));
   };
   /** One value between two intervals that mean the same: one comparison instead of two. */
