@@ -26,7 +26,11 @@ export const DANGEROUS: readonly SyscallRule[] = [
   refuse(['iopl', 'ioperm', 'modify_ldt'], 'EPERM', 'hardware, and processor state of long ago'),
   refuse(['fanotify_init', 'fanotify_mark'], 'EPERM', 'watches whole file systems'),
   refuse('vmsplice', 'EPERM', 'maps pages into pipes: a history of escalations, and hardly a user'),
-  refuse(['lsm_get_self_attr', 'lsm_set_self_attr', 'lsm_list_modules'], 'ENOSYS', 'what protects the host is not shown'),
+  refuse(
+    ['lsm_get_self_attr', 'lsm_set_self_attr', 'lsm_list_modules'],
+    'ENOSYS',
+    'what protects the host is not shown',
+  ),
   allow('personality', 'the ordinary one, and the question which it is', [
     { argument: 0, in: [PER_LINUX, PERSONALITY_QUERY] },
   ]),

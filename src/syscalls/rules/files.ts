@@ -46,9 +46,15 @@ export const FILES: readonly SyscallRule[] = [
   allow(['getcwd', 'chdir', 'fchdir', 'umask'], 'state of the process itself'),
   allow(['rename', 'renameat', 'renameat2', 'unlink', 'unlinkat', 'rmdir'], 'names in writable directories'),
   allow(['link', 'linkat', 'symlink', 'symlinkat'], 'links; the mount tree bounds where they lead'),
-  allow(['chown', 'fchown', 'lchown', 'fchownat'], 'without a capability only to what one is already; tar and install call it'),
+  allow(
+    ['chown', 'fchown', 'lchown', 'fchownat'],
+    'without a capability only to what one is already; tar and install call it',
+  ),
   allow(['utime', 'utimes', 'futimesat', 'utimensat'], 'times of own files; make, tar and git need them'),
-  allow(['getxattr', 'lgetxattr', 'fgetxattr', 'listxattr', 'llistxattr', 'flistxattr'], 'attributes; ls and cp read them'),
+  allow(
+    ['getxattr', 'lgetxattr', 'fgetxattr', 'listxattr', 'llistxattr', 'flistxattr'],
+    'attributes; ls and cp read them',
+  ),
   allow(
     ['setxattr', 'lsetxattr', 'fsetxattr', 'removexattr', 'lremovexattr', 'fremovexattr'],
     'user attributes; security.* and trusted.* need a capability that no step has',
@@ -59,5 +65,8 @@ export const FILES: readonly SyscallRule[] = [
     'newer than what programs rely on',
   ),
 
-  allow(['inotify_init', 'inotify_init1', 'inotify_add_watch', 'inotify_rm_watch'], 'file watching; counted per sandbox'),
+  allow(
+    ['inotify_init', 'inotify_init1', 'inotify_add_watch', 'inotify_rm_watch'],
+    'file watching; counted per sandbox',
+  ),
 ];

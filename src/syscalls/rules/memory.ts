@@ -4,7 +4,10 @@ import { allow, refuse } from './vocabulary.js';
 /** Memory of the process itself; how much is the memory layer's business. */
 export const MEMORY: readonly SyscallRule[] = [
   allow(['mmap', 'munmap', 'mremap', 'brk'], 'memory'),
-  allow(['mprotect', 'pkey_mprotect', 'pkey_alloc', 'pkey_free'], 'protection; JIT compilers need write and execute in turn'),
+  allow(
+    ['mprotect', 'pkey_mprotect', 'pkey_alloc', 'pkey_free'],
+    'protection; JIT compilers need write and execute in turn',
+  ),
   allow(['madvise', 'mincore'], 'hints; every allocator gives them'),
   allow(['mlock', 'mlock2', 'mlockall', 'munlock', 'munlockall'], 'bounded by RLIMIT_MEMLOCK; key handling code'),
   allow('memfd_create', 'anonymous files; counted by the memory layer'),

@@ -19,7 +19,8 @@ const ORDINARY_PROTOCOLS = [0, 1, 6, 17, 58]; // any, ICMP echo, TCP, UDP, ICMPv
 const SOL_TCP = 6;
 const TCP_ULP = 31;
 
-const NO_FAMILY = 'every other family is a kernel module with a history; EAFNOSUPPORT is what a kernel without it answers';
+const NO_FAMILY =
+  'every other family is a kernel module with a history; EAFNOSUPPORT is what a kernel without it answers';
 
 /** Sockets: whom they reach is decided by the net namespace; here only which code of the kernel they reach. */
 export const NETWORK: readonly SyscallRule[] = [

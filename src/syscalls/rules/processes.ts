@@ -30,7 +30,9 @@ export const CLONE_OF_PROCESS: ArgumentCondition = { argument: 0, noBits: CLONE_
 /** Processes and threads: how many is the processes layer's business. */
 export const PROCESSES: readonly SyscallRule[] = [
   refuse('clone3', 'ENOSYS', 'flags lie behind a pointer that BPF cannot read; libc falls back to clone'),
-  refuse('clone', 'EPERM', 'a namespace of its own gives back capabilities', [{ argument: 0, anyBits: CLONE_NAMESPACES }]),
+  refuse('clone', 'EPERM', 'a namespace of its own gives back capabilities', [
+    { argument: 0, anyBits: CLONE_NAMESPACES },
+  ]),
   refuse('clone', 'EPERM', 'a child of the process outside would keep the sandbox from ending', [
     { argument: 0, anyBits: CLONE_PARENT },
   ]),
