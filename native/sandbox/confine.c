@@ -27,6 +27,9 @@ int install_filter(struct bytes filter, unsigned flags)
 /* First victim of any shortage: raising it needs no privilege, lowering it is out of reach behind a read-only /proc. */
 static int prefer_for_oom(int proc, struct failure *failure)
 {
+    /* Init's id change has hid us, and our own files in /proc are root's as long as it holds. */
+    if (prctl(PR_SET_DUMPABLE, 1))
+        return fail_layer(failure, LAYER_MEMORY);
     return write_file_at(proc, "self/oom_score_adj", "1000") ? fail_layer(failure, LAYER_MEMORY) : 0;
 }
 

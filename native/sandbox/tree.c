@@ -162,10 +162,9 @@ static int fill(const struct define *policy, int root, const int *sources, struc
 /* Empty stand-ins that cover entries of /proc. */
 static int make_covers(int root)
 {
-    if (mkdirat(root, COVERS, 0755) || mkdirat(root, COVERS "/directory", 0555) ||
-        mknodat(root, COVERS "/file", S_IFREG | 0444, 0))
-        return -1;
-    return 0;
+    /* Relative to root: an absolute path would mean the host's. */
+    autoclose int covers = mkdirat(root, &COVERS[1], 0755) ? -1 : openat(root, &COVERS[1], O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return covers < 0 || mkdirat(covers, "directory", 0555) || mknodat(covers, "file", S_IFREG | 0444, 0) ? -1 : 0;
 }
 
 /* The host's /proc stays visible to the maker at /proc: it writes the id maps there, and the kernel lets a user namespace mount a new

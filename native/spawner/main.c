@@ -10,6 +10,7 @@
 
 enum { APP_SOCKET = 3, EVENTS = 64 };
 
+/* Whatever the app's launcher left: steps inherit what is ignored. */
 static void reset_signals(void)
 {
     sigset_t none;
@@ -17,14 +18,13 @@ static void reset_signals(void)
     for (int number = 1; number < NSIG; number++)
         signal(number, SIG_DFL);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    /* A terminal's ^C is the app's to act on; ours is the end of the socket. */
-    signal(SIGINT, SIG_IGN);
-    signal(SIGPIPE, SIG_IGN);
 }
 
 static int prepare(struct spawner *spawner)
 {
-    reset_signals();
+    /* A terminal's ^C is the app's to act on; ours is the end of the socket. */
+    signal(SIGINT, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN);
     struct rlimit files;
     if (!getrlimit(RLIMIT_NOFILE, &files)) {
         files.rlim_cur = files.rlim_max;
@@ -82,6 +82,7 @@ static void end_everything(struct spawner *spawner)
 int main(int argc, char **argv)
 {
     static struct spawner spawner;
+    reset_signals();
     if (argc == 2 && !strcmp(argv[1], "maker"))
         return maker_main();
     if (prepare(&spawner))
