@@ -154,8 +154,15 @@ function untilUnconditional(rules: readonly ResolvedRule[]): readonly ResolvedRu
   return last === -1 ? rules : rules.slice(0, last + 1);
 }
 
+/** `undefined` and functions have no text of their own; what contains itself is no data. */
 function textOf(value: unknown): string {
-  return JSON.stringify(value, (_, part: unknown) => (typeof part === 'bigint' ? `${part}n` : part)) ?? typeof value;
+  try {
+    const replace = (_: string, part: unknown): unknown => (typeof part === 'bigint' ? `${part}n` : part);
+    const text = JSON.stringify(value, replace) as string | undefined;
+    return text ?? typeof value;
+  } catch (cause) {
+    throw invalid('a policy is plain data', cause);
+  }
 }
 
 function presetNames(): string {

@@ -10,7 +10,7 @@ const program = (...lines: Line[]): Uint8Array =>
 
 const DATA = { nr: 59, arch: 0xc000003e, instructionPointer: 0x1122334455667788n, args: [1n, -1, 0xaabbccdd11223344n] };
 
-describe('the interpreter', () => {
+void describe('the interpreter', () => {
   const vectors: readonly (readonly [string, Uint8Array, number])[] = [
     ['returns a constant', program([0x06, 7]), 7],
     ['returns the accumulator', program([0x20, 0], [0x16, 0]), 59],
@@ -37,7 +37,7 @@ describe('the interpreter', () => {
     ['knows the length', program([0x80, 0], [0x16, 0]), 64],
   ];
   for (const [name, code, expected] of vectors) {
-    test(name, () => {
+    void test(name, () => {
       assert.equal(evaluate(code, DATA), expected);
     });
   }
@@ -51,13 +51,13 @@ describe('the interpreter', () => {
     ['half an instruction', new Uint8Array(12)],
   ];
   for (const [name, code] of refused) {
-    test(`refuses ${name}`, () => {
+    void test(`refuses ${name}`, () => {
       assert.throws(() => evaluate(code, DATA), RangeError);
     });
   }
 });
 
-test('of two stacked filters the stricter answer counts', () => {
+void test('of two stacked filters the stricter answer counts', () => {
   const strictestFirst = [
     0x80000000, 0x00000000, 0x00030000, 0x00050001, 0x7fc00000, 0x7ff00000, 0x7ffc0000, 0x7fff0000,
   ];
@@ -70,7 +70,7 @@ test('of two stacked filters the stricter answer counts', () => {
   assert.equal(combine(0x00050001, 0x00050026), 0x00050026, 'of two errors, that of the later filter');
 });
 
-test('a program can be read', () => {
+void test('a program can be read', () => {
   const code = program([0x20, 4], [0x15, 0xc000003e, 0, 1], [0x06, 0x7fff0000], [0x20, 20], [0x06, 0x00050026]);
   assert.equal(
     disassemble(code),

@@ -26,7 +26,7 @@ const OPTIONS: Readonly<Record<string, SyscallOption>> = {
   },
 };
 
-describe('the kernel says what the interpreter says', { skip }, () => {
+void describe('the kernel says what the interpreter says', { skip }, () => {
   const kernel = skip === false ? new FilterKernel() : undefined;
   after(() => {
     kernel?.[Symbol.dispose]();
@@ -46,7 +46,7 @@ describe('the kernel says what the interpreter says', { skip }, () => {
   for (const [title, option] of Object.entries(OPTIONS)) {
     const { policy } = subject(option, 'x64');
 
-    test(`${title}: every call number, with arguments of all zeros and all ones`, () => {
+    void test(`${title}: every call number, with arguments of all zeros and all ones`, () => {
       const numbers = Array.from({ length: 600 }, (_, nr) => nr).filter((nr) => !UNFILTERED.has(nr));
       const args = [0n, -1n].map((value) => Array.from({ length: 6 }, () => value));
       compare(
@@ -55,21 +55,21 @@ describe('the kernel says what the interpreter says', { skip }, () => {
       );
     });
 
-    test(`${title}: x32`, () => {
+    void test(`${title}: x32`, () => {
       compare(
         option,
         Array.from({ length: 600 }, (_, nr) => ({ nr: nr + 0x40000000 })),
       );
     });
 
-    test(`${title}: int 0x80`, () => {
+    void test(`${title}: int 0x80`, () => {
       compare(
         option,
         Array.from({ length: 500 }, (_, nr) => ({ nr, foreign: true })),
       );
     });
 
-    test(`${title}: arguments near those that rules name`, () => {
+    void test(`${title}: arguments near those that rules name`, () => {
       const calls = fc.sample(fc.record({ nr: anyCall(policy), args: sixArguments(policy) }), 10_000);
       compare(
         option,

@@ -8,6 +8,12 @@ const policy = (...rules: object[]): unknown => ({ extends: 'default', rules });
 const when = (condition: object, name = 'ioctl'): unknown =>
   policy(rule({ name, when: [{ argument: 1, ...condition }] }));
 
+function selfContaining(): object {
+  const own: Record<string, unknown> = {};
+  own['rules'] = own;
+  return own;
+}
+
 const REFUSED: readonly (readonly [title: string, option: unknown, message: RegExp])[] = [
   ['a preset that does not exist', 'lenient', /'default', 'strict', 'build'.*"lenient"/],
   ['something else', 7, /expected .* or a policy, got 7/],
@@ -74,11 +80,12 @@ const REFUSED: readonly (readonly [title: string, option: unknown, message: RegE
     /write must be allowed/,
   ],
   ['nothing allowed at all', {}, /must be allowed/],
+  ['what is no data', policy(selfContaining()), /a policy is plain data/],
 ];
 
-describe('a policy that cannot be meant is refused', () => {
+void describe('a policy that cannot be meant is refused', () => {
   for (const [title, option, message] of REFUSED) {
-    test(title, () => {
+    void test(title, () => {
       assert.throws(
         () => resolveSyscalls(option as SyscallOption, 'x64'),
         (error: Error & { code?: string }) => {
@@ -91,13 +98,13 @@ describe('a policy that cannot be meant is refused', () => {
   }
 });
 
-test('own rules come before those of the preset', () => {
+void test('own rules come before those of the preset', () => {
   const resolved = resolveSyscalls({ extends: 'default', rules: [rule({}) as SyscallRule] }, 'x64');
   assert.deepEqual(explain(resolved, 'ptrace'), { verdict: 'allow', reason: 'a debugger', when: [] });
   assert.equal(explain(resolved, 'mount').errno, 'EPERM');
 });
 
-test('a rule without conditions for one case leaves the rest to the preset', () => {
+void test('a rule without conditions for one case leaves the rest to the preset', () => {
   const resolved = resolveSyscalls(
     {
       extends: 'default',
@@ -109,14 +116,14 @@ test('a rule without conditions for one case leaves the rest to the preset', () 
   assert.equal(explain(resolved, 'socket', [1, 1, 0]).verdict, 'allow');
 });
 
-test('what no rule names is refused as unknown, or as the policy says', () => {
+void test('what no rule names is refused as unknown, or as the policy says', () => {
   const unknown = 999;
   assert.equal(explain(resolveSyscalls('default', 'x64'), unknown).errno, 'ENOSYS');
   const killing = { extends: 'strict', otherwise: { verdict: 'kill', reason: 'nothing new' } } as const;
   assert.equal(explain(resolveSyscalls(killing, 'x64'), unknown).verdict, 'kill');
 });
 
-test('a negative value means the pattern that the kernel sees', () => {
+void test('a negative value means the pattern that the kernel sees', () => {
   const own: SyscallRule = { name: 'setpriority', verdict: 'kill', reason: 'x', when: [{ argument: 2, equals: -1 }] };
   const resolved = resolveSyscalls({ extends: 'default', rules: [own] }, 'x64');
   assert.equal(explain(resolved, 'setpriority', [0, 0, -1]).verdict, 'kill');
@@ -124,14 +131,14 @@ test('a negative value means the pattern that the kernel sees', () => {
   assert.equal(explain(resolved, 'setpriority', [0, 0, 0x7fffffff]).verdict, 'allow');
 });
 
-test('a call that the architecture lacks is skipped', () => {
+void test('a call that the architecture lacks is skipped', () => {
   const rules = [{ name: ['fork', 'ptrace'], verdict: 'kill', reason: 'no' }] as const;
   const resolved = resolveSyscalls({ extends: 'default', rules }, 'arm64');
   assert.equal(explain(resolved, 'ptrace').verdict, 'kill');
   assert.throws(() => explain(resolved, 'fork'), /arm64 has no call fork/);
 });
 
-test('another layer can forbid a call whatever the user says', () => {
+void test('another layer can forbid a call whatever the user says', () => {
   const own = resolveSyscalls({ extends: 'default', rules: [{ name: 'memfd_create', verdict: 'allow', reason: 'x' }] });
   const watched = overrideSyscalls(own, [
     { name: 'memfd_create', verdict: 'errno', errno: 'ENOSYS', reason: 'memory that watching does not see' },
@@ -140,7 +147,7 @@ test('another layer can forbid a call whatever the user says', () => {
   assert.equal(explain(own, 'memfd_create').verdict, 'allow');
 });
 
-test('the same policy is worked out once', () => {
+void test('the same policy is worked out once', () => {
   assert.equal(resolveSyscalls('default', 'x64'), resolveSyscalls('default', 'x64'));
   const option = (equals: bigint): SyscallOption => ({
     extends: 'default',

@@ -132,9 +132,9 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
 };
 
 for (const [title, cases] of Object.entries(CASES)) {
-  describe(title, () => {
+  void describe(title, () => {
     for (const [call, args, expected, preset = 'default'] of cases) {
-      test(`${call}(${args.map((value) => `0x${value.toString(16)}`).join(', ')}) in ${preset}: ${expected}`, () => {
+      void test(`${call}(${args.map((value) => `0x${value.toString(16)}`).join(', ')}) in ${preset}: ${expected}`, () => {
         const { verdict, errno, reason } = explain(resolveSyscalls(preset, 'x64'), call, args);
         assert.equal(errno ?? verdict, expected, reason);
       });
@@ -142,7 +142,7 @@ for (const [title, cases] of Object.entries(CASES)) {
   });
 }
 
-test('a call that was ended is named', () => {
+void test('a call that was ended is named', () => {
   assert.equal(nameOfCall(101, 'x64'), 'ptrace');
   assert.equal(nameOfCall(117, 'arm64'), 'ptrace');
   assert.equal(nameOfCall(9999, 'x64'), undefined);

@@ -22,7 +22,7 @@ const HEADERS = [
 const NOT_ON_ARM64 = new Set(['syscalls', 'arch_specific_syscall', 'sync_file_range2']);
 
 for (const [architecture, header, table] of HEADERS) {
-  test(`the ${architecture} table agrees with the system header`, { skip: !existsSync(header) }, () => {
+  void test(`the ${architecture} table agrees with the system header`, { skip: !existsSync(header) }, () => {
     const calls = callsOfHeader(header).filter(([name]) => !NOT_ON_ARM64.has(name) && !name.endsWith('64_time64'));
     assert.ok(calls.length > 250);
     for (const [name, number] of calls) {
@@ -31,11 +31,11 @@ for (const [architecture, header, table] of HEADERS) {
     }
   });
 
-  test(`no two ${architecture} calls have one number`, () => {
+  void test(`no two ${architecture} calls have one number`, () => {
     assert.equal(new Set(Object.values(table)).size, Object.keys(table).length);
   });
 
-  test(`every ${architecture} call has a row of its own in the default preset`, () => {
+  void test(`every ${architecture} call has a row of its own in the default preset`, () => {
     const policy = resolveSyscalls('default', architecture);
     for (const [name, number] of Object.entries(table)) {
       assert.ok(policy.calls.has(number), name);
@@ -44,13 +44,13 @@ for (const [architecture, header, table] of HEADERS) {
   });
 }
 
-test('both tables have the newer calls at the same numbers', () => {
+void test('both tables have the newer calls at the same numbers', () => {
   for (const [name, number] of Object.entries(X64_SYSCALLS)) {
     if (number >= 424) assert.equal(ARM64_SYSCALLS[name], number, name);
   }
 });
 
-test('the calls of our own code exist', () => {
+void test('the calls of our own code exist', () => {
   for (const name of [...SETUP.flatMap(({ names }) => names), ...PARKED.map((call) => call.name)]) {
     assert.ok(isKnownCall(name), name);
   }
