@@ -37,8 +37,8 @@ export function giveValue(addon: Addon, descriptor: number, bytes: Uint8Array, l
     addon.close(descriptor);
     return undefined;
   }
-  const pipe = new StdinPipe(addon, limit);
-  pipe.open(descriptor);
+  const pipe = new StdinPipe(limit);
+  pipe.open(addon, descriptor);
   pipe.end(bytes.subarray(Math.max(0, written)));
   return pipe;
 }

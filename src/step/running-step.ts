@@ -323,7 +323,7 @@ export class RunningStep implements Step, StepListener {
   }
 
   #openStdin(): StdinPipe {
-    const pipe = new StdinPipe(this.#context.addon, this.#plan.options.limits.input);
+    const pipe = new StdinPipe(this.#plan.options.limits.input);
     if (this.#source.kind === 'pipe') {
       pipe.on('error', (error) => {
         if (error instanceof SandboxError) this.#inputFailed(error);
@@ -336,7 +336,7 @@ export class RunningStep implements Step, StepListener {
 
   #handStdinOver(pipe: StdinPipe): void {
     if (this.#stdinDescriptor < 0) return;
-    pipe.open(this.#stdinDescriptor);
+    pipe.open(this.#context.addon, this.#stdinDescriptor);
     this.#stdinDescriptor = -1;
   }
 

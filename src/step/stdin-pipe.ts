@@ -15,7 +15,7 @@ type Callback = (error?: Error | null) => void;
  * Node's own stream. A step that does not read to the end is no error: what it leaves is dropped.
  */
 export class StdinPipe extends Writable {
-  readonly #addon: Addon;
+  #addon: Addon | undefined;
   readonly #limit: number;
   #descriptor = -1;
   #socket: Socket | undefined;
@@ -24,16 +24,16 @@ export class StdinPipe extends Writable {
   #gone = false;
 
   /** `limit`: most bytes of `limits.input`. */
-  constructor(addon: Addon, limit: number) {
+  constructor(limit: number) {
     super();
-    this.#addon = addon;
     this.#limit = limit;
     // A failure surfaces where the step is awaited; without this, one that nobody listens for would end the app.
     this.on('error', () => undefined);
   }
 
   /** Takes ownership of the descriptor. */
-  open(descriptor: number): void {
+  open(addon: Addon, descriptor: number): void {
+    this.#addon = addon;
     this.#descriptor = descriptor;
     this.#opened?.();
     if (this.destroyed) this.#close();
@@ -71,7 +71,7 @@ export class StdinPipe extends Writable {
       callback();
       return;
     }
-    const written = this.#socket === undefined ? this.#addon.write(this.#descriptor, chunk) : -EAGAIN;
+    const written = (this.#socket === undefined ? this.#addon?.write(this.#descriptor, chunk) : undefined) ?? -EAGAIN;
     if (written === chunk.length) callback();
     else if (written >= 0) this.#putLater(chunk.subarray(written), callback);
     else if (written === -EAGAIN) this.#putLater(chunk, callback);
@@ -107,7 +107,7 @@ export class StdinPipe extends Writable {
   #close(): void {
     this.#gone = true;
     this.#socket?.destroy();
-    if (this.#descriptor >= 0) this.#addon.close(this.#descriptor);
+    if (this.#descriptor >= 0) this.#addon?.close(this.#descriptor);
     this.#descriptor = -1;
   }
 }

@@ -1,0 +1,30 @@
+export const HELP = `Usage:
+  spawn-sandbox run [options] -- COMMAND [ARG...]   run a command confined
+  spawn-sandbox --help
+  spawn-sandbox --version
+
+Limits of run (sizes as 256MiB, durations as 500ms, 10s or 2m; Infinity lifts a limit):
+  --memory SIZE            all processes together, scratch included   [512MiB]
+  --processes N            processes and threads                      [128]
+  --wall-time DURATION     from release to end                        [60s]
+  --cpu-time DURATION      processor time                             [Infinity]
+  --idle-time DURATION     without a byte of output                   [Infinity]
+  --output SIZE            stdout and stderr together                 [64MiB]
+  --scratch SIZE           /tmp, /dev/shm and home together           [64MiB, at most half of the memory]
+
+What the command sees:
+  --read-only SRC[:DST]    show a file or directory; may be repeated
+  --writable SRC[:DST]     show it writable; may be repeated
+  --env NAME[=VALUE]       set a variable, or pass on the current value; may be repeated
+  --cwd DIR                working directory inside                   [its home directory]
+  --network none|host      host needs --allow-missing net             [none]
+
+How strictly it is confined:
+  --allow-missing LAYER,...  accept that these layers are missing
+  --allow-weaker LAYER,...   accept a weaker form of these layers
+
+  --result-file FILE       write the result as JSON
+
+stdin, stdout and stderr are relayed. Exit status: the command's own; 128+n after signal n; 124 after a timeout;
+125 when the sandbox could not be made; 126 when the command cannot be executed; 127 when it was not found.
+`;

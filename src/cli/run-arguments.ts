@@ -1,0 +1,133 @@
+import { parseArgs } from 'node:util';
+import { SandboxError } from '../errors.js';
+import type { Layer } from '../layers.js';
+import { nearest } from '../options/did-you-mean.js';
+import type { Mount } from '../options/filesystem.js';
+import type { LimitOptions } from '../options/limits.js';
+import type { SandboxOptions } from '../options/sandbox-options.js';
+
+/** What `spawn-sandbox run` was asked for. */
+export interface RunArguments {
+  readonly help: boolean;
+  readonly file: string;
+  readonly args: readonly string[];
+  readonly options: SandboxOptions;
+  readonly resultFile: string | undefined;
+}
+
+const FLAGS = {
+  memory: { type: 'string' },
+  'wall-time': { type: 'string' },
+  'cpu-time': { type: 'string' },
+  'idle-time': { type: 'string' },
+  processes: { type: 'string' },
+  output: { type: 'string' },
+  scratch: { type: 'string' },
+  'read-only': { type: 'string', multiple: true },
+  writable: { type: 'string', multiple: true },
+  env: { type: 'string', multiple: true },
+  cwd: { type: 'string' },
+  network: { type: 'string' },
+  'allow-missing': { type: 'string' },
+  'allow-weaker': { type: 'string' },
+  'result-file': { type: 'string' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
+
+/** The command begins behind `--`, so that no argument of its own can be taken for one of ours. */
+export function parseRunArguments(argv: readonly string[]): RunArguments {
+  const end = argv.indexOf('--');
+  const ours = end < 0 ? argv : argv.slice(0, end);
+  const values = parseFlags(ours);
+  const [file, ...args] = end < 0 ? [] : argv.slice(end + 1);
+  const help = values.help === true;
+  if (file === undefined && !help) {
+    throw usage('There is no command', 'Put it behind --, as in: spawn-sandbox run --memory 256MiB -- python3 job.py');
+  }
+  return { help, file: file ?? '', args, options: toOptions(values), resultFile: values['result-file'] };
+}
+
+type Flags = ReturnType<typeof parseArgs<{ options: typeof FLAGS }>>['values'];
+
+function parseFlags(argv: readonly string[]): Flags {
+  try {
+    return parseArgs({ args: [...argv], options: FLAGS, strict: true, allowPositionals: false }).values;
+  } catch (cause) {
+    throw explain(cause, argv);
+  }
+}
+
+function explain(cause: unknown, argv: readonly string[]): SandboxError {
+  const code = (cause as NodeJS.ErrnoException).code;
+  const wrong = argv
+    .map((argument) => argument.replace(/=.*/s, ''))
+    .find((argument) => argument.startsWith('-') && !isFlag(argument));
+  if (code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION' && wrong !== undefined) {
+    const near = nearest(wrong.replace(/^-+/, ''), Object.keys(FLAGS));
+    return usage(
+      `Unknown option ${wrong}`,
+      near === undefined ? 'See spawn-sandbox --help.' : `Did you mean --${near}?`,
+    );
+  }
+  if (code === 'ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL')
+    return usage('The command must stand behind --', 'As in: spawn-sandbox run -- true');
+  return usage(
+    cause instanceof Error ? (cause.message.split('. ')[0] ?? '') : String(cause),
+    'See spawn-sandbox --help.',
+  );
+}
+
+function isFlag(argument: string): boolean {
+  return argument === '-h' || Object.hasOwn(FLAGS, argument.replace(/^--/, ''));
+}
+
+function usage(problem: string, remedy: string): SandboxError {
+  return new SandboxError('ERR_INVALID_OPTION', `${problem}.`, { remedy });
+}
+
+/** Only what was given: the library's own defaults hold for the rest, and its own checks for all. */
+function toOptions(flags: Flags): SandboxOptions {
+  return withoutUndefined({
+    limits: withoutUndefined<LimitOptions>({
+      memory: bare(flags.memory),
+      wallTime: bare(flags['wall-time']),
+      cpuTime: bare(flags['cpu-time']),
+      idleTime: bare(flags['idle-time']),
+      processes: flags.processes === undefined ? undefined : Number(flags.processes),
+      output: bare(flags.output),
+      scratch: bare(flags.scratch),
+      // Whoever runs the command line is also who gives the input.
+      input: Infinity,
+    }),
+    filesystem: { readOnly: (flags['read-only'] ?? []).map(toMount), writable: (flags.writable ?? []).map(toMount) },
+    env: Object.fromEntries((flags.env ?? []).map(toVariable)),
+    cwd: flags.cwd,
+    network: flags.network as SandboxOptions['network'],
+    allowMissing: toLayers(flags['allow-missing']),
+    allowWeaker: toLayers(flags['allow-weaker']),
+  });
+}
+
+/** A plain number means bytes or milliseconds, as in the library. */
+function bare(text: string | undefined): string | number | undefined {
+  return text !== undefined && /^\d+$/.test(text) ? Number(text) : text;
+}
+
+/** `SRC:DST`; a colon that no absolute path follows is part of the source. */
+function toMount(text: string): Mount {
+  const colon = text.indexOf(':/');
+  return colon < 0 ? text : { source: text.slice(0, colon), target: text.slice(colon + 1) };
+}
+
+function toVariable(text: string): readonly [string, string | true] {
+  const equals = text.indexOf('=');
+  return equals < 0 ? [text, true] : [text.slice(0, equals), text.slice(equals + 1)];
+}
+
+function toLayers(text: string | undefined): readonly Layer[] | undefined {
+  return text?.split(',').filter((name) => name !== '') as readonly Layer[] | undefined;
+}
+
+function withoutUndefined<T extends object>(values: { readonly [K in keyof T]: T[K] | undefined }): T {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T;
+}
