@@ -30,7 +30,7 @@ export function checkParkedCalls(policy: ResolvedSyscallPolicy): void {
     const otherwise = diagrams.leaf(returnValue(policy.otherwise));
     const diagram = rulesDiagram(diagrams, policy.calls.get(number) ?? [], otherwise);
     if (mayBeRefused(diagram, call)) {
-      throw invalid(`${call.name} must be allowed with any arguments: a step ${call.reason} after the filter is on`);
+      throw invalid(`a step could never start: it ${call.reason} with the filter on, and ${call.name} may be refused`);
     }
   }
 }
