@@ -25,12 +25,15 @@ int install_filter(struct bytes filter, unsigned flags)
 }
 
 /* First victim of any shortage: raising it needs no privilege, lowering it is out of reach behind a read-only /proc. */
-static int prefer_for_oom(int proc, struct failure *failure)
+static int prefer_for_oom(struct sandbox_start *start, struct failure *failure)
 {
     /* Init's id change has hid us, and our own files in /proc are root's as long as it holds. */
     if (prctl(PR_SET_DUMPABLE, 1))
         return fail_layer(failure, LAYER_MEMORY);
-    return write_file_at(proc, "self/oom_score_adj", "1000") ? fail_layer(failure, LAYER_MEMORY) : 0;
+    if (write_file_at(start->proc, "self/oom_score_adj", "1000"))
+        return fail_layer(failure, LAYER_MEMORY);
+    close_descriptor(&start->proc); /* the last look at the host's /proc */
+    return 0;
 }
 
 static int limit_resources(struct failure *failure)
@@ -110,9 +113,9 @@ static int filter_syscalls(const struct define *policy, int *listener, struct fa
     return 0;
 }
 
-int confine_step(const struct sandbox_start *start, int writable_proc, struct confined *confined, struct failure *failure)
+int confine_step(struct sandbox_start *start, struct confined *confined, struct failure *failure)
 {
-    if (prefer_for_oom(writable_proc, failure) ||                 /* while /proc can be written */
+    if (prefer_for_oom(start, failure) ||                         /* while the host's /proc is still open */
         limit_resources(failure) ||                               /* while they can still be set as root */
         change_identity(start, failure) ||                        /* needs CAP_SETUID, CAP_SETGID */
         drop_capabilities(failure))

@@ -65,6 +65,7 @@ static int enter_user_namespace(const struct sandbox_start *start, struct failur
     return 0;
 }
 
+/* Which user namespace /proc/sys/user means, the caller's own tells, not the procfs that is asked. */
 static int forbid_namespaces(int proc, struct failure *failure)
 {
     static const struct {
@@ -139,14 +140,14 @@ static int die_with_maker(const struct sandbox_start *start, struct failure *fai
 }
 
 /* The order matters: each row says what it needs. */
-static int make_sandbox(const struct sandbox_start *start, int *proc, struct failure *failure)
+static int make_sandbox(const struct sandbox_start *start, struct failure *failure)
 {
     if (join_cgroups(start, failure) ||          /* first: all that follows is charged to the sandbox */
-        mount_sandbox(start, proc, failure) ||   /* needs the maker's privileges, as do the next two */
+        mount_sandbox(start, failure) ||         /* needs the maker's privileges, as do the next two */
         raise_loopback(start, failure) ||
         set_hostname(start, failure) ||
         enter_user_namespace(start, failure) ||  /* the end of those privileges */
-        forbid_namespaces(*proc, failure) ||     /* needs CAP_SYS_RESOURCE in the new namespace */
+        forbid_namespaces(start->proc, failure) || /* needs CAP_SYS_RESOURCE in the new namespace */
         drop_bounding_set(failure) ||            /* needs CAP_SETPCAP */
         become_root_inside(start, failure) ||    /* needs CAP_SETUID, CAP_SETGID */
         die_with_maker(start, failure))
@@ -201,15 +202,14 @@ static void report_end(int socket, const siginfo_t *end, uint32_t killed)
 _Noreturn void init_main(struct sandbox_start *start)
 {
     struct failure failure = {0};
-    int proc = -1;
     signal(SIGCHLD, SIG_DFL); /* the maker ignores it, and then nothing could be waited for */
-    if (make_sandbox(start, &proc, &failure)) {
+    if (make_sandbox(start, &failure)) {
         report_failure(start->report, &failure);
         _exit(1);
     }
     pid_t step = fork();
     if (step == 0)
-        step_main(start, proc);
+        step_main(start);
     if (step < 0 || keep_only_kill(&failure)) {
         if (step < 0)
             fail(&failure, STAGE_RESOURCES, NULL);

@@ -64,10 +64,15 @@ struct job {
 
 int maker_main(void);
 
+/* What an entry of the policy's cover list is on this kernel. */
+enum cover { COVER_NOTHING, COVER_FILE, COVER_DIRECTORY };
+
 /* Builds the policy's mount tree in a new mount namespace and makes it the root. */
 struct tree {
+    bool privileged;          /* the maker acts with the host's privileges */
     int proc;                 /* the host's /proc, for the maker only */
     uint64_t device, inode;   /* of the root */
+    enum cover covers[COVER_LIMIT];
 };
 bool has_source(const struct mount_entry *entry);
 int open_target(int root, dev_t device, const char *path, bool directory, mode_t mode);
@@ -82,19 +87,21 @@ struct sandbox_start {
     int parent;               /* pidfd of the maker */
     int attach[ATTACH_LIMIT]; /* cgroup v1 */
     size_t attach_count;
+    const enum cover *covers; /* one per entry of the policy's list */
+    int proc;                 /* the host's /proc, closed before anything foreign runs */
     const int *idmaps;        /* user namespaces for writable mounts, one per mount of that kind */
 };
 
 _Noreturn void init_main(struct sandbox_start *start);
-int mount_sandbox(const struct sandbox_start *start, int *writable_proc, struct failure *failure);
-_Noreturn void step_main(struct sandbox_start *start, int writable_proc);
+int mount_sandbox(const struct sandbox_start *start, struct failure *failure);
+_Noreturn void step_main(struct sandbox_start *start);
 
 /* The layers of a step, in order (sandbox/confine.c). */
 struct confined {
     int listener; /* seccomp notifications, or -1 */
     bool landlock;
 };
-int confine_step(const struct sandbox_start *start, int writable_proc, struct confined *confined, struct failure *failure);
+int confine_step(struct sandbox_start *start, struct confined *confined, struct failure *failure);
 int install_filter(struct bytes filter, unsigned flags);
 
 int report_failure(int socket, const struct failure *failure);

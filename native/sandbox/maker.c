@@ -152,6 +152,8 @@ static int make(struct maker *maker, const struct make_request *request, struct 
                                       .report = packet->descriptors[0],
                                       .jobs = packet->descriptors[1],
                                       .parent = maker->self,
+                                      .covers = maker->tree.covers,
+                                      .proc = maker->tree.proc,
                                       .idmaps = idmaps};
         if (request->cgroup_version == 1)
             start.attach_count = request->cgroup_count;
@@ -207,12 +209,24 @@ static int serve(struct maker *maker)
     }
 }
 
+/* Whether ids mean here what they mean on the host: the first user namespace maps all of them. In a container's the kernel's rules for user
+ * namespaces hold, whoever is root of it. */
+static bool has_host_user_namespace(void)
+{
+    char map[256];
+    unsigned inside, outside, count;
+    if (read_file_at(AT_FDCWD, "/proc/self/uid_map", map, sizeof(map)) < 0)
+        return false;
+    return sscanf(map, "%u %u %u", &inside, &outside, &count) == 3 && inside == 0 && outside == 0 && count == UINT32_MAX;
+}
+
 static int prepare(struct maker *maker, struct failure *failure)
 {
     signal(SIGCHLD, SIG_IGN); /* inits are reaped by the kernel; the spawner watches them by pidfd */
     umask(0);
     if (prctl(PR_SET_NAME, "sandbox-maker") || read_policy(maker))
         return fail(failure, STAGE_PROTOCOL, NULL);
+    maker->tree.privileged = has_host_user_namespace();
     if (build_tree(&maker->policy, &maker->tree, failure))
         return -1;
     maker->self = (int)syscall(SYS_pidfd_open, getpid(), 0);

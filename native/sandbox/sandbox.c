@@ -66,7 +66,7 @@ static int attach_scratch(const struct define *policy, const struct mount_entry 
 }
 
 /* One tmpfs, so that one limit holds for all that a step can write. It stands on the first scratch target while the
- * directories of the others are taken from it, and is covered by its own directory in the end. */
+ * directories are taken from it, and stays there, covered by the first of them: an unmount would wait for an RCU grace period. */
 static int take_scratch(const struct sandbox_start *start, int *taken)
 {
     const struct define *policy = start->policy;
@@ -92,7 +92,7 @@ static int take_scratch(const struct sandbox_start *start, int *taken)
         if (taken[i] < 0 || (entry->no_exec && set_mount(taken[i], "", MOUNT_ATTR_NOEXEC, 0, false)))
             return -1;
     }
-    return standing ? umount2(stand, MNT_DETACH) : 0;
+    return 0;
 }
 
 static int mount_scratch(const struct sandbox_start *start)
@@ -127,40 +127,36 @@ static int mount_writables(const struct sandbox_start *start, char path[PATH_LIM
     return 0;
 }
 
-static int cover(const struct define *policy)
+/* What kind each entry has, the maker has seen: a bind that fails would wait for an RCU grace period. */
+static int cover(const struct sandbox_start *start)
 {
     char path[PATH_LIMIT + 1];
-    for (size_t i = 0; i < policy->cover_count; i++) {
-        memcpy(path, policy->cover[i].data, policy->cover[i].length);
-        path[policy->cover[i].length] = 0;
-        if (!mount(COVERS "/file", path, NULL, MS_BIND, NULL))
+    for (size_t i = 0; i < start->policy->cover_count; i++) {
+        if (start->covers[i] == COVER_NOTHING)
             continue;
-        if (errno == ENOTDIR && !mount(COVERS "/directory", path, NULL, MS_BIND, NULL))
-            continue;
-        if (errno != ENOENT)
+        const struct bytes *target = &start->policy->cover[i];
+        memcpy(path, target->data, target->length);
+        path[target->length] = 0;
+        if (mount(start->covers[i] == COVER_FILE ? COVERS "/file" : COVERS "/directory", path, NULL, MS_BIND, NULL))
             return -1;
     }
     return 0;
 }
 
-/* The new /proc must be made while the maker's is still in sight, or the kernel refuses it to a user namespace. */
-static int mount_proc(const struct define *policy, int *writable)
+/* Where the maker had to keep the host's /proc (build_tree), the new one covers it: nobody inside can ever unmount, and an unmount here would
+ * wait for an RCU grace period. */
+static int mount_proc(const struct sandbox_start *start)
 {
-    autoclose int proc = new_proc(MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
-    if (proc < 0 || umount2("/proc", MNT_DETACH) || attach_mount(proc, AT_FDCWD, "/proc"))
-        return -1;
-    *writable = clone_mount(AT_FDCWD, "/proc", false); /* never attached: init's and the step's own use, before they run foreign code */
-    if (*writable < 0 || cover(policy))
-        return -1;
-    return mount_setattr_at(AT_FDCWD, "/proc", MOUNT_ATTR_RDONLY, 0, true);
+    autoclose int proc = new_proc(MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_RDONLY);
+    return proc < 0 || attach_mount(proc, AT_FDCWD, "/proc") ? -1 : cover(start);
 }
 
-int mount_sandbox(const struct sandbox_start *start, int *writable_proc, struct failure *failure)
+int mount_sandbox(const struct sandbox_start *start, struct failure *failure)
 {
     char path[PATH_LIMIT + 1];
     if (mount_writables(start, path))
         return fail(failure, STAGE_MOUNT_SOURCE, path);
-    if (mount_scratch(start) || mount_proc(start->policy, writable_proc))
+    if (mount_scratch(start) || mount_proc(start))
         return fail_layer(failure, LAYER_MOUNT);
     return 0;
 }

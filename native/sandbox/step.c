@@ -27,17 +27,16 @@ _Noreturn static void refuse(int socket, enum stage stage, const char *path)
     _exit(127);
 }
 
-static int park(const struct sandbox_start *start, int proc)
+static int park(struct sandbox_start *start)
 {
     struct confined confined = {.listener = -1};
     struct report report = {.kind = REPORT_PARKED};
-    if (confine_step(start, proc, &confined, &report.failure)) {
+    if (confine_step(start, &confined, &report.failure)) {
         report_failure(start->report, &report.failure);
         return -1;
     }
     report.securebits = (uint32_t)prctl(PR_GET_SECUREBITS);
     report.landlock = confined.landlock;
-    close(proc);
     send_report(start->report, &report, confined.listener);
     close_descriptor(&confined.listener);
     return 0;
@@ -156,12 +155,12 @@ _Noreturn static void execute(const struct sandbox_start *sandbox, struct bytes 
     refuse(sandbox->report, missing ? STAGE_COMMAND_NOT_FOUND : STAGE_COMMAND_NOT_EXECUTABLE, file);
 }
 
-_Noreturn void step_main(struct sandbox_start *sandbox, int writable_proc)
+_Noreturn void step_main(struct sandbox_start *sandbox)
 {
     static uint8_t packet[sizeof(struct job) + PACKET_LIMIT];
     struct packet received;
     struct job job;
-    if (park(sandbox, writable_proc))
+    if (park(sandbox))
         _exit(1);
     if (receive_packet(sandbox->jobs, packet, sizeof(packet), &received, 0) <= 0)
         _exit(0); /* the spawner does not need us any more */

@@ -167,12 +167,15 @@ static int make_covers(int root)
     return covers < 0 || mkdirat(covers, "directory", 0555) || mknodat(covers, "file", S_IFREG | 0444, 0) ? -1 : 0;
 }
 
-/* The host's /proc stays visible to the maker at /proc: it writes the id maps there, and the kernel lets a user namespace mount a new
- * procfs only where it can already see one whole. Every init takes it away from its own copy of the tree. */
-static int keep_proc(int root, dev_t device, int host_proc)
+/* The kernel lets a user namespace mount a new procfs only where it can already see one whole: without host privileges the host's stays in
+ * the tree, and every init covers it with its own before anything else runs. With them the tree has none. */
+static int keep_proc(int root, dev_t device, bool privileged)
 {
     autoclose int target = open_target(root, device, "/proc", true, 0555);
-    return target < 0 ? -1 : attach_mount(host_proc, target, "");
+    if (target < 0 || privileged)
+        return target < 0 ? -1 : 0;
+    autoclose int host_proc = clone_mount(AT_FDCWD, "/proc", true);
+    return host_proc < 0 ? -1 : attach_mount(host_proc, target, "");
 }
 
 static int enter(int root)
@@ -182,25 +185,35 @@ static int enter(int root)
     return mount_setattr_at(AT_FDCWD, "/", MOUNT_ATTR_RDONLY, 0, false);
 }
 
+static void see_covers(const struct define *policy, struct tree *tree)
+{
+    char path[PATH_LIMIT + 1];
+    for (size_t i = 0; i < policy->cover_count; i++) {
+        struct stat status;
+        text_of(policy->cover[i], path);
+        tree->covers[i] = stat(path, &status) ? COVER_NOTHING : S_ISDIR(status.st_mode) ? COVER_DIRECTORY : COVER_FILE;
+    }
+}
+
 int build_tree(const struct define *policy, struct tree *tree, struct failure *failure)
 {
-    if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
+    tree->proc = open("/proc", O_DIRECTORY | O_CLOEXEC); /* for the id maps */
+    if (tree->proc < 0 || unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
         return fail_layer(failure, LAYER_MOUNT);
     int sources[MOUNT_LIMIT];
+    see_covers(policy, tree);
     if (open_sources(policy, sources, failure))
         return -1;
-    autoclose int host_proc = clone_mount(AT_FDCWD, "/proc", true);
     autoclose int root = new_tmpfs("mode=0755,size=16m,nr_inodes=16384", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
     /* Any directory does to stand on: it is covered in this namespace only, and all sources are open already. */
-    if (host_proc < 0 || root < 0 || attach_mount(root, AT_FDCWD, "/usr") || fill(policy, root, sources, failure))
+    if (root < 0 || attach_mount(root, AT_FDCWD, "/usr") || fill(policy, root, sources, failure))
         return failure->stage ? -1 : fail_layer(failure, LAYER_MOUNT);
     struct stat status;
-    if (fstat(root, &status) || keep_proc(root, status.st_dev, host_proc) || make_covers(root) || enter(root))
+    if (fstat(root, &status) || keep_proc(root, status.st_dev, tree->privileged) || make_covers(root) || enter(root))
         return fail_layer(failure, LAYER_MOUNT);
     for (size_t i = 0; i < policy->mount_count; i++)
         close_descriptor(&sources[i]);
     tree->device = status.st_dev;
     tree->inode = status.st_ino;
-    tree->proc = open("/proc", O_DIRECTORY | O_CLOEXEC);
-    return tree->proc < 0 ? fail_layer(failure, LAYER_MOUNT) : 0;
+    return 0;
 }

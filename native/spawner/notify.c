@@ -3,6 +3,7 @@
 #include "spawner/spawner.h"
 
 #include <linux/seccomp.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 
 void seccomp_notified(struct spawner *spawner, struct watch *watch, uint32_t events)
@@ -13,10 +14,13 @@ void seccomp_notified(struct spawner *spawner, struct watch *watch, uint32_t eve
         struct seccomp_notif call;
         uint8_t space[512];
     } notice = {.space = {0}};
-    (void)events;
+    if (!(events & EPOLLIN)) {
+        unwatch(spawner, watch); /* nobody runs under the filter any more */
+        return;
+    }
     if (ioctl(watch->fd, SECCOMP_IOCTL_NOTIF_RECV, &notice.call)) {
         if (errno != EINTR && errno != ENOENT)
-            unwatch(spawner, watch); /* nobody uses the filter any more */
+            unwatch(spawner, watch); /* ENOENT: the caller was killed meanwhile */
         return;
     }
     struct step *step = sandbox->step;
