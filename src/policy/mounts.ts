@@ -14,8 +14,9 @@ export function directory(target: string, mode = 0o755): MountMessage {
   return { kind: MOUNT_KIND.directory, target: Buffer.from(target), mode };
 }
 
-export function file(target: string, content: string, mode = 0o444): MountMessage {
-  return { kind: MOUNT_KIND.file, target: Buffer.from(target), content: Buffer.from(content), mode };
+export function file(target: string, content: string | Buffer, mode = 0o444): MountMessage {
+  const bytes = typeof content === 'string' ? Buffer.from(content) : content;
+  return { kind: MOUNT_KIND.file, target: Buffer.from(target), content: bytes, mode };
 }
 
 export function symlink(target: string, to: string): MountMessage {

@@ -4,7 +4,7 @@ import type { Policy } from '../policy/policy.js';
 import { decodeReply, encodeConfigure, encodeDefine, encodeForget, encodeKill, encodeStart } from './codec.js';
 import { configureMessage } from './configure.js';
 import { failureOf } from './failure.js';
-import { launchSpawner, type SpawnerProcess, spawnerDied } from './launch.js';
+import { cannotLaunch, launchSpawner, type SpawnerProcess, spawnerDied } from './launch.js';
 import type { EndedMessage, KillMessage, ReadyMessage, Reply } from './messages.js';
 import type { Addon, Reactor } from './native.js';
 import { Outbox, type Outgoing, type Pipes, type PipesWanted } from './outbox.js';
@@ -261,14 +261,7 @@ export class Connection {
       const how = await child.ended;
       error = spawnerDied(how, child.lastWords());
     } catch (cause) {
-      error =
-        cause instanceof SandboxError
-          ? cause
-          : new SandboxError(
-              'ERR_SPAWNER_START',
-              `Cannot start the spawner: ${cause instanceof Error ? cause.message : String(cause)}.`,
-              { cause },
-            );
+      error = cannotLaunch(cause);
     }
     this.#failAll(error);
   }

@@ -80,3 +80,10 @@ export function spawnerDied(how: string, lastWords: string): SandboxError {
     remedy: started ? 'The next step starts a new one. Steps that were running have been ended with it.' : undefined,
   });
 }
+
+/** The error when there never was a spawner. */
+export function cannotLaunch(cause: unknown): SandboxError {
+  if (cause instanceof SandboxError) return cause;
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new SandboxError('ERR_SPAWNER_START', `Cannot start the spawner: ${reason}.`, { cause });
+}

@@ -1,5 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
-import { SandboxError, StepError } from '../errors.js';
+import { type SandboxError, StepError } from '../errors.js';
+import { invalidOption, show } from '../options/check.js';
 import type { Plan } from '../plan.js';
 import type { StepResult } from '../result.js';
 import { buildResult } from '../result/build.js';
@@ -10,14 +11,12 @@ import type { Addon } from '../spawner/native.js';
 import type { Pipes } from '../spawner/outbox.js';
 import type { Duration } from '../units.js';
 import { IdleTimer } from './idle-timer.js';
-import { givePieces, giveValue, type InputSource } from './input.js';
+import type { InputSource } from './input.js';
 import { killRequest } from './kill-request.js';
 import { type LineIterator, Lines } from './lines.js';
-import { Output } from './output.js';
-import { OutputStream } from './output-stream.js';
-import { relay } from './relay.js';
-import { StdinPipe } from './stdin-pipe.js';
 import type { Step } from './step.js';
+import { StepInput } from './step-input.js';
+import { type OutputName, StepOutputs } from './step-outputs.js';
 
 type Cause = (typeof CAUSES)[number];
 
@@ -38,42 +37,32 @@ export class RunningStep implements Step, StepListener {
   readonly id = `${idPrefix}-${++lastId}`;
   readonly #plan: Plan;
   readonly #context: StepContext;
-  readonly #source: InputSource;
   readonly #signal: AbortSignal | undefined;
+  readonly #input: StepInput;
+  readonly #outputs: StepOutputs;
   readonly #result: Promise<StepResult>;
   #resolve!: (result: StepResult) => void;
   #reject!: (error: Error) => void;
-  #settled = false;
   /** Somebody will notice an error. */
   #used = false;
+  #settled = false;
 
   #connection: Connection | undefined;
   #stepId = 0;
   #ended: EndedMessage | undefined;
   #inputError: SandboxError | undefined;
   #idle: IdleTimer | undefined;
-
-  readonly #outputs: { readonly stdout: Output; readonly stderr: Output };
-  #stdoutId = -1;
-  #stderrId = -1;
-  #outputLeft: number;
-  #tooMuch = false;
-
-  #stdinDescriptor = -1;
-  #stdin: StdinPipe | undefined;
-  #stdout: OutputStream | undefined;
-  #stderr: OutputStream | undefined;
+  /** Why we asked for its end, should it not have been sent yet. */
+  #endedFor: Cause = 'destroyed';
 
   constructor(plan: Plan, source: InputSource, signal: AbortSignal | undefined, context: StepContext) {
     this.#plan = plan;
     this.#context = context;
-    this.#source = source;
     this.#signal = signal;
-    this.#outputLeft = plan.options.limits.output;
-    this.#outputs = {
-      stdout: new Output('stdout', plan.options.collect),
-      stderr: new Output('stderr', plan.options.collect),
-    };
+    this.#input = new StepInput(source, plan.options.limits.input, (error) => {
+      this.#inputFailed(error);
+    });
+    this.#outputs = new StepOutputs(plan.options);
     this.#result = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -89,10 +78,9 @@ export class RunningStep implements Step, StepListener {
     }
     this.#signal?.addEventListener('abort', this.#onAbort, { once: true });
     const { file, argv, policy, settings, options } = this.#plan;
-    if (options.stdout === 'inherit') relay(this.#outputs.stdout.attach(), process.stdout);
-    if (options.stderr === 'inherit') relay(this.#outputs.stderr.attach(), process.stderr);
+    this.#outputs.relay(options);
     const pipes = {
-      stdin: this.#source.kind !== 'none',
+      stdin: this.#input.needed,
       stdout: options.stdout !== 'ignore',
       stderr: options.stderr !== 'ignore',
     };
@@ -111,33 +99,30 @@ export class RunningStep implements Step, StepListener {
     return this.#result;
   }
 
-  // biome-ignore lint/suspicious/noThenProperty: a step is awaited
   then<A = StepResult, B = never>(
     onFulfilled?: ((result: StepResult) => A | PromiseLike<A>) | null,
     onRejected?: ((error: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
-    this.#used = true;
-    return this.#result.then(onFulfilled, onRejected);
+    return this.result.then(onFulfilled, onRejected);
   }
 
   get stdin(): Writable | null {
-    if (this.#source.kind !== 'pipe') return null;
-    return (this.#stdin ??= this.#openStdin());
+    return this.#input.stream;
   }
 
   get stdout(): Readable {
-    return (this.#stdout ??= new OutputStream(this.#outputs.stdout.attach()));
+    return this.#outputs.stream('stdout');
   }
 
   get stderr(): Readable {
-    return (this.#stderr ??= new OutputStream(this.#outputs.stderr.attach()));
+    return this.#outputs.stream('stderr');
   }
 
-  lines(from: 'stdout' | 'stderr' | 'both' = 'stdout'): LineIterator {
+  lines(from: OutputName | 'both' = 'stdout'): LineIterator {
+    if (!['stdout', 'stderr', 'both'].includes(from)) throw invalidOption('lines()', `has no stream ${show(from)}`);
     return new Lines(() => {
       this.#used = true;
-      const names = from === 'both' ? (['stdout', 'stderr'] as const) : [from];
-      return names.map((name) => this.#outputs[name].attach());
+      return this.#outputs.attach(from);
     });
   }
 
@@ -164,34 +149,16 @@ export class RunningStep implements Step, StepListener {
   // ------------------------------------------------------------ what the connection tells
 
   opened([stdin, stdout, stderr]: Pipes): void {
-    const reactor = (this.#connection as Connection).reactor;
-    this.#stdoutId = stdout;
-    this.#stderrId = stderr;
-    for (const [name, stream] of [
-      ['stdout', stdout],
-      ['stderr', stderr],
-    ] as const) {
-      if (stream < 0) this.#outputs[name].end();
-      else
-        this.#outputs[name].open({
-          pause: () => {
-            reactor.pause(stream);
-          },
-          resume: () => {
-            reactor.resume(stream);
-          },
-        });
-    }
-    if (stdin >= 0) this.#giveInput(stdin);
+    this.#outputs.open((this.#connection as Connection).reactor, stdout, stderr);
+    if (stdin >= 0) this.#input.open(this.#context.addon, stdin);
   }
 
   started(): void {
     const { idleTime } = this.#plan.options.limits;
     if (idleTime === Infinity || this.#ended !== undefined) return;
-    const { stdout, stderr } = this.#outputs;
     this.#idle = new IdleTimer(
       idleTime,
-      () => stdout.paused || stderr.paused,
+      () => this.#outputs.heldBack,
       () => {
         this.#end('idleTimeout');
       },
@@ -200,56 +167,40 @@ export class RunningStep implements Step, StepListener {
   }
 
   data(stream: number, chunk: Buffer | null): void {
-    const output = stream === this.#stdoutId ? this.#outputs.stdout : this.#outputs.stderr;
     if (chunk === null) {
-      output.end();
+      this.#outputs.endOne(stream);
       this.#finishIfDone();
       return;
     }
     this.#idle?.touch();
-    const accepted = chunk.length <= this.#outputLeft ? chunk : chunk.subarray(0, this.#outputLeft);
-    this.#outputLeft -= accepted.length;
-    if (accepted.length > 0) output.accept(accepted);
-    if (accepted.length === chunk.length || this.#tooMuch) return;
-    this.#tooMuch = true;
-    this.#end('outputLimit');
+    if (!this.#outputs.accept(stream, chunk)) this.#end('outputLimit');
   }
 
   ended(message: EndedMessage): void {
     this.#ended = message;
     this.#idle?.stop();
-    this.#closeInput();
-    const reactor = (this.#connection as Connection).reactor;
-    for (const [output, stream] of [
-      [this.#outputs.stdout, this.#stdoutId],
-      [this.#outputs.stderr, this.#stderrId],
-    ] as const) {
-      if (output.ended || stream < 0) continue;
-      output.finish();
-      reactor.drain(stream);
-    }
+    this.#input.close();
+    this.#outputs.drain((this.#connection as Connection).reactor);
     this.#finishIfDone();
   }
 
   failed(error: SandboxError): void {
     if (this.#settled) return;
     this.#idle?.stop();
-    this.#closeInput();
-    for (const stream of [this.#stdoutId, this.#stderrId]) if (stream >= 0) this.#connection?.drop(stream);
+    this.#input.close();
     this.#finishWith(error);
+    for (const pipe of this.#outputs.pipes) this.#connection?.drop(pipe);
   }
 
   withdrawn(): void {
-    this.#finishUnsent(this.#endedBecause);
+    this.#finishUnsent(this.#endedFor);
   }
 
-  // ------------------------------------------------------------ endings
-
-  #endedBecause: Cause = 'destroyed';
+  // ------------------------------------------------------------ how it ends
 
   #end(cause: Cause, signal = 9, graceMs = 0): void {
     if (this.#settled || this.#connection === undefined) return;
-    this.#endedBecause = cause;
+    this.#endedFor = cause;
     this.#connection.kill({ stepId: this.#stepId, cause: CAUSES.indexOf(cause), signal, graceMs });
   }
 
@@ -257,23 +208,30 @@ export class RunningStep implements Step, StepListener {
     this.#end('aborted');
   };
 
+  /** A step that got only part of its input would compute something else: it is ended. */
+  #inputFailed(error: SandboxError): void {
+    if (this.#settled || this.#ended !== undefined) return;
+    this.#inputError = error;
+    this.#end('destroyed');
+  }
+
   #finishUnsent(cause: Cause): void {
-    for (const output of Object.values(this.#outputs)) output.end();
+    this.#input.close();
+    this.#outputs.endAll();
     this.#ended = notStarted(cause);
     this.#finishIfDone();
   }
 
   /** The result is there when the spawner has reported and everything that was written has been read. */
   #finishIfDone(): void {
-    const { stdout, stderr } = this.#outputs;
-    if (this.#ended === undefined || !stdout.ended || !stderr.ended || this.#settled) return;
+    if (this.#ended === undefined || !this.#outputs.ended || this.#settled) return;
     if (this.#inputError !== undefined) {
       this.#finishWith(this.#inputError);
       return;
     }
     const cgroupReason = this.#connection?.ready?.cgroupReason ?? '';
     const { options, argv } = this.#plan;
-    const result = buildResult(this.#ended, { stdout, stderr, tooMuch: this.#tooMuch }, options, cgroupReason);
+    const result = buildResult(this.#ended, this.#outputs, options, cgroupReason);
     this.#settle();
     if (options.reject && !result.ok) this.#reject(new StepError(result, String(argv[0])));
     else this.#resolve(result);
@@ -281,10 +239,7 @@ export class RunningStep implements Step, StepListener {
 
   #finishWith(error: SandboxError): void {
     this.#settle();
-    for (const stream of [this.#stdout, this.#stderr]) {
-      if ((stream?.listenerCount('error') ?? 0) > 0) this.#used = true;
-    }
-    for (const output of Object.values(this.#outputs)) output.fail(error);
+    if (this.#outputs.fail(error)) this.#used = true;
     this.#reject(error);
     // Nobody may ever look at this step: then the app learns it by a warning, and not never.
     setImmediate(() => {
@@ -296,60 +251,5 @@ export class RunningStep implements Step, StepListener {
     this.#settled = true;
     this.#signal?.removeEventListener('abort', this.#onAbort);
     this.#context.onSettled(this);
-  }
-
-  // ------------------------------------------------------------ input
-
-  #giveInput(descriptor: number): void {
-    const source = this.#source;
-    const limit = this.#plan.options.limits.input;
-    try {
-      if (source.kind === 'value') {
-        this.#stdin = giveValue(this.#context.addon, descriptor, source.bytes, limit);
-        return;
-      }
-    } catch (error) {
-      this.#inputFailed(error as SandboxError);
-      return;
-    }
-    this.#stdinDescriptor = descriptor;
-    if (source.kind !== 'stream') {
-      if (this.#stdin !== undefined) this.#handStdinOver(this.#stdin);
-      return;
-    }
-    givePieces(source.pieces, (this.#stdin = this.#openStdin())).catch((error: unknown) => {
-      this.#inputFailed(error as SandboxError);
-    });
-  }
-
-  #openStdin(): StdinPipe {
-    const pipe = new StdinPipe(this.#plan.options.limits.input);
-    if (this.#source.kind === 'pipe') {
-      pipe.on('error', (error) => {
-        if (error instanceof SandboxError) this.#inputFailed(error);
-      });
-    }
-    this.#handStdinOver(pipe);
-    if (this.#settled) pipe.destroy();
-    return pipe;
-  }
-
-  #handStdinOver(pipe: StdinPipe): void {
-    if (this.#stdinDescriptor < 0) return;
-    pipe.open(this.#context.addon, this.#stdinDescriptor);
-    this.#stdinDescriptor = -1;
-  }
-
-  /** A step that got only part of its input would compute something else: it is ended. */
-  #inputFailed(error: SandboxError): void {
-    if (this.#settled || this.#ended !== undefined) return;
-    this.#inputError = error;
-    this.#end('destroyed');
-  }
-
-  #closeInput(): void {
-    this.#stdin?.destroy();
-    if (this.#stdinDescriptor >= 0) this.#context.addon.close(this.#stdinDescriptor);
-    this.#stdinDescriptor = -1;
   }
 }

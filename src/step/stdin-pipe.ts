@@ -23,12 +23,14 @@ export class StdinPipe extends Writable {
   #written = 0;
   #gone = false;
 
-  /** `limit`: most bytes of `limits.input`. */
-  constructor(limit: number) {
+  /** `limit`: most bytes. `onFailed`: they cannot be given to the step. */
+  constructor(limit: number, onFailed: (error: SandboxError) => void = () => undefined) {
     super();
     this.#limit = limit;
     // A failure surfaces where the step is awaited; without this, one that nobody listens for would end the app.
-    this.on('error', () => undefined);
+    this.on('error', (error) => {
+      if (error instanceof SandboxError) onFailed(error);
+    });
   }
 
   /** Takes ownership of the descriptor. */
