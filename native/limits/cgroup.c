@@ -92,8 +92,7 @@ static int open_v1(const struct cgroups *all, struct cgroup *cgroup)
     }
     cgroup->memory_events = open_in(all, cgroup, MEMORY, "memory.oom_control", O_RDONLY);
     cgroup->memory_peak = open_in(all, cgroup, MEMORY, "memory.max_usage_in_bytes", O_RDWR);
-    cgroup->cpu = open_in(all, cgroup, CPUACCT, "cpuacct.usage_user", O_RDONLY);
-    cgroup->cpu_system = open_in(all, cgroup, CPUACCT, "cpuacct.usage_sys", O_RDONLY);
+    cgroup->cpu = open_in(all, cgroup, CPUACCT, "cpuacct.usage", O_RDONLY);
     cgroup->pids_events = open_in(all, cgroup, PIDS, "pids.events", O_RDONLY);
     return all->controllers & 1u << LAYER_MEMORY ? watch_v1(all, cgroup) : 0;
 }
@@ -117,37 +116,66 @@ static int open_v2(const struct cgroups *all, struct cgroup *cgroup)
     return set_text(all, cgroup, 0, "memory.swap.max", "0") && errno != ENOENT ? -1 : 0;
 }
 
-int make_cgroup(const struct cgroups *all, struct cgroup *cgroup, uint32_t number)
+int make_cgroup(struct cgroups *all, struct cgroup *cgroup, uint32_t number)
 {
     *cgroup = (struct cgroup){.attach = {-1, -1, -1, -1},
                               .memory_events = -1,
                               .memory_peak = -1,
                               .cpu = -1,
-                              .cpu_system = -1,
                               .pids_events = -1,
                               .oom_notice = -1,
                               .made = true};
-    snprintf(cgroup->name, sizeof(cgroup->name), "%u", number);
+    /* A name is never used twice: what could not be removed yet must not be found again. */
+    snprintf(cgroup->name, sizeof(cgroup->name), "%u-%u", number, ++all->made);
     for (size_t i = 0; i < HIERARCHIES; i++) {
-        if (all->parents[i] >= 0 && mkdirat(all->parents[i], cgroup->name, 0755) && errno != EEXIST)
+        if (all->parents[i] >= 0 && mkdirat(all->parents[i], cgroup->name, 0755))
             return -1;
     }
     return all->version == 2 ? open_v2(all, cgroup) : all->version == 1 ? open_v1(all, cgroup) : 0;
 }
 
-void remove_cgroup(const struct cgroups *all, struct cgroup *cgroup)
+/* Whether the kernel has let go of it in every hierarchy; a process that is just ending may hold it for a moment. */
+static bool remove_directories(const struct cgroups *all, const char *name)
+{
+    bool removed = true;
+    for (size_t i = 0; i < HIERARCHIES; i++) {
+        if (all->parents[i] >= 0 && unlinkat(all->parents[i], name, AT_REMOVEDIR) && errno != ENOENT)
+            removed = false;
+    }
+    return removed;
+}
+
+static void remove_stale(struct cgroups *all)
+{
+    for (size_t i = 0; i < STALE; i++) {
+        if (all->stale[i][0] && remove_directories(all, all->stale[i]))
+            all->stale[i][0] = 0;
+    }
+}
+
+static void remember_stale(struct cgroups *all, const char *name)
+{
+    for (size_t i = 0; i < STALE; i++) {
+        if (!all->stale[i][0]) {
+            snprintf(all->stale[i], sizeof(all->stale[i]), "%s", name);
+            return;
+        }
+    }
+}
+
+void remove_cgroup(struct cgroups *all, struct cgroup *cgroup)
 {
     if (!cgroup->made)
         return;
-    int *const descriptors[] = {&cgroup->memory_events, &cgroup->memory_peak, &cgroup->cpu,
-                                &cgroup->cpu_system,    &cgroup->pids_events, &cgroup->oom_notice};
+    int *const descriptors[] = {&cgroup->memory_events, &cgroup->memory_peak, &cgroup->cpu, &cgroup->pids_events,
+                                &cgroup->oom_notice};
     for (size_t i = 0; i < LENGTH(descriptors); i++)
         close_descriptor(descriptors[i]);
-    for (size_t i = 0; i < HIERARCHIES; i++) {
+    for (size_t i = 0; i < HIERARCHIES; i++)
         close_descriptor(&cgroup->attach[i]);
-        if (all->parents[i] >= 0)
-            unlinkat(all->parents[i], cgroup->name, AT_REMOVEDIR);
-    }
+    remove_stale(all);
+    if (!remove_directories(all, cgroup->name))
+        remember_stale(all, cgroup->name);
     cgroup->made = false;
 }
 
@@ -159,16 +187,15 @@ static void read_absolute(const struct cgroups *all, const struct cgroup *cgroup
         if (cgroup->cpu >= 0 && read_descriptor(cgroup->cpu, text, sizeof(text)) > 0) {
             out->user_ns = number_in(text, "user_usec") * 1000;
             out->system_ns = number_in(text, "system_usec") * 1000;
+            out->cpu_ns = number_in(text, "usage_usec") * 1000;
         }
         if (cgroup->memory_events >= 0 && read_descriptor(cgroup->memory_events, text, sizeof(text)) > 0) {
             out->oom_kills = number_in(text, "oom_kill");
             out->limit_hits = number_in(text, "oom"); /* `max` counts reclaim too, which harms nobody */
         }
     } else if (all->version == 1) {
-        out->user_ns = read_number(cgroup->cpu, NULL);
-        out->system_ns = read_number(cgroup->cpu_system, NULL);
+        out->cpu_ns = read_number(cgroup->cpu, NULL);
         out->oom_kills = read_number(cgroup->memory_events, "oom_kill");
-        out->limit_hits = out->oom_kills ? read_number_of(all, cgroup, MEMORY, "memory.failcnt") : 0;
     }
     out->fork_refusals = read_number(cgroup->pids_events, "max");
     out->peak_bytes = read_number(cgroup->memory_peak, NULL);
@@ -179,19 +206,23 @@ int begin_cgroup(const struct cgroups *all, struct cgroup *cgroup)
     if (all->version == 1 && cgroup->memory_peak >= 0 && pwrite(cgroup->memory_peak, "0", 1, 0) != 1)
         return -1;
     read_absolute(all, cgroup, &cgroup->begun);
-    if (all->version == 1)
-        cgroup->begun.limit_hits = read_number_of(all, cgroup, MEMORY, "memory.failcnt");
     return 0;
 }
 
 void read_counters(const struct cgroups *all, const struct cgroup *cgroup, struct counters *out)
 {
     read_absolute(all, cgroup, out);
+    out->cpu_ns -= cgroup->begun.cpu_ns;
     out->user_ns -= cgroup->begun.user_ns;
     out->system_ns -= cgroup->begun.system_ns;
     out->oom_kills -= cgroup->begun.oom_kills;
-    out->limit_hits -= out->limit_hits > cgroup->begun.limit_hits ? cgroup->begun.limit_hits : out->limit_hits;
+    out->limit_hits -= cgroup->begun.limit_hits;
     out->fork_refusals -= cgroup->begun.fork_refusals;
+    /* v1 has no counter that every kernel keeps (failcnt stays 0 on newer ones): whether it was this cgroup's own limit that was hit, its
+     * peak tells, which then lies within one batch of charges below it. */
+    uint64_t limit = cgroup->applied.memory_bytes;
+    if (all->version == 1 && out->oom_kills > 0 && limit > 0 && out->peak_bytes + limit / 16 >= limit)
+        out->limit_hits = 1;
 }
 
 static int limit_memory(const struct cgroups *all, const struct cgroup *cgroup, uint64_t bytes)

@@ -4,6 +4,10 @@
 
 #include "common/control.h"
 
+enum {
+    STALE = 64, /* cgroups that could not be removed at once; beyond that they stay until this spawner ends */
+};
+
 enum { HIERARCHIES = 4 }; /* v1: memory, pids, cpu, cpuacct; v2: only the first */
 
 /* Where this spawner's cgroups are. */
@@ -13,13 +17,15 @@ struct cgroups {
     bool reusable;        /* the peak can be reset, so a cgroup can serve one sandbox after another */
     int parents[HIERARCHIES];
     char paths[HIERARCHIES][512]; /* for the record by which a later spawner sweeps; empty when unused */
+    uint32_t made;                /* so far */
+    char stale[STALE][24];        /* names still to be removed */
     char reason[256];             /* why a controller is missing */
 };
 
 struct counters {
-    uint64_t user_ns, system_ns;
+    uint64_t cpu_ns, user_ns, system_ns; /* v1 knows the sum exactly, the parts only by the scheduler's tick */
     uint64_t oom_kills;      /* processes of this cgroup that the kernel's OOM killer ended */
-    uint64_t limit_hits;     /* allocations that ran into this cgroup's own limit */
+    uint64_t limit_hits;     /* times that this cgroup's own limit led to one */
     uint64_t fork_refusals;
     uint64_t peak_bytes;     /* since begin_cgroup */
     uint64_t peak_processes; /* 0: not known */
@@ -30,7 +36,7 @@ struct cgroup {
     char name[24];
     int attach[HIERARCHIES]; /* v1: `tasks` files; v2: [0] the directory */
     uint32_t attach_count;
-    int memory_events, memory_peak, cpu, cpu_system, pids_events;
+    int memory_events, memory_peak, cpu, pids_events;
     int oom_notice; /* readable (v1: an eventfd) or exceptional (v2: memory.events) when something was killed */
     struct limits applied;
     struct counters begun;
@@ -38,11 +44,12 @@ struct cgroup {
 
 /* Finds or makes a place for this spawner; answers 0 also when there is none (version 0, reason filled). */
 void open_cgroups(struct cgroups *all, const struct configure *configure);
-void remove_cgroups(struct cgroups *all);
+/* Whether nothing is left of them. */
+bool remove_cgroups(struct cgroups *all);
 
 /* errno tells what was missing. */
-int make_cgroup(const struct cgroups *all, struct cgroup *cgroup, uint32_t number);
-void remove_cgroup(const struct cgroups *all, struct cgroup *cgroup);
+int make_cgroup(struct cgroups *all, struct cgroup *cgroup, uint32_t number);
+void remove_cgroup(struct cgroups *all, struct cgroup *cgroup);
 
 /* Before a step: starts counting anew. */
 int begin_cgroup(const struct cgroups *all, struct cgroup *cgroup);
@@ -56,7 +63,7 @@ void acknowledge_oom(const struct cgroups *all, const struct cgroup *cgroup);
 /* Whether `text`, a /proc/PID/cgroup, shows the cgroup in every hierarchy that is used. */
 bool is_member(const struct cgroups *all, const struct cgroup *cgroup, const char *text);
 
-/* Ends what runs in, and removes, the cgroup directory `path` and those below it, left behind by a spawner that died. */
-void sweep_cgroup(const char *path);
+/* Ends what runs in, and removes (answers whether it could), the cgroup directory `path` and those below it, left behind by a spawner that died. */
+bool sweep_cgroup(const char *path);
 
 #endif

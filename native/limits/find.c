@@ -229,11 +229,13 @@ void open_cgroups(struct cgroups *all, const struct configure *configure)
     free(own);
 }
 
-void remove_cgroups(struct cgroups *all)
+bool remove_cgroups(struct cgroups *all)
 {
+    bool removed = true;
     for (size_t i = 0; i < HIERARCHIES; i++) {
         close_descriptor(&all->parents[i]);
-        if (all->paths[i][0])
-            rmdir(all->paths[i]);
+        if (all->paths[i][0] && !sweep_cgroup(all->paths[i]))
+            removed = false;
     }
+    return removed;
 }

@@ -19,17 +19,23 @@ static void kill_members(int directory)
     }
 }
 
-static void remove_patiently(int parent, const char *name)
+static bool remove_patiently(int parent, const char *name)
 {
-    for (int tries = 0; unlinkat(parent, name, AT_REMOVEDIR) && errno == EBUSY && tries < 100; tries++)
-        usleep(10000);
+    for (int tries = 0; tries < 200; tries++) {
+        if (!unlinkat(parent, name, AT_REMOVEDIR) || errno == ENOENT)
+            return true;
+        if (errno != EBUSY)
+            return false;
+        usleep(5000);
+    }
+    return false;
 }
 
-void sweep_cgroup(const char *path)
+bool sweep_cgroup(const char *path)
 {
     DIR *directory = opendir(path);
     if (!directory)
-        return;
+        return errno == ENOENT;
     for (const struct dirent *entry; (entry = readdir(directory));) {
         if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
             continue;
@@ -40,5 +46,5 @@ void sweep_cgroup(const char *path)
         remove_patiently(dirfd(directory), entry->d_name);
     }
     closedir(directory);
-    remove_patiently(AT_FDCWD, path);
+    return remove_patiently(AT_FDCWD, path);
 }

@@ -58,13 +58,15 @@ static void sweep_record(int state, const char *name)
     if (record < 0 || flock(record, LOCK_EX | LOCK_NB))
         return;
     char text[4096];
+    bool swept = true;
     if (read_descriptor(record, text, sizeof(text)) > 0) {
         for (char *saved, *line = strtok_r(text, "\n", &saved); line; line = strtok_r(NULL, "\n", &saved)) {
-            if (line[0] == '/' && strstr(line, "/spawn-sandbox-"))
-                sweep_cgroup(line);
+            if (line[0] == '/' && strstr(line, "/spawn-sandbox-") && !sweep_cgroup(line))
+                swept = false;
         }
     }
-    unlinkat(state, name, 0);
+    if (swept)
+        unlinkat(state, name, 0);
 }
 
 static void sweep(struct spawner *spawner)
@@ -80,13 +82,18 @@ static void sweep(struct spawner *spawner)
     closedir(directory);
 }
 
-/* The record exists, locked, before the first cgroup does: there is no moment at which a crash leaves something unnamed. */
+/* The record exists, locked, before the first cgroup does: there is no moment at which a crash leaves something unnamed. It gets its name only
+ * when it is locked, or another spawner could take it for a dead one's. */
 static int write_record(struct spawner *spawner)
 {
+    char unlocked[80];
     snprintf(spawner->record_name, sizeof(spawner->record_name), "spawner-%016llx",
              (unsigned long long)spawner->configure.instance);
-    spawner->record = openat(spawner->state, spawner->record_name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    return spawner->record < 0 || flock(spawner->record, LOCK_EX | LOCK_NB) ? -1 : 0;
+    snprintf(unlocked, sizeof(unlocked), "new-%s", spawner->record_name);
+    spawner->record = openat(spawner->state, unlocked, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (spawner->record < 0 || flock(spawner->record, LOCK_EX | LOCK_NB))
+        return -1;
+    return renameat2(spawner->state, unlocked, spawner->state, spawner->record_name, RENAME_NOREPLACE);
 }
 
 static int record_cgroups(const struct spawner *spawner)
@@ -156,7 +163,7 @@ int configure_spawner(struct spawner *spawner, struct bytes body, struct failure
 void leave(struct spawner *spawner)
 {
     remove_slots(spawner);
-    remove_cgroups(&spawner->cgroups);
-    if (spawner->record >= 0)
+    /* What is still held stays on record, for the next spawner's sweep. */
+    if (remove_cgroups(&spawner->cgroups) && spawner->record >= 0)
         unlinkat(spawner->state, spawner->record_name, 0);
 }

@@ -112,10 +112,21 @@ void step_event(struct spawner *spawner, struct step *step, uint32_t cause, uint
         end_sandbox(spawner, step->sandbox);
 }
 
-static void fill_usage(struct spawner *spawner, const struct step *step, struct ended *ended, const struct counters *counters)
+/* cgroup v1 tells the sum of user and system time; what init reaped tells how they relate. A sandbox that was killed has
+ * nobody left to tell: its time is then given as user time. */
+static void split_cpu_time(struct counters *counters, const struct report *report)
+{
+    if (counters->user_ns || counters->system_ns || !counters->cpu_ns)
+        return;
+    uint64_t reaped = report ? report->user_ns + report->system_ns : 0;
+    double share = reaped ? (double)report->system_ns / (double)reaped : 0;
+    counters->system_ns = (uint64_t)((double)counters->cpu_ns * share);
+    counters->user_ns = counters->cpu_ns - counters->system_ns;
+}
+
+static void fill_usage(const struct step *step, struct ended *ended, const struct counters *counters)
 {
     uint64_t now = monotonic_ns();
-    (void)spawner;
     ended->usage = (struct usage){.queue_ns = step->released_at - step->queued_at,
                                   .wall_ns = now - step->released_at,
                                   .user_cpu_ns = counters->user_ns,
@@ -140,6 +151,7 @@ static void answer(struct spawner *spawner, struct step *step, const struct repo
     if (!spawner->cgroups.version && report) {
         counters.user_ns = report->user_ns;
         counters.system_ns = report->system_ns;
+        counters.cpu_ns = report->user_ns + report->system_ns;
         counters.peak_bytes = report->peak_bytes;
     }
     ended.evidence.oom_kills = (uint32_t)counters.oom_kills;
@@ -166,7 +178,8 @@ static void answer(struct spawner *spawner, struct step *step, const struct repo
         ended.signal = SIGKILL;
     ended.cause = step->cause;
     ended.scope = step->scope;
-    fill_usage(spawner, step, &ended, &counters);
+    split_cpu_time(&counters, report);
+    fill_usage(step, &ended, &counters);
     memcpy(ended.enforced, sandbox->enforced, sizeof(ended.enforced));
     uint8_t space[1024];
     struct writer writer = {.start = space, .size = sizeof(space)};
@@ -207,7 +220,7 @@ static void check_cpu(struct spawner *spawner, struct step *step, uint64_t now)
 {
     struct counters counters;
     read_counters(&spawner->cgroups, &step->sandbox->slot->cgroup, &counters);
-    uint64_t used = counters.user_ns + counters.system_ns, limit = step->limits.cpu_time_ms * MS;
+    uint64_t used = counters.cpu_ns, limit = step->limits.cpu_time_ms * MS;
     if (used >= limit) {
         step->cpu_check = 0;
         step->evidence.limit_ms = step->limits.cpu_time_ms;
