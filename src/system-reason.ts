@@ -1,7 +1,18 @@
+import { constants } from 'node:os';
 import { getSystemErrorMap } from 'node:util';
 
 /** The system's own words for an error number: `EACCES (permission denied)`. */
 export function systemReason(errno: number): string {
   const known = getSystemErrorMap().get(-errno);
-  return known === undefined ? `error ${errno}` : `${known[0]} (${known[1]})`;
+  if (known !== undefined) return `${known[0]} (${known[1]})`;
+  const name = Object.entries(constants.errno).find(([, number]) => number === errno)?.[0];
+  const words = name === undefined ? undefined : WITHOUT_WORDS[name];
+  return words === undefined ? (name ?? `error ${errno}`) : `${name} (${words})`;
 }
+
+/** Errors that Node knows by name only. */
+const WITHOUT_WORDS: Readonly<Record<string, string>> = {
+  ENOEXEC: 'exec format error',
+  EDQUOT: 'disk quota exceeded',
+  ESTALE: 'stale file handle',
+};
