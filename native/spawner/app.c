@@ -99,7 +99,7 @@ static void serve_request(struct spawner *spawner, struct bytes message, struct 
     struct bytes body;
     uint32_t id;
     enum request_kind kind = read_request(message, &body);
-    if (!spawner->configured && kind != REQUEST_CONFIGURE)
+    if (!spawner->configured && kind != REQUEST_CONFIGURE && kind != REQUEST_PROBE)
         kind = REQUEST_NONE;
     switch (kind) {
     case REQUEST_CONFIGURE:

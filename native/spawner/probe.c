@@ -1,5 +1,6 @@
 /* Tries out what the layers need, each by doing it in a process of its own, and reports the kernel's answers. Never guesses from a version.
- * Runs in the spawner (in its user namespace, where it has one); the children end at once and leave nothing. */
+ * Runs in the spawner, before Configure with the app's own rights, after it in the spawner's user namespace where it has one; the children end
+ * at once and leave nothing. */
 #include "spawner/spawner.h"
 
 #include <fcntl.h>
@@ -132,7 +133,7 @@ static long try_landlock(struct spawner *spawner)
 
 static long controller(const struct spawner *spawner, enum layer layer)
 {
-    errno = EROFS;
+    errno = ENODEV; /* why is said by Ready */
     return spawner->cgroups.controllers & 1u << layer ? (long)spawner->cgroups.version : -1;
 }
 
@@ -246,6 +247,14 @@ static trial_fn *const TRIALS[] = {
     [PROBE_NEWUIDMAP] = try_newuidmap,
 };
 
+enum { WHATS = PROBE_CALL_KEYCTL + 1 };
+
+static bool needs_configuration(size_t what)
+{
+    return what == PROBE_CGROUP_MEMORY || what == PROBE_CGROUP_PIDS || what == PROBE_CGROUP_CPU || what == PROBE_ID_LEASE ||
+           what == PROBE_IDMAPPED_MOUNT || what == PROBE_NEWUIDMAP;
+}
+
 static void try_apart(struct spawner *spawner, size_t what, struct probe_result *result)
 {
     struct {
@@ -259,7 +268,7 @@ static void try_apart(struct spawner *spawner, size_t what, struct probe_result 
     pid_t child = fork();
     if (child == 0) {
         alarm(10); /* a probe that hangs is a probe that failed */
-        told.value = TRIALS[what](spawner);
+        told.value = what < LENGTH(TRIALS) ? TRIALS[what](spawner) : try_call((uint32_t)what);
         told.error = told.value < 0 ? errno : 0;
         _exit(write(pair[1], &told, sizeof(told)) == sizeof(told) ? 0 : 1);
     }
@@ -279,13 +288,16 @@ static void try_apart(struct spawner *spawner, size_t what, struct probe_result 
 void probe(struct spawner *spawner, struct bytes body)
 {
     uint32_t id;
-    struct probe_result results[LENGTH(TRIALS)];
+    struct probe_result results[WHATS];
+    size_t count = 0;
     uint8_t space[2048];
     struct writer writer = {.start = space, .size = sizeof(space)};
     if (read_id(body, &id))
         return;
-    for (size_t what = 0; what < LENGTH(TRIALS); what++)
-        try_apart(spawner, what, &results[what]);
-    write_probed(&writer, id, results, LENGTH(results));
+    for (size_t what = 0; what < WHATS; what++) {
+        if (spawner->configured || !needs_configuration(what))
+            try_apart(spawner, what, &results[count++]);
+    }
+    write_probed(&writer, id, results, count);
     tell_app(spawner, &writer);
 }

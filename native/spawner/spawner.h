@@ -200,14 +200,18 @@ void step_event(struct spawner *spawner, struct step *step, uint32_t cause, uint
 void fail_step(struct spawner *spawner, struct step *step, const struct failure *failure);
 struct step *find_step(struct spawner *spawner, uint64_t id);
 
-/* watch_memory.c: where no cgroup limits it. */
+/* watch_usage.c: where no cgroup limits it. */
 int open_watched(struct spawner *spawner, struct sandbox *sandbox, pid_t pid);
-uint64_t watched_memory(const struct sandbox *sandbox);
+bool is_over_memory(const struct sandbox *sandbox, uint64_t limit);
+uint64_t watched_cpu_ns(const struct sandbox *sandbox);
 
 /* notify.c: seccomp verdict `kill`. */
 void seccomp_notified(struct spawner *spawner, struct watch *watch, uint32_t events);
 
 /* probe.c */
 void probe(struct spawner *spawner, struct bytes body);
+
+/* probe_calls.c */
+long try_call(uint32_t what);
 
 #endif
