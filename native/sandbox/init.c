@@ -92,6 +92,15 @@ static int forbid_namespaces(int proc, struct failure *failure)
     return 0;
 }
 
+/* Where no cgroup counts memory, a SysV segment that nobody has attached would be seen by nobody: there are none then. This is the
+ * ipc namespace's own setting, and needs its owner's rights. */
+static int forbid_shared_segments(const struct sandbox_start *start, struct failure *failure)
+{
+    if (start->counted || !write_file_at(start->proc, "sys/kernel/shmmni", "0"))
+        return 0;
+    return fail_layer(failure, LAYER_MEMORY);
+}
+
 /* Locked for good: root inside is an id like any other, and no id change ever gives a capability back. */
 enum {
     SECUREBITS = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP | SECBIT_NO_SETUID_FIXUP_LOCKED |
@@ -146,6 +155,7 @@ static int make_sandbox(const struct sandbox_start *start, struct failure *failu
         mount_sandbox(start, failure) ||         /* needs the maker's privileges, as do the next two */
         raise_loopback(start, failure) ||
         set_hostname(start, failure) ||
+        forbid_shared_segments(start, failure) ||
         enter_user_namespace(start, failure) ||  /* the end of those privileges */
         forbid_namespaces(start->proc, failure) || /* needs CAP_SYS_RESOURCE in the new namespace */
         drop_bounding_set(failure) ||            /* needs CAP_SETPCAP */

@@ -25,6 +25,7 @@ struct make_request {
     struct identity identity;
     uint32_t cgroup_version; /* 1: descriptors of `tasks` files; 2: one descriptor of a directory; 0: none */
     uint32_t cgroup_count;
+    bool memory_counted;     /* by a cgroup */
 };
 
 /* maker -> spawner, with the pidfd of init when it was made. */
@@ -87,6 +88,7 @@ struct sandbox_start {
     int parent;               /* pidfd of the maker */
     int attach[ATTACH_LIMIT]; /* cgroup v1 */
     size_t attach_count;
+    bool counted;             /* a cgroup limits memory */
     const enum cover *covers; /* one per entry of the policy's list */
     int proc;                 /* the host's /proc, closed before anything foreign runs */
     const int *idmaps;        /* user namespaces for writable mounts, one per mount of that kind */

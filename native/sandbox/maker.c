@@ -152,6 +152,7 @@ static int make(struct maker *maker, const struct make_request *request, struct 
                                       .report = packet->descriptors[0],
                                       .jobs = packet->descriptors[1],
                                       .parent = maker->self,
+                                      .counted = request->memory_counted,
                                       .covers = maker->tree.covers,
                                       .proc = maker->tree.proc,
                                       .idmaps = idmaps};

@@ -62,7 +62,8 @@ static int send_request(const struct spawner *spawner, const struct sandbox *san
     struct make_request request = {.sandbox = sandbox->id,
                                    .identity = sandbox->slot->identity,
                                    .cgroup_version = spawner->cgroups.version,
-                                   .cgroup_count = cgroup->attach_count};
+                                   .cgroup_count = cgroup->attach_count,
+                                   .memory_counted = (spawner->cgroups.controllers & 1u << LAYER_MEMORY) != 0};
     int descriptors[2 + HIERARCHIES] = {reports, jobs};
     memcpy(&descriptors[2], cgroup->attach, sizeof(int) * cgroup->attach_count);
     struct iovec part = {&request, sizeof(request)};

@@ -216,11 +216,18 @@ void step_refused(struct spawner *spawner, struct step *step, const struct failu
     fail_step(spawner, step, failure);
 }
 
-static void check_cpu(struct spawner *spawner, struct step *step, uint64_t now)
+static uint64_t cpu_time_used(struct spawner *spawner, const struct sandbox *sandbox)
 {
     struct counters counters;
-    read_counters(&spawner->cgroups, &step->sandbox->slot->cgroup, &counters);
-    uint64_t used = counters.cpu_ns, limit = step->limits.cpu_time_ms * MS;
+    if (sandbox->watched_proc >= 0)
+        return watched_cpu_ns(sandbox);
+    read_counters(&spawner->cgroups, &sandbox->slot->cgroup, &counters);
+    return counters.cpu_ns;
+}
+
+static void check_cpu(struct spawner *spawner, struct step *step, uint64_t now)
+{
+    uint64_t used = cpu_time_used(spawner, step->sandbox), limit = step->limits.cpu_time_ms * MS;
     if (used >= limit) {
         step->cpu_check = 0;
         step->evidence.limit_ms = step->limits.cpu_time_ms;
@@ -238,9 +245,8 @@ static void check_memory(struct spawner *spawner, struct step *step, uint64_t no
     struct sandbox *sandbox = step->sandbox;
     struct counters counters;
     if (sandbox->watched_proc >= 0) {
-        uint64_t bytes = watched_memory(sandbox);
         step->memory_check = now + 10 * MS;
-        if (bytes <= step->limits.memory_bytes)
+        if (!is_over_memory(sandbox, step->limits.memory_bytes))
             return;
         step->evidence.memory_watched = true;
         step->memory_check = 0;

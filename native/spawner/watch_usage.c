@@ -1,0 +1,119 @@
+/* Where no cgroup limits a sandbox, the spawner adds up what it uses, again and again, and ends it when that is too much.
+ * Runs in the spawner. It reads the sandbox's own /proc and scratch space; the numbers are the kernel's. Between two looks a step can overshoot.
+ *
+ * Memory is the anonymous pages of all processes and the larger of the scratch space in use and the shared pages that are mapped. Pages shared after
+ * a fork are first counted for each process, which is cheap; only when that sum is over the limit are they counted exactly. What could hold memory
+ * without showing up here is out of reach: memfd_create is refused by the policy, SysV segments are limited to nothing (sandbox/init.c).
+ * Processor time is that of every living process and of the children that it has waited for; init waits for the rest. */
+#include "spawner/spawner.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/vfs.h>
+
+int open_watched(struct spawner *spawner, struct sandbox *sandbox, pid_t pid)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "%d/root/proc", pid);
+    sandbox->watched_proc = openat(spawner->proc, path, O_DIRECTORY | O_CLOEXEC);
+    snprintf(path, sizeof(path), "%d/root/tmp", pid);
+    sandbox->watched_scratch = openat(spawner->proc, path, O_DIRECTORY | O_CLOEXEC);
+    return sandbox->watched_proc < 0 || sandbox->watched_scratch < 0 ? -1 : 0;
+}
+
+struct sums {
+    uint64_t anonymous, shared; /* bytes */
+    uint64_t cpu_ticks;
+};
+
+typedef void add_fn(int proc, const char *pid, struct sums *sums);
+
+static uint64_t kilobytes(const char *text, const char *name)
+{
+    const char *line = strstr(text, name);
+    return line ? strtoull(line + strlen(name), NULL, 10) * 1024 : 0;
+}
+
+static bool read_of(int proc, const char *pid, const char *file, char *text, size_t size)
+{
+    char path[48];
+    snprintf(path, sizeof(path), "%.15s/%s", pid, file);
+    return read_file_at(proc, path, text, size) > 0;
+}
+
+static void add_resident(int proc, const char *pid, struct sums *sums)
+{
+    char text[4096];
+    if (!read_of(proc, pid, "status", text, sizeof(text)))
+        return; /* it has just ended */
+    sums->anonymous += kilobytes(text, "RssAnon:");
+    sums->shared += kilobytes(text, "RssShmem:");
+}
+
+static void add_proportional(int proc, const char *pid, struct sums *sums)
+{
+    char text[4096];
+    if (!read_of(proc, pid, "smaps_rollup", text, sizeof(text)))
+        return;
+    sums->anonymous += kilobytes(text, "Pss_Anon:");
+    sums->shared += kilobytes(text, "Pss_Shmem:");
+}
+
+static void add_cpu(int proc, const char *pid, struct sums *sums)
+{
+    char text[1024];
+    unsigned long long user, system;
+    long long waited_user, waited_system;
+    if (!read_of(proc, pid, "stat", text, sizeof(text)))
+        return;
+    const char *after_name = strrchr(text, ')'); /* a name may hold anything, the last parenthesis is the kernel's */
+    if (after_name && sscanf(after_name + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %lld %lld", &user, &system,
+                             &waited_user, &waited_system) == 4)
+        sums->cpu_ticks += user + system + (unsigned long long)waited_user + (unsigned long long)waited_system;
+}
+
+static int add_all(const struct sandbox *sandbox, add_fn *add, struct sums *sums)
+{
+    int copy = openat(sandbox->watched_proc, ".", O_DIRECTORY | O_CLOEXEC);
+    DIR *directory = copy < 0 ? NULL : fdopendir(copy);
+    *sums = (struct sums){0};
+    if (!directory) {
+        close_descriptor(&copy);
+        return -1;
+    }
+    for (const struct dirent *entry; (entry = readdir(directory));) {
+        if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9')
+            add(sandbox->watched_proc, entry->d_name, sums);
+    }
+    closedir(directory);
+    return 0;
+}
+
+static uint64_t scratch_in_use(const struct sandbox *sandbox)
+{
+    struct statfs scratch;
+    return fstatfs(sandbox->watched_scratch, &scratch) ? 0 : (uint64_t)(scratch.f_blocks - scratch.f_bfree) * (uint64_t)scratch.f_bsize;
+}
+
+bool is_over_memory(const struct sandbox *sandbox, uint64_t limit)
+{
+    uint64_t scratch = scratch_in_use(sandbox);
+    struct sums sums;
+    if (add_all(sandbox, add_resident, &sums))
+        return true; /* what cannot be watched is not let run */
+    if (sums.anonymous + (sums.shared > scratch ? sums.shared : scratch) <= limit)
+        return false;
+    if (add_all(sandbox, add_proportional, &sums))
+        return true;
+    return sums.anonymous + (sums.shared > scratch ? sums.shared : scratch) > limit;
+}
+
+uint64_t watched_cpu_ns(const struct sandbox *sandbox)
+{
+    struct sums sums;
+    if (add_all(sandbox, add_cpu, &sums))
+        return UINT64_MAX;
+    return sums.cpu_ticks * (1000000000u / (uint64_t)sysconf(_SC_CLK_TCK));
+}
