@@ -14,10 +14,11 @@ struct call {
     int answer;      /* the kernel's own, 0 for success */
 };
 
-enum { NO_DESCRIPTOR = -1, NO_FLAGS = -1 };
+/* Filters look at the flags of unshare and clone; the kernel finds these contradictory or unknown first. */
+enum { NO_DESCRIPTOR = -1, NO_FLAGS = -1, UNKNOWN_FLAG = 1 };
 
 static const struct call CALLS[] = {
-    [PROBE_CALL_UNSHARE - PROBE_CALL_UNSHARE] = {SYS_unshare, {0}, false, 0},
+    [PROBE_CALL_UNSHARE - PROBE_CALL_UNSHARE] = {SYS_unshare, {CLONE_NEWUSER | UNKNOWN_FLAG}, false, EINVAL},
     [PROBE_CALL_CLONE - PROBE_CALL_UNSHARE] = {SYS_clone, {CLONE_NEWUSER | CLONE_FS | SIGCHLD}, false, EINVAL},
     [PROBE_CALL_SETNS - PROBE_CALL_UNSHARE] = {SYS_setns, {NO_DESCRIPTOR, 0}, false, EBADF},
     [PROBE_CALL_MOUNT - PROBE_CALL_UNSHARE] = {SYS_mount, {0}, false, EFAULT},

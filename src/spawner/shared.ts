@@ -14,8 +14,13 @@ const running = new Set<{ destroy(): void }>();
 /** The spawner of this thread, started now if there is none. */
 export function sharedConnection(): Connection {
   if (current?.alive === true) return current;
-  current = new Connection(loadAddon(), configured ?? resolveSpawnerOptions({}));
+  current = new Connection(loadAddon(), spawnerOptions());
   return current;
+}
+
+/** How this thread's spawner works, or would. */
+export function spawnerOptions(): ResolvedSpawnerOptions {
+  return configured ?? resolveSpawnerOptions({});
 }
 
 /**
