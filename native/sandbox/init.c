@@ -71,22 +71,23 @@ static int forbid_namespaces(int proc, struct failure *failure)
     static const struct {
         const char *path, *value;
     } SETTINGS[] = {
-        {"sys/user/max_user_namespaces", "0"}, /* without it none of the others can be had either; they stand for the day a bug is found */
-        {"sys/user/max_mnt_namespaces", "0"},
-        {"sys/user/max_pid_namespaces", "0"},
-        {"sys/user/max_net_namespaces", "0"},
-        {"sys/user/max_ipc_namespaces", "0"},
-        {"sys/user/max_uts_namespaces", "0"},
-        {"sys/user/max_cgroup_namespaces", "0"},
-        {"sys/user/max_time_namespaces", "0"},
+        {"max_user_namespaces", "0"}, /* without it none of the others can be had either; they stand for the day a bug is found */
+        {"max_mnt_namespaces", "0"},
+        {"max_pid_namespaces", "0"},
+        {"max_net_namespaces", "0"},
+        {"max_ipc_namespaces", "0"},
+        {"max_uts_namespaces", "0"},
+        {"max_cgroup_namespaces", "0"},
+        {"max_time_namespaces", "0"},
         /* A step could otherwise use up what the kernel gives to the app's own uid. */
-        {"sys/user/max_inotify_instances", "32"},
-        {"sys/user/max_inotify_watches", "8192"},
-        {"sys/user/max_fanotify_groups", "0"},
-        {"sys/user/max_fanotify_marks", "0"},
+        {"max_inotify_instances", "32"},
+        {"max_inotify_watches", "8192"},
+        {"max_fanotify_groups", "0"},
+        {"max_fanotify_marks", "0"},
     };
+    autoclose int settings = openat(proc, "sys/user", O_PATH | O_DIRECTORY | O_CLOEXEC);
     for (size_t i = 0; i < LENGTH(SETTINGS); i++) {
-        if (write_file_at(proc, SETTINGS[i].path, SETTINGS[i].value) && (errno != ENOENT || i == 0))
+        if (write_file_at(settings, SETTINGS[i].path, SETTINGS[i].value) && (errno != ENOENT || i == 0))
             return fail_layer(failure, LAYER_USER);
     }
     return 0;

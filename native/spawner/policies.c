@@ -255,6 +255,14 @@ static uint32_t wanted_ready(const struct spawner *spawner, const struct policy 
     return policy->last_used + BUSY_NS > now || pool == 0 ? pool : 1;
 }
 
+/* A step that has just been released wants the processors now; its own end, a moment later, brings the pool up again. Only when that
+ * would leave the next ones waiting the making starts at once. */
+void refill_after_release(struct spawner *spawner, struct policy *policy)
+{
+    if (policy->queue_first || policy->ready_count + policy->making <= spawner->configure.pool / 2)
+        fill_pool(spawner, policy);
+}
+
 void fill_pool(struct spawner *spawner, struct policy *policy)
 {
     struct failure failure = {0};

@@ -172,6 +172,7 @@ void oom_noticed(struct spawner *spawner, struct watch *watch, uint32_t events);
 struct policy *find_policy(struct spawner *spawner, uint32_t id);
 void define_policy(struct spawner *spawner, struct bytes body);
 void forget_policy(struct spawner *spawner, uint32_t id);
+void refill_after_release(struct spawner *spawner, struct policy *policy);
 void back_off(struct policy *policy);
 void free_forgotten(struct spawner *spawner);
 void fill_pool(struct spawner *spawner, struct policy *policy);

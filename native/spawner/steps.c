@@ -371,7 +371,7 @@ void run_queue(struct spawner *spawner, struct policy *policy)
             break;
         release(spawner, policy->queue_first, sandbox);
     }
-    fill_pool(spawner, policy);
+    refill_after_release(spawner, policy);
 }
 
 static struct step *new_step(struct spawner *spawner, const struct start *start, struct bytes message, struct bytes body,
