@@ -1,0 +1,5 @@
+/* Forgot what it returns. */
+int main(void)
+{
+    return answer;
+}
