@@ -2,6 +2,7 @@
  * Starts as root of a user namespace that owns nothing; ends without any privilege. No allocation, no stdio. */
 #include "sandbox/internal.h"
 
+#include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
@@ -12,6 +13,9 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
+#ifndef LANDLOCK_ACCESS_FS_REFER
+#define LANDLOCK_ACCESS_FS_REFER (1ULL << 13)
+#endif
 #ifndef LANDLOCK_SCOPE_SIGNAL
 #define LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET (1ULL << 0)
 #define LANDLOCK_SCOPE_SIGNAL (1ULL << 1)
@@ -82,14 +86,22 @@ static int drop_capabilities(struct failure *failure)
     return prctl(PR_SET_DUMPABLE, 1) ? fail_layer(failure, LAYER_CAPABILITIES) : 0;
 }
 
+/* Any ruleset over files forbids to move and to link them between directories, asked for or not: git, pip and many others do it. */
+static int allow_moves(int ruleset)
+{
+    autoclose int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    struct landlock_path_beneath_attr rule = {.allowed_access = LANDLOCK_ACCESS_FS_REFER, .parent_fd = root};
+    return root < 0 ? -1 : (int)syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
+}
+
 /* What Landlock adds to the namespaces: no signal to init even where it has the same host uid, and no device node ever. */
 static int restrict_by_landlock(bool *restricted, struct failure *failure)
 {
     struct {
         uint64_t handled_access_fs, handled_access_net, scoped;
-    } ruleset = {.handled_access_fs = LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_BLOCK};
+    } ruleset = {.handled_access_fs = LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_REFER};
     long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
-    if (version < 1) {
+    if (version < 2) { /* the first cannot allow moves */
         *restricted = false; /* whether that is acceptable, the spawner decides by the policy */
         return 0;
     }
@@ -97,7 +109,7 @@ static int restrict_by_landlock(bool *restricted, struct failure *failure)
         ruleset.scoped = LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET | LANDLOCK_SCOPE_SIGNAL;
     size_t size = version >= 6 ? sizeof(ruleset) : sizeof(ruleset.handled_access_fs);
     autoclose int fd = (int)syscall(SYS_landlock_create_ruleset, &ruleset, size, 0);
-    if (fd < 0 || syscall(SYS_landlock_restrict_self, fd, 0))
+    if (fd < 0 || allow_moves(fd) || syscall(SYS_landlock_restrict_self, fd, 0))
         return fail_layer(failure, LAYER_LANDLOCK);
     *restricted = true;
     return 0;
