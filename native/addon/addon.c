@@ -1,4 +1,5 @@
-/* The face that JavaScript sees (src/spawner/native.ts): numbers and bytes in, numbers and bytes out. Runs in the app. */
+/* The face that JavaScript sees (src/spawner/native.ts): numbers and bytes in, numbers and bytes out. Runs in the app.
+ */
 #define NAPI_VERSION 8
 #include <errno.h>
 #include <node_api.h>
@@ -44,7 +45,8 @@ static void call(struct owner *owner, int which, size_t count, napi_value *argum
     if (napi_get_reference_value(owner->env, owner->self, &self) != napi_ok || !self ||
         napi_get_reference_value(owner->env, owner->callbacks[which], &function) != napi_ok)
         return;
-    if (napi_make_callback(owner->env, owner->context, self, function, count, arguments, &result) == napi_pending_exception &&
+    if (napi_make_callback(owner->env, owner->context, self, function, count, arguments, &result) ==
+            napi_pending_exception &&
         napi_get_and_clear_last_exception(owner->env, &error) == napi_ok)
         napi_fatal_exception(owner->env, error);
 }
@@ -269,7 +271,8 @@ static napi_value create_reactor(napi_env env, napi_callback_info info)
     int failed = open_reactor(&owner->reactor, loop, channel, &EVENTS, owner);
     if (failed) {
         free(owner);
-        napi_throw_error(env, "ERR_SPAWNER_CHANNEL", "the spawner channel cannot be watched: out of descriptors or memory");
+        napi_throw_error(env, "ERR_SPAWNER_CHANNEL",
+                         "the spawner channel cannot be watched: out of descriptors or memory");
         return NULL;
     }
     napi_property_descriptor methods[] = {

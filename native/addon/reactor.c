@@ -1,5 +1,6 @@
-/* The descriptors of one thread's steps. Runs in the app; nothing here blocks, and nothing that a step can do makes it wait.
- * A pipe is watched only while somebody wants its data: a hung-up pipe that nobody reads would wake the loop for ever. */
+/* The descriptors of one thread's steps. Runs in the app; nothing here blocks, and nothing that a step can do makes it
+ * wait. A pipe is watched only while somebody wants its data: a hung-up pipe that nobody reads would wake the loop for
+ * ever. */
 #include "addon/reactor.h"
 
 #include <errno.h>
@@ -130,7 +131,8 @@ static void dispatch(uv_handle_t *handle, int status, int unused)
     reactor->dispatching = false;
 }
 
-int open_reactor(struct reactor *reactor, uv_loop_t *loop, int channel, const struct reactor_events *events, void *owner)
+int open_reactor(struct reactor *reactor, uv_loop_t *loop, int channel, const struct reactor_events *events,
+                 void *owner)
 {
     *reactor = (struct reactor){.events = events, .owner = owner, .channel = channel, .open = true};
     reactor->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -207,7 +209,8 @@ static int make_pipes(const bool wanted[3], int near[3], int *far, size_t *far_c
     return 0;
 }
 
-static int send_with(const struct reactor *reactor, const uint8_t *data, size_t length, const int *far, size_t far_count)
+static int send_with(const struct reactor *reactor, const uint8_t *data, size_t length, const int *far,
+                     size_t far_count)
 {
     int descriptors[4];
     size_t count = 0;
@@ -233,7 +236,8 @@ int reactor_send(struct reactor *reactor, const uint8_t *data, size_t length, co
     out[0] = out[1] = out[2] = -1;
     errno = length > MESSAGE_LIMIT ? EMSGSIZE : EPIPE;
     bool possible = length > 0 && length <= MESSAGE_LIMIT && reactor->channel >= 0;
-    bool done = possible && !make_pipes(wanted, near, far, &far_count) && !send_with(reactor, data, length, far, far_count);
+    bool done =
+        possible && !make_pipes(wanted, near, far, &far_count) && !send_with(reactor, data, length, far, far_count);
     int error = errno;
     for (size_t i = 0; i < far_count; i++)
         close_descriptor(&far[i]);

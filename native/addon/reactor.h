@@ -28,7 +28,8 @@ struct reactor {
 };
 
 /* Takes the channel. 0 or minus the errno; on failure nothing is left. */
-int open_reactor(struct reactor *reactor, uv_loop_t *loop, int channel, const struct reactor_events *events, void *owner);
+int open_reactor(struct reactor *reactor, uv_loop_t *loop, int channel, const struct reactor_events *events,
+                 void *owner);
 /* Closes everything but the handle's memory; `done` is called when that may be freed. */
 void close_reactor(struct reactor *reactor, void (*done)(uv_handle_t *handle));
 

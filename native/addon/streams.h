@@ -7,11 +7,11 @@
 #include <stdint.h>
 
 struct stream {
-    int fd;               /* -1: free */
-    uint32_t generation;  /* so that an old id never names a new stream */
-    bool watched;         /* in epoll */
-    bool draining;        /* nobody can write any more: an empty pipe is the end */
-    bool large;           /* its pipe has been enlarged */
+    int fd;              /* -1: free */
+    uint32_t generation; /* so that an old id never names a new stream */
+    bool watched;        /* in epoll */
+    bool draining;       /* nobody can write any more: an empty pipe is the end */
+    bool large;          /* its pipe has been enlarged */
     uint32_t next_free;
 };
 

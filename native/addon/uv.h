@@ -1,5 +1,5 @@
-/* The few functions of libuv that the addon calls. Node exports them and libuv 1.x keeps them stable; its headers are not
- * on every machine, and the size of the handle is asked for at run time. */
+/* The few functions of libuv that the addon calls. Node exports them and libuv 1.x keeps them stable; its headers are
+ * not on every machine, and the size of the handle is asked for at run time. */
 #ifndef ADDON_UV_H
 #define ADDON_UV_H
 

@@ -5,13 +5,13 @@
 #include "common/wire.h"
 
 enum {
-    MESSAGE_LIMIT = 4 << 20,  /* bytes of one message */
-    PACKET_LIMIT = 48 << 10,  /* above it a message travels in a memfd */
-    MOUNT_LIMIT = 512,        /* entries of a policy */
+    MESSAGE_LIMIT = 4 << 20, /* bytes of one message */
+    PACKET_LIMIT = 48 << 10, /* above it a message travels in a memfd */
+    MOUNT_LIMIT = 512,       /* entries of a policy */
     COVER_LIMIT = 64,
     PATH_LIMIT = 4095,
-    FILTER_LIMIT = 4096 * 8,  /* BPF_MAXINSNS instructions */
-    ARGUMENT_LIMIT = 100000,  /* argv and env entries */
+    FILTER_LIMIT = 4096 * 8, /* BPF_MAXINSNS instructions */
+    ARGUMENT_LIMIT = 100000, /* argv and env entries */
 };
 
 enum request_kind {

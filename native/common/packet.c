@@ -58,8 +58,8 @@ void close_packet(struct packet *packet)
     packet->descriptor_count = 0;
 }
 
-int send_packet(int socket, const struct iovec *parts, size_t part_count, const int *descriptors, size_t descriptor_count,
-                int flags)
+int send_packet(int socket, const struct iovec *parts, size_t part_count, const int *descriptors,
+                size_t descriptor_count, int flags)
 {
     union control control = {.space = {0}};
     struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)parts, .msg_iovlen = part_count};

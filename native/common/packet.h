@@ -23,8 +23,8 @@ int receive_packet(int socket, void *data, size_t size, struct packet *packet, i
 /* Closes the descriptors of the packet that nobody took (those not set to -1). */
 void close_packet(struct packet *packet);
 
-int send_packet(int socket, const struct iovec *parts, size_t part_count, const int *descriptors, size_t descriptor_count,
-                int flags);
+int send_packet(int socket, const struct iovec *parts, size_t part_count, const int *descriptors,
+                size_t descriptor_count, int flags);
 
 /* SOCK_SEQPACKET, close-on-exec. */
 int packet_pair(int pair[2]);

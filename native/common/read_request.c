@@ -1,5 +1,5 @@
-/* Requests of the app, read field by field. Unknown fields are skipped, as protobuf wants it; what is out of bounds fails.
- * Runs in the spawner; Define also in the maker, Start also in the parked step. */
+/* Requests of the app, read field by field. Unknown fields are skipped, as protobuf wants it; what is out of bounds
+ * fails. Runs in the spawner; Define also in the maker, Start also in the parked step. */
 #include "common/control.h"
 
 enum request_kind read_request(struct bytes message, struct bytes *body)
@@ -111,7 +111,8 @@ static void read_mount(struct reader *outer, const struct field *from, struct mo
         }
     }
     /* Set-id bits have no place in a sandbox; the sticky bit has. */
-    if (reader.failed || out->kind > MOUNT_PROC || out->mode > 01777 || out->target.length == 0 || out->target.data[0] != '/')
+    if (reader.failed || out->kind > MOUNT_PROC || out->mode > 01777 || out->target.length == 0 ||
+        out->target.data[0] != '/')
         outer->failed = true;
 }
 

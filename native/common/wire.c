@@ -1,13 +1,13 @@
 /* Reads and writes protobuf's wire format. Runs in the spawner, the maker and the parked step.
- * The bytes come from the app, which is trusted; even so nothing outside [at, end) is ever touched, and the fuzzer in test/fuzz
- * holds this to account. */
+ * The bytes come from the app, which is trusted; even so nothing outside [at, end) is ever touched, and the fuzzer in
+ * test/fuzz holds this to account. */
 #include "common/wire.h"
 
 enum { WIRE_VARINT = 0, WIRE_LENGTH = 2 };
 
 struct reader read_from(struct bytes bytes)
 {
-    return (struct reader){.at = bytes.data, .end = bytes.data + bytes.length};
+    return (struct reader){.at = bytes.data, .end = bytes.length > 0 ? bytes.data + bytes.length : bytes.data};
 }
 
 static uint64_t read_varint(struct reader *reader)

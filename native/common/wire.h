@@ -1,4 +1,5 @@
-/* Protobuf's wire format: a bounded reading cursor with a sticky error, and a bounded writer. No system calls, no allocation. */
+/* Protobuf's wire format: a bounded reading cursor with a sticky error, and a bounded writer. No system calls, no
+ * allocation. */
 #ifndef WIRE_H
 #define WIRE_H
 
@@ -24,7 +25,8 @@ struct field {
 
 struct reader read_from(struct bytes bytes);
 
-/* The next field; false at the end and after an error. Fixed32 and fixed64 are not used by the protocol and are errors. */
+/* The next field; false at the end and after an error. Fixed32 and fixed64 are not used by the protocol and are errors.
+ */
 bool read_field(struct reader *reader, struct field *field);
 
 /* Numbers that do not fit, or a field of the wrong kind, set the reader's error and answer 0. */

@@ -18,7 +18,7 @@
 #endif
 #ifndef LANDLOCK_SCOPE_SIGNAL
 #define LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET (1ULL << 0)
-#define LANDLOCK_SCOPE_SIGNAL (1ULL << 1)
+#define LANDLOCK_SCOPE_SIGNAL               (1ULL << 1)
 #endif
 
 int install_filter(struct bytes filter, unsigned flags)
@@ -46,11 +46,10 @@ static int limit_resources(struct failure *failure)
         __rlimit_resource_t resource;
         rlim_t limit;
     } LIMITS[] = {
-        {RLIMIT_CORE, 0},             /* a dump would be written by the kernel as it likes */
-        {RLIMIT_MEMLOCK, 8u << 20},   /* locked pages are charged, but cannot be reclaimed */
-        {RLIMIT_NICE, 0},             /* no rise in priority */
-        {RLIMIT_RTPRIO, 0},
-        {RLIMIT_MSGQUEUE, 819200},    /* kernel memory per user id */
+        {RLIMIT_CORE, 0},                                      /* a dump would be written by the kernel as it likes */
+        {RLIMIT_MEMLOCK, 8u << 20},                            /* locked pages are charged, but cannot be reclaimed */
+        {RLIMIT_NICE, 0},                                      /* no rise in priority */
+        {RLIMIT_RTPRIO, 0},         {RLIMIT_MSGQUEUE, 819200}, /* kernel memory per user id */
         {RLIMIT_SIGPENDING, 8192},
     };
     for (size_t i = 0; i < LENGTH(LIMITS); i++) {
@@ -67,7 +66,8 @@ static int limit_resources(struct failure *failure)
 
 static int change_identity(const struct sandbox_start *start, struct failure *failure)
 {
-    /* Where no second id could be mapped the kernel forbids setgroups: the app's groups stay, and the spawner sees and says so. */
+    /* Where no second id could be mapped the kernel forbids setgroups: the app's groups stay, and the spawner sees and
+     * says so. */
     if (setgroups(0, NULL) && start->identity.leased)
         return fail_layer(failure, LAYER_GROUPS);
     uid_t uid = start->policy->uid;
@@ -81,12 +81,13 @@ static int drop_capabilities(struct failure *failure)
     struct __user_cap_data_struct none[2] = {{0}};
     if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) || syscall(SYS_capset, &header, none))
         return fail_layer(failure, LAYER_CAPABILITIES);
-    /* The spawner is about to look at us through /proc; an id change has hidden us. Nothing foreign runs yet, and execve would
-     * make us visible anyway. */
+    /* The spawner is about to look at us through /proc; an id change has hidden us. Nothing foreign runs yet, and
+     * execve would make us visible anyway. */
     return prctl(PR_SET_DUMPABLE, 1) ? fail_layer(failure, LAYER_CAPABILITIES) : 0;
 }
 
-/* Any ruleset over files forbids to move and to link them between directories, asked for or not: git, pip and many others do it. */
+/* Any ruleset over files forbids to move and to link them between directories, asked for or not: git, pip and many
+ * others do it. */
 static int allow_moves(int ruleset)
 {
     autoclose int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -94,14 +95,16 @@ static int allow_moves(int ruleset)
     return root < 0 ? -1 : (int)syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
 }
 
-/* What Landlock adds to the namespaces: no signal to init even where it has the same host uid, and no device node ever. */
+/* What Landlock adds to the namespaces: no signal to init even where it has the same host uid, and no device node ever.
+ */
 static int restrict_by_landlock(bool *restricted, struct failure *failure)
 {
     struct {
         uint64_t handled_access_fs, handled_access_net, scoped;
-    } ruleset = {.handled_access_fs = LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_REFER};
+    } ruleset = {.handled_access_fs =
+                     LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_REFER};
     long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
-    if (version < 2) { /* the first cannot allow moves */
+    if (version < 2) {       /* the first cannot allow moves */
         *restricted = false; /* whether that is acceptable, the spawner decides by the policy */
         return 0;
     }
@@ -127,16 +130,17 @@ static int filter_syscalls(const struct define *policy, int *listener, struct fa
 
 int confine_step(struct sandbox_start *start, struct confined *confined, struct failure *failure)
 {
-    if (prefer_for_oom(start, failure) ||                         /* while the host's /proc is still open */
-        limit_resources(failure) ||                               /* while they can still be set as root */
-        change_identity(start, failure) ||                        /* needs CAP_SETUID, CAP_SETGID */
+    if (prefer_for_oom(start, failure) ||  /* while the host's /proc is still open */
+        limit_resources(failure) ||        /* while they can still be set as root */
+        change_identity(start, failure) || /* needs CAP_SETUID, CAP_SETGID */
         drop_capabilities(failure))
         return -1;
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))                   /* inherited from the maker; asked for again, it costs nothing */
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) /* inherited from the maker; asked for again, it costs nothing */
         return fail_layer(failure, LAYER_NO_NEW_PRIVS);
-    setsid();                                                     /* no terminal, no process group shared with init */
+    setsid(); /* no terminal, no process group shared with init */
     return restrict_by_landlock(&confined->landlock, failure) ||
-           filter_syscalls(start->policy, &confined->listener, failure) /* last: it forbids what the others used */
+                   filter_syscalls(start->policy, &confined->listener,
+                                   failure) /* last: it forbids what the others used */
                ? -1
                : 0;
 }

@@ -1,6 +1,6 @@
 /* init: pid 1 of one sandbox. Makes it, becomes powerless, forks the step, reaps, and reports how the step ended.
- * Starts with the spawner's privileges, ends as an unprivileged id in a user namespace that owns nothing. Runs only our code; the processes
- * below it are hostile, and all they can do to it is end. */
+ * Starts with the spawner's privileges, ends as an unprivileged id in a user namespace that owns nothing. Runs only our
+ * code; the processes below it are hostile, and all they can do to it is end. */
 #include "sandbox/internal.h"
 
 #include <fcntl.h>
@@ -71,7 +71,8 @@ static int forbid_namespaces(int proc, struct failure *failure)
     static const struct {
         const char *path, *value;
     } SETTINGS[] = {
-        {"max_user_namespaces", "0"}, /* without it none of the others can be had either; they stand for the day a bug is found */
+        {"max_user_namespaces",
+         "0"}, /* without it none of the others can be had either; they stand for the day a bug is found */
         {"max_mnt_namespaces", "0"},
         {"max_pid_namespaces", "0"},
         {"max_net_namespaces", "0"},
@@ -93,8 +94,8 @@ static int forbid_namespaces(int proc, struct failure *failure)
     return 0;
 }
 
-/* Where no cgroup counts memory, a SysV segment that nobody has attached would be seen by nobody: there are none then. This is the
- * ipc namespace's own setting, and needs its owner's rights. */
+/* Where no cgroup counts memory, a SysV segment that nobody has attached would be seen by nobody: there are none then.
+ * This is the ipc namespace's own setting, and needs its owner's rights. */
 static int forbid_shared_segments(const struct sandbox_start *start, struct failure *failure)
 {
     if (start->counted || !write_file_at(start->proc, "sys/kernel/shmmni", "0"))
@@ -152,19 +153,19 @@ static int die_with_maker(const struct sandbox_start *start, struct failure *fai
 /* The order matters: each row says what it needs. */
 static int make_sandbox(const struct sandbox_start *start, struct failure *failure)
 {
-    if (join_cgroups(start, failure) ||          /* first: all that follows is charged to the sandbox */
-        mount_sandbox(start, failure) ||         /* needs the maker's privileges, as do the next two */
-        raise_loopback(start, failure) ||
-        set_hostname(start, failure) ||
-        forbid_shared_segments(start, failure) ||
-        enter_user_namespace(start, failure) ||  /* the end of those privileges */
+    if (join_cgroups(start, failure) ||  /* first: all that follows is charged to the sandbox */
+        mount_sandbox(start, failure) || /* needs the maker's privileges, as do the next two */
+        raise_loopback(start, failure) || set_hostname(start, failure) || forbid_shared_segments(start, failure) ||
+        enter_user_namespace(start, failure) ||    /* the end of those privileges */
         forbid_namespaces(start->proc, failure) || /* needs CAP_SYS_RESOURCE in the new namespace */
-        drop_bounding_set(failure) ||            /* needs CAP_SETPCAP */
-        become_root_inside(start, failure) ||    /* needs CAP_SETUID, CAP_SETGID */
+        drop_bounding_set(failure) ||              /* needs CAP_SETPCAP */
+        become_root_inside(start, failure) ||      /* needs CAP_SETUID, CAP_SETGID */
         die_with_maker(start, failure))
         return -1;
     /* A keyring of its own for all inside; the app's would be found in every step otherwise. */
-    return syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS ? fail_layer(failure, LAYER_USER) : 0;
+    return syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS
+               ? fail_layer(failure, LAYER_USER)
+               : 0;
 }
 
 static bool reap(pid_t main_pid, siginfo_t *end)
@@ -179,7 +180,8 @@ static bool reap(pid_t main_pid, siginfo_t *end)
     return true;
 }
 
-/* kill(-1) reaches every process of the namespace but the caller; a fork in progress is restarted or caught by the next round. */
+/* kill(-1) reaches every process of the namespace but the caller; a fork in progress is restarted or caught by the next
+ * round. */
 static uint32_t end_the_rest(void)
 {
     siginfo_t unused = {0};
@@ -199,7 +201,8 @@ static uint64_t timeval_ns(struct timeval time)
 
 static void report_end(int socket, const siginfo_t *end, uint32_t killed)
 {
-    struct report report = {.kind = REPORT_ENDED, .wait_code = end->si_code, .wait_status = end->si_status, .killed = killed};
+    struct report report = {
+        .kind = REPORT_ENDED, .wait_code = end->si_code, .wait_status = end->si_status, .killed = killed};
     struct rusage usage;
     if (!getrusage(RUSAGE_CHILDREN, &usage)) {
         report.user_ns = timeval_ns(usage.ru_utime);

@@ -12,9 +12,9 @@ enum { MAKER_SOCKET = 3, MAKER_POLICY = 4, MAKER_FIRST_FREE = 5 };
 
 /* Ids in the terms of the maker's user namespace. */
 struct identity {
-    uint32_t step;      /* uid and gid of the step */
-    uint32_t root;      /* uid and gid that is 0 inside */
-    bool leased;        /* step and root belong to this sandbox alone; otherwise both are the app's own */
+    uint32_t step; /* uid and gid of the step */
+    uint32_t root; /* uid and gid that is 0 inside */
+    bool leased;   /* step and root belong to this sandbox alone; otherwise both are the app's own */
 };
 
 enum { ATTACH_LIMIT = 6 };
@@ -25,7 +25,7 @@ struct make_request {
     struct identity identity;
     uint32_t cgroup_version; /* 1: descriptors of `tasks` files; 2: one descriptor of a directory; 0: none */
     uint32_t cgroup_count;
-    bool memory_counted;     /* by a cgroup */
+    bool memory_counted; /* by a cgroup */
 };
 
 /* maker -> spawner, with the pidfd of init when it was made. */
@@ -46,11 +46,11 @@ enum report_kind {
 /* init and step -> spawner */
 struct report {
     uint32_t kind;
-    uint32_t securebits;      /* parked: what the kernel answers */
-    bool landlock;            /* parked: restricted */
-    int32_t wait_code;        /* ended: siginfo's code and status of the main process */
+    uint32_t securebits; /* parked: what the kernel answers */
+    bool landlock;       /* parked: restricted */
+    int32_t wait_code;   /* ended: siginfo's code and status of the main process */
     int32_t wait_status;
-    uint32_t killed;          /* ended: processes that had to be killed */
+    uint32_t killed;                         /* ended: processes that had to be killed */
     uint64_t user_ns, system_ns, peak_bytes; /* ended: rusage of all that were reaped */
     struct failure failure;
 };
@@ -60,7 +60,7 @@ struct job {
     uint64_t body_offset, body_length; /* of the Start within the message */
     bool in_memory_file;               /* the message is in the first descriptor, not behind this header */
     uint64_t message_length;
-    uint32_t process_limit;            /* RLIMIT_NPROC where no cgroup counts; 0: none */
+    uint32_t process_limit; /* RLIMIT_NPROC where no cgroup counts; 0: none */
 };
 
 int maker_main(void);
@@ -70,9 +70,9 @@ enum cover { COVER_NOTHING, COVER_FILE, COVER_DIRECTORY };
 
 /* Builds the policy's mount tree in a new mount namespace and makes it the root. */
 struct tree {
-    bool privileged;          /* the maker acts with the host's privileges */
-    int proc;                 /* the host's /proc, for the maker only */
-    uint64_t device, inode;   /* of the root */
+    bool privileged;        /* the maker acts with the host's privileges */
+    int proc;               /* the host's /proc, for the maker only */
+    uint64_t device, inode; /* of the root */
     enum cover covers[COVER_LIMIT];
 };
 bool has_source(const struct mount_entry *entry);

@@ -1,6 +1,7 @@
 /* The maker: makes the sandboxes of one policy, one clone3 each, until the spawner closes its socket or dies.
- * Runs with the spawner's privileges, in a mount namespace that holds only what its sandboxes show, under the policy's long filter.
- * It was executed anew, so that no memory of the spawner (other steps' environments) reaches a sandbox. It reads nothing that a step wrote. */
+ * Runs with the spawner's privileges, in a mount namespace that holds only what its sandboxes show, under the policy's
+ * long filter. It was executed anew, so that no memory of the spawner (other steps' environments) reaches a sandbox. It
+ * reads nothing that a step wrote. */
 #include "sandbox/internal.h"
 
 #include <fcntl.h>
@@ -62,7 +63,8 @@ static int map_sandbox_ids(const struct maker *maker, pid_t pid, const struct id
     return map_ids(maker->tree.proc, pid, maps[0], maps[1], !identity->leased);
 }
 
-/* A user namespace whose maps show the files of a directory's owner as the step's. It needs a process only while it is made. */
+/* A user namespace whose maps show the files of a directory's owner as the step's. It needs a process only while it is
+ * made. */
 static int make_idmap(const struct maker *maker, const struct stat *owner, const struct identity *identity)
 {
     pid_t pid = (pid_t)syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, NULL);
@@ -122,7 +124,8 @@ static pid_t clone_init(const struct maker *maker, const struct make_request *re
 }
 
 /* Waits until init asks for its id maps, and writes them. */
-static int serve_init(const struct maker *maker, pid_t pid, int sync, const struct identity *identity, struct failure *failure)
+static int serve_init(const struct maker *maker, pid_t pid, int sync, const struct identity *identity,
+                      struct failure *failure)
 {
     char byte;
     if (read(sync, &byte, 1) != 1)
@@ -186,14 +189,13 @@ static int reply(const struct make_reply *answer, int pidfd)
 static int serve(struct maker *maker)
 {
     for (;;) {
-        struct make_request request;
+        struct make_request request = {0};
         struct packet packet;
         int got = receive_packet(MAKER_SOCKET, &request, sizeof(request), &packet, 0);
         if (got <= 0)
             return got;
-        struct make_reply answer = {.sandbox = request.sandbox,
-                                    .root_device = maker->tree.device,
-                                    .root_inode = maker->tree.inode};
+        struct make_reply answer = {
+            .sandbox = request.sandbox, .root_device = maker->tree.device, .root_inode = maker->tree.inode};
         int pidfd = -1;
         bool whole = packet.length == sizeof(request) && !packet.truncated && request.cgroup_count <= ATTACH_LIMIT &&
                      packet.descriptor_count == 2 + request.cgroup_count;
@@ -210,15 +212,16 @@ static int serve(struct maker *maker)
     }
 }
 
-/* Whether ids mean here what they mean on the host: the first user namespace maps all of them. In a container's the kernel's rules for user
- * namespaces hold, whoever is root of it. */
+/* Whether ids mean here what they mean on the host: the first user namespace maps all of them. In a container's the
+ * kernel's rules for user namespaces hold, whoever is root of it. */
 static bool has_host_user_namespace(void)
 {
     char map[256];
     unsigned inside, outside, count;
     if (read_file_at(AT_FDCWD, "/proc/self/uid_map", map, sizeof(map)) < 0)
         return false;
-    return sscanf(map, "%u %u %u", &inside, &outside, &count) == 3 && inside == 0 && outside == 0 && count == UINT32_MAX;
+    return sscanf(map, "%u %u %u", &inside, &outside, &count) == 3 && inside == 0 && outside == 0 &&
+           count == UINT32_MAX;
 }
 
 static int prepare(struct maker *maker, struct failure *failure)

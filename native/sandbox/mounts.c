@@ -11,7 +11,8 @@
 
 int clone_mount(int directory, const char *path, bool recursive)
 {
-    unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (recursive ? AT_RECURSIVE : 0u) | (*path ? 0u : AT_EMPTY_PATH);
+    unsigned flags =
+        OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (recursive ? AT_RECURSIVE : 0u) | (*path ? 0u : AT_EMPTY_PATH);
     return (int)syscall(SYS_open_tree, directory, path, flags);
 }
 

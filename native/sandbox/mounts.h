@@ -8,7 +8,8 @@
 /* In the root of every sandbox: what covers entries of /proc. */
 #define COVERS "/.covers"
 
-/* A detached copy of what is mounted at path (an empty path: at the directory descriptor itself); a descriptor or -1. */
+/* A detached copy of what is mounted at path (an empty path: at the directory descriptor itself); a descriptor or -1.
+ */
 int clone_mount(int directory, const char *path, bool recursive);
 int attach_mount(int mount, int directory, const char *path);
 int mount_setattr_at(int directory, const char *path, uint64_t set, uint64_t clear, bool recursive);

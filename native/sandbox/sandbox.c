@@ -1,5 +1,6 @@
-/* What each sandbox mounts for itself in its copy of the maker's tree: scratch space, /proc with what it must not tell covered, and writable
- * directories under the owner's name. Runs in init, with the spawner's privileges, before anything hostile exists. */
+/* What each sandbox mounts for itself in its copy of the maker's tree: scratch space, /proc with what it must not tell
+ * covered, and writable directories under the owner's name. Runs in init, with the spawner's privileges, before
+ * anything hostile exists. */
 #include "sandbox/internal.h"
 
 #include <fcntl.h>
@@ -31,7 +32,8 @@ static bool is_below(struct bytes target, struct bytes directory)
            target.data[directory.length] == '/';
 }
 
-/* Covers what the maker had at the entry's target by the scratch directory, and brings the policy's mounts below it up again. */
+/* Covers what the maker had at the entry's target by the scratch directory, and brings the policy's mounts below it up
+ * again. */
 static int attach_scratch(const struct define *policy, const struct mount_entry *entry, int scratch)
 {
     char path[PATH_LIMIT + 1];
@@ -66,7 +68,8 @@ static int attach_scratch(const struct define *policy, const struct mount_entry 
 }
 
 /* One tmpfs, so that one limit holds for all that a step can write. It stands on the first scratch target while the
- * directories are taken from it, and stays there, covered by the first of them: an unmount would wait for an RCU grace period. */
+ * directories are taken from it, and stays there, covered by the first of them: an unmount would wait for an RCU grace
+ * period. */
 static int take_scratch(const struct sandbox_start *start, int *taken)
 {
     const struct define *policy = start->policy;
@@ -111,8 +114,8 @@ static int mount_scratch(const struct sandbox_start *start)
     return 0;
 }
 
-/* Over the directory as the maker mounted it comes the same directory with the owner's id shown as the step's: what the step writes
- * belongs to the owner, and what belongs to others stays out of its reach. */
+/* Over the directory as the maker mounted it comes the same directory with the owner's id shown as the step's: what the
+ * step writes belongs to the owner, and what belongs to others stays out of its reach. */
 static int mount_writables(const struct sandbox_start *start, char path[PATH_LIMIT + 1])
 {
     for (size_t i = 0; i < start->policy->mount_count; i++) {
@@ -120,7 +123,8 @@ static int mount_writables(const struct sandbox_start *start, char path[PATH_LIM
             continue;
         target_of(&start->policy->mounts[i], path);
         autoclose int copy = clone_mount(AT_FDCWD, path, true);
-        if (copy < 0 || idmap_mount(copy, start->idmaps[i]) || umount2(path, MNT_DETACH) || attach_mount(copy, AT_FDCWD, path))
+        if (copy < 0 || idmap_mount(copy, start->idmaps[i]) || umount2(path, MNT_DETACH) ||
+            attach_mount(copy, AT_FDCWD, path))
             return -1;
         close(start->idmaps[i]);
     }
@@ -143,8 +147,8 @@ static int cover(const struct sandbox_start *start)
     return 0;
 }
 
-/* Where the maker had to keep the host's /proc (build_tree), the new one covers it: nobody inside can ever unmount, and an unmount here would
- * wait for an RCU grace period. */
+/* Where the maker had to keep the host's /proc (build_tree), the new one covers it: nobody inside can ever unmount, and
+ * an unmount here would wait for an RCU grace period. */
 static int mount_proc(const struct sandbox_start *start)
 {
     autoclose int proc = new_proc(MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_RDONLY);

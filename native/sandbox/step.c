@@ -1,5 +1,6 @@
 /* The parked step: confined completely, it waits for one job and becomes it.
- * Runs our own code without any privilege; the job comes from the app by way of the spawner. After execve nothing of us is left. */
+ * Runs our own code without any privilege; the job comes from the app by way of the spawner. After execve nothing of us
+ * is left. */
 #include "sandbox/internal.h"
 
 #include <fcntl.h>
@@ -43,13 +44,17 @@ static int park(struct sandbox_start *start)
 }
 
 /* The message, either behind the job's header or in a memfd. */
-static struct bytes message_of(const struct job *job, const uint8_t *packet, struct packet *received, size_t *used)
+static struct bytes message_of(const struct job *job, const uint8_t *packet, const struct packet *received,
+                               size_t *used)
 {
+    struct bytes message = {packet + sizeof(*job), received->length - sizeof(*job)};
     if (!job->in_memory_file)
-        return (struct bytes){packet + sizeof(*job), received->length - sizeof(*job)};
+        return message;
     *used = 1;
     void *memory = mmap(NULL, job->message_length, PROT_READ, MAP_PRIVATE, received->descriptors[0], 0);
-    return memory == MAP_FAILED ? (struct bytes){0} : (struct bytes){memory, job->message_length};
+    message.data = memory == MAP_FAILED ? NULL : memory;
+    message.length = job->message_length;
+    return message;
 }
 
 /* Pipes go to 0, 1, 2; what has none gets the sandbox's own /dev/null. */
@@ -94,7 +99,8 @@ static int set_limits(const struct limits *limits, uint32_t process_limit)
         return -1;
     if (limits->file_size_bytes && limit(RLIMIT_FSIZE, limits->file_size_bytes, limits->file_size_bytes))
         return -1;
-    /* Behind the spawner's own clock, which counts all processes: a second later, so that it is the spawner who tells the cause. */
+    /* Behind the spawner's own clock, which counts all processes: a second later, so that it is the spawner who tells
+     * the cause. */
     rlim_t seconds = (limits->cpu_time_ms + 1999) / 1000;
     if (limits->cpu_time_ms && limit(RLIMIT_CPU, seconds, seconds + 1))
         return -1;
@@ -139,7 +145,7 @@ _Noreturn static void execute(const struct sandbox_start *sandbox, struct bytes 
     char file[PATH_LIMIT + 1], cwd[PATH_LIMIT + 1];
     if (!argv || !text)
         refuse(sandbox->report, STAGE_RESOURCES, NULL);
-    char **env = argv + start->argv_count + 1;
+    char **env = &argv[start->argv_count + 1];
     read_arguments(body, argv, env, text);
     memcpy(file, start->file.data, start->file.length);
     file[start->file.length] = 0;
@@ -172,8 +178,10 @@ _Noreturn void step_main(struct sandbox_start *sandbox)
     size_t used = 0;
     struct bytes message = message_of(&job, packet, &received, &used);
     struct start start;
-    struct bytes body = {message.data + job.body_offset, job.body_length};
-    if (!message.data || job.body_offset + job.body_length > message.length || read_start(body, &start))
+    if (!message.data || job.body_offset > message.length || job.body_length > message.length - job.body_offset)
+        refuse(sandbox->report, STAGE_PROTOCOL, NULL);
+    struct bytes body = {&message.data[job.body_offset], job.body_length};
+    if (read_start(body, &start))
         refuse(sandbox->report, STAGE_PROTOCOL, NULL);
     if (place_standard(&start, received.descriptors + used, received.descriptor_count - used))
         refuse(sandbox->report, STAGE_RESOURCES, NULL);

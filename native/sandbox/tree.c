@@ -1,6 +1,7 @@
 /* Builds what a step of one policy sees: an empty tmpfs, filled as the policy lists it, made the root.
- * Runs in the maker, once per policy, with the privileges of the spawner. Paths come from the app (trusted); every source is opened
- * before the first thing is mounted, so that nothing that is mounted can change what a later source means. */
+ * Runs in the maker, once per policy, with the privileges of the spawner. Paths come from the app (trusted); every
+ * source is opened before the first thing is mounted, so that nothing that is mounted can change what a later source
+ * means. */
 #include "sandbox/internal.h"
 
 #include <fcntl.h>
@@ -73,7 +74,8 @@ int open_target(int root, dev_t device, const char *path, bool directory, mode_t
         return -1;
     }
     *slash = 0;
-    autoclose int within = slash == parent ? fcntl(root, F_DUPFD_CLOEXEC, 0) : open_target(root, device, parent, true, 0755);
+    autoclose int within =
+        slash == parent ? fcntl(root, F_DUPFD_CLOEXEC, 0) : open_target(root, device, parent, true, 0755);
     struct stat status;
     if (within < 0 || fstat(within, &status))
         return -1;
@@ -122,7 +124,8 @@ static int make_symlink(int root, dev_t device, const struct mount_entry *entry,
     text_of(entry->content, content);
     char *slash = strrchr(path, '/');
     *slash = 0;
-    autoclose int within = slash == path ? fcntl(root, F_DUPFD_CLOEXEC, 0) : open_target(root, device, path, true, 0755);
+    autoclose int within =
+        slash == path ? fcntl(root, F_DUPFD_CLOEXEC, 0) : open_target(root, device, path, true, 0755);
     *slash = '/';
     return within < 0 ? -1 : symlinkat(content, within, slash + 1);
 }
@@ -163,12 +166,14 @@ static int fill(const struct define *policy, int root, const int *sources, struc
 static int make_covers(int root)
 {
     /* Relative to root: an absolute path would mean the host's. */
-    autoclose int covers = mkdirat(root, &COVERS[1], 0755) ? -1 : openat(root, &COVERS[1], O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    autoclose int covers =
+        mkdirat(root, &COVERS[1], 0755) ? -1 : openat(root, &COVERS[1], O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     return covers < 0 || mkdirat(covers, "directory", 0555) || mknodat(covers, "file", S_IFREG | 0444, 0) ? -1 : 0;
 }
 
-/* The kernel lets a user namespace mount a new procfs only where it can already see one whole: without host privileges the host's stays in
- * the tree, and every init covers it with its own before anything else runs. With them the tree has none. */
+/* The kernel lets a user namespace mount a new procfs only where it can already see one whole: without host privileges
+ * the host's stays in the tree, and every init covers it with its own before anything else runs. With them the tree has
+ * none. */
 static int keep_proc(int root, dev_t device, bool privileged)
 {
     autoclose int target = open_target(root, device, "/proc", true, 0555);

@@ -1,5 +1,6 @@
 /* The app's end of the conversation: requests in, replies out. Runs in the spawner.
- * The app is trusted to mean well, not to be free of mistakes: what cannot be understood ends the connection, and with it everything. */
+ * The app is trusted to mean well, not to be free of mistakes: what cannot be understood ends the connection, and with
+ * it everything. */
 #include "spawner/spawner.h"
 
 #include <fcntl.h>
@@ -137,7 +138,8 @@ static void serve_memory_file(struct spawner *spawner, struct packet *packet)
     int fd = packet->descriptor_count > 0 ? packet->descriptors[0] : -1;
     int needed = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW;
     int seals = fd < 0 ? -1 : fcntl(fd, F_GET_SEALS);
-    if (seals < 0 || (seals & needed) != needed || fstat(fd, &status) || status.st_size <= 0 || status.st_size > MESSAGE_LIMIT) {
+    if (seals < 0 || (seals & needed) != needed || fstat(fd, &status) || status.st_size <= 0 ||
+        status.st_size > MESSAGE_LIMIT) {
         tell_failed(spawner, 0, &failure);
         spawner->ending = true;
         return;

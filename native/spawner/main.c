@@ -53,8 +53,9 @@ static void run_once(struct spawner *spawner)
     free_forgotten(spawner);
 }
 
-/* The app is gone or wants us gone: everything ends now. Sandboxes report their end by pidfd within moments; what does not within a second
- * is left to the kernel, which ends it with its maker, and its cgroup to the next spawner's sweep. */
+/* The app is gone or wants us gone: everything ends now. Sandboxes report their end by pidfd within moments; what does
+ * not within a second is left to the kernel, which ends it with its maker, and its cgroup to the next spawner's sweep.
+ */
 static void end_everything(struct spawner *spawner)
 {
     uint64_t deadline = monotonic_ns() + 1000000000u;

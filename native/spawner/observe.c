@@ -33,8 +33,8 @@ static const char *line_of(const char *status, const char *name)
 static bool all_ids_are(const char *line, uint32_t id)
 {
     unsigned ids[4];
-    return sscanf(line, " %u %u %u %u", &ids[0], &ids[1], &ids[2], &ids[3]) == 4 && ids[0] == id && ids[1] == id && ids[2] == id &&
-           ids[3] == id;
+    return sscanf(line, " %u %u %u %u", &ids[0], &ids[1], &ids[2], &ids[3]) == 4 && ids[0] == id && ids[1] == id &&
+           ids[2] == id && ids[3] == id;
 }
 
 static struct layer_state enforced(enum by by)
@@ -76,7 +76,8 @@ static struct layer_state see_mount(const struct look *look)
 {
     struct stat root;
     const struct policy *policy = look->sandbox->policy;
-    if (fstatat(look->directory, "root", &root, 0) || root.st_ino != policy->root_inode || root.st_dev != policy->root_device)
+    if (fstatat(look->directory, "root", &root, 0) || root.st_ino != policy->root_inode ||
+        root.st_dev != policy->root_device)
         return absent(BY_UNSPECIFIED);
     return see_namespace(look, 2, "mnt");
 }
@@ -115,8 +116,9 @@ static struct layer_state see_capabilities(const struct look *look)
 /* /proc does not show them: the parked step, our own code still, asks the kernel and says. */
 static struct layer_state see_securebits(const struct look *look)
 {
-    uint32_t locked = SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED |
-                      SECBIT_NOROOT | SECBIT_NO_SETUID_FIXUP | SECBIT_NO_CAP_AMBIENT_RAISE;
+    uint32_t locked = SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED |
+                      SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED | SECBIT_NOROOT | SECBIT_NO_SETUID_FIXUP |
+                      SECBIT_NO_CAP_AMBIENT_RAISE;
     return look->parked->securebits == locked ? enforced(BY_PROCESS_STATUS) : absent(BY_UNSPECIFIED);
 }
 
@@ -128,7 +130,8 @@ static struct layer_state see_no_new_privs(const struct look *look)
 static struct layer_state see_uid(const struct look *look)
 {
     const struct identity *identity = &look->sandbox->slot->identity;
-    if (!all_ids_are(line_of(look->status, "Uid"), identity->step) || !all_ids_are(line_of(look->status, "Gid"), identity->step))
+    if (!all_ids_are(line_of(look->status, "Uid"), identity->step) ||
+        !all_ids_are(line_of(look->status, "Gid"), identity->step))
         return absent(BY_UNSPECIFIED);
     return identity->leased ? enforced(BY_LEASED_ID) : weaker(BY_SHARED_ID);
 }
@@ -145,9 +148,11 @@ static struct layer_state see_seccomp(const struct look *look)
 {
     char own[4096];
     int filters = atoi(line_of(look->status, "Seccomp_filters"));
-    if (atoi(line_of(look->status, "Seccomp")) != 2 || read_file_at(look->spawner->proc, "self/status", own, sizeof(own)) < 0)
+    if (atoi(line_of(look->status, "Seccomp")) != 2 ||
+        read_file_at(look->spawner->proc, "self/status", own, sizeof(own)) < 0)
         return absent(BY_UNSPECIFIED);
-    if (filters < atoi(line_of(own, "Seccomp_filters")) + 2 || look->sandbox->policy->notifies != (look->sandbox->listener.fd >= 0))
+    if (filters < atoi(line_of(own, "Seccomp_filters")) + 2 ||
+        look->sandbox->policy->notifies != (look->sandbox->listener.fd >= 0))
         return absent(BY_UNSPECIFIED);
     return enforced(BY_FILTER);
 }
@@ -169,7 +174,8 @@ static struct layer_state see_controller(const struct look *look, enum layer lay
 
 static struct layer_state see_memory(const struct look *look)
 {
-    return see_controller(look, LAYER_MEMORY, look->sandbox->watched_proc >= 0 ? weaker(BY_WATCHED) : absent(BY_NO_WRITABLE_CGROUP));
+    return see_controller(look, LAYER_MEMORY,
+                          look->sandbox->watched_proc >= 0 ? weaker(BY_WATCHED) : absent(BY_NO_WRITABLE_CGROUP));
 }
 
 static struct layer_state see_processes(const struct look *look)

@@ -1,5 +1,6 @@
-/* Without host privileges the whole spawner lives as root of one user namespace of its own, and from there on does the same as with them.
- * Runs in the spawner, once, while it has a single thread. newuidmap and newgidmap are the system's own set-uid programs. */
+/* Without host privileges the whole spawner lives as root of one user namespace of its own, and from there on does the
+ * same as with them. Runs in the spawner, once, while it has a single thread. newuidmap and newgidmap are the system's
+ * own set-uid programs. */
 #include "spawner/spawner.h"
 
 #include <fcntl.h>
@@ -14,7 +15,8 @@
 
 bool has_host_privileges(void)
 {
-    static const int NEEDED[] = {CAP_SYS_ADMIN, CAP_SETUID, CAP_SETGID, CAP_CHOWN, CAP_KILL, CAP_NET_ADMIN, CAP_DAC_OVERRIDE, CAP_SYS_PTRACE, CAP_SETPCAP};
+    static const int NEEDED[] = {CAP_SYS_ADMIN, CAP_SETUID,       CAP_SETGID,     CAP_CHOWN,  CAP_KILL,
+                                 CAP_NET_ADMIN, CAP_DAC_OVERRIDE, CAP_SYS_PTRACE, CAP_SETPCAP};
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct data[2];
     if (syscall(SYS_capget, &header, data))

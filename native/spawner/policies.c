@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 
 enum {
-    MAKING_AT_ONCE = 4,          /* one maker works on one at a time; more only wait in its socket */
+    MAKING_AT_ONCE = 4, /* one maker works on one at a time; more only wait in its socket */
 };
 
 static const uint64_t BUSY_NS = 10000000000u; /* a policy keeps its full pool this long after its last use */
@@ -55,8 +55,8 @@ void back_off(struct policy *policy)
     policy->idle_until = monotonic_ns() + (10000000u << policy->failures);
 }
 
-/* Sandboxes that were on their way when the maker died end with it. Whether the last trace of them is gone cannot be seen without a pidfd, so
- * their slots are not used again. */
+/* Sandboxes that were on their way when the maker died end with it. Whether the last trace of them is gone cannot be
+ * seen without a pidfd, so their slots are not used again. */
 static void drop_unmade(struct spawner *spawner, struct policy *policy)
 {
     for (struct sandbox *next, *sandbox = spawner->others; sandbox; sandbox = next) {
@@ -68,7 +68,8 @@ static void drop_unmade(struct spawner *spawner, struct policy *policy)
     }
 }
 
-/* The maker has ended: it could not build the tree (it said why), or it died. A policy is broken for good only when the maker said so. */
+/* The maker has ended: it could not build the tree (it said why), or it died. A policy is broken for good only when the
+ * maker said so. */
 static void maker_gone(struct spawner *spawner, struct policy *policy, const struct failure *failure)
 {
     stop_maker(spawner, policy);
@@ -82,7 +83,7 @@ static void maker_gone(struct spawner *spawner, struct policy *policy, const str
 static void maker_ready(struct spawner *spawner, struct watch *watch, uint32_t events)
 {
     struct policy *policy = (struct policy *)((char *)watch - offsetof(struct policy, maker));
-    struct make_reply reply;
+    struct make_reply reply = {0};
     struct packet packet;
     (void)events;
     int got = receive_packet(watch->fd, &reply, sizeof(reply), &packet, MSG_DONTWAIT);
@@ -216,7 +217,8 @@ static bool is_unused(const struct spawner *spawner, const struct policy *policy
     return true;
 }
 
-/* Forgotten policies go when the last of their sandboxes has gone. Called between two rounds of the loop, when no event can name them. */
+/* Forgotten policies go when the last of their sandboxes has gone. Called between two rounds of the loop, when no event
+ * can name them. */
 void free_forgotten(struct spawner *spawner)
 {
     if (!spawner->has_forgotten)
@@ -255,8 +257,8 @@ static uint32_t wanted_ready(const struct spawner *spawner, const struct policy 
     return policy->last_used + BUSY_NS > now || pool == 0 ? pool : 1;
 }
 
-/* A step that has just been released wants the processors now; its own end, a moment later, brings the pool up again. Only when that
- * would leave the next ones waiting the making starts at once. */
+/* A step that has just been released wants the processors now; its own end, a moment later, brings the pool up again.
+ * Only when that would leave the next ones waiting the making starts at once. */
 void refill_after_release(struct spawner *spawner, struct policy *policy)
 {
     if (policy->queue_first || policy->ready_count + policy->making <= spawner->configure.pool / 2)
@@ -266,7 +268,8 @@ void refill_after_release(struct spawner *spawner, struct policy *policy)
 void fill_pool(struct spawner *spawner, struct policy *policy)
 {
     struct failure failure = {0};
-    uint32_t room = spawner->configure.max_concurrent > spawner->running ? spawner->configure.max_concurrent - spawner->running : 0;
+    uint32_t room =
+        spawner->configure.max_concurrent > spawner->running ? spawner->configure.max_concurrent - spawner->running : 0;
     uint32_t queued = policy->queued < room ? policy->queued : room;
     uint32_t wanted = wanted_ready(spawner, policy) + queued;
     if (policy->forgotten || (policy->is_broken && policy->maker_pid == 0)) {

@@ -1,6 +1,6 @@
-/* Tries out what the layers need, each by doing it in a process of its own, and reports the kernel's answers. Never guesses from a version.
- * Runs in the spawner, before Configure with the app's own rights, after it in the spawner's user namespace where it has one; the children end
- * at once and leave nothing. */
+/* Tries out what the layers need, each by doing it in a process of its own, and reports the kernel's answers. Never
+ * guesses from a version. Runs in the spawner, before Configure with the app's own rights, after it in the spawner's
+ * user namespace where it has one; the children end at once and leave nothing. */
 #include "spawner/spawner.h"
 
 #include <fcntl.h>
@@ -174,7 +174,8 @@ static long try_id_lease(struct spawner *spawner)
     return spawner->leases ? (long)spawner->id_count / 2 : -1;
 }
 
-/* In a directory as the app would share it; the answer for another file system may differ, and is then given by its own start. */
+/* In a directory as the app would share it; the answer for another file system may differ, and is then given by its own
+ * start. */
 static long try_idmapped_mount(struct spawner *spawner)
 {
     if (!spawner->privileged) {
@@ -251,8 +252,8 @@ enum { WHATS = PROBE_CALL_KEYCTL + 1 };
 
 static bool needs_configuration(size_t what)
 {
-    return what == PROBE_CGROUP_MEMORY || what == PROBE_CGROUP_PIDS || what == PROBE_CGROUP_CPU || what == PROBE_ID_LEASE ||
-           what == PROBE_IDMAPPED_MOUNT || what == PROBE_NEWUIDMAP;
+    return what == PROBE_CGROUP_MEMORY || what == PROBE_CGROUP_PIDS || what == PROBE_CGROUP_CPU ||
+           what == PROBE_ID_LEASE || what == PROBE_IDMAPPED_MOUNT || what == PROBE_NEWUIDMAP;
 }
 
 static void try_apart(struct spawner *spawner, size_t what, struct probe_result *result)
@@ -281,8 +282,10 @@ static void try_apart(struct spawner *spawner, size_t what, struct probe_result 
         told.error = errno;
     }
     close(pair[0]);
-    *result = (struct probe_result){
-        .what = (uint32_t)what, .works = told.value >= 0, .error = told.error, .value = told.value < 0 ? 0 : told.value};
+    *result = (struct probe_result){.what = (uint32_t)what,
+                                    .works = told.value >= 0,
+                                    .error = told.error,
+                                    .value = told.value < 0 ? 0 : told.value};
 }
 
 void probe(struct spawner *spawner, struct bytes body)

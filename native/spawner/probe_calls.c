@@ -1,5 +1,6 @@
-/* Asks for each system call that making a sandbox needs whether a seccomp filter over us refuses it: with arguments that the kernel itself
- * refuses by another error number, before it looks at rights. Runs in a child of the spawner that ends at once; nothing is changed. */
+/* Asks for each system call that making a sandbox needs whether a seccomp filter over us refuses it: with arguments
+ * that the kernel itself refuses by another error number, before it looks at rights. Runs in a child of the spawner
+ * that ends at once; nothing is changed. */
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
@@ -27,7 +28,8 @@ static const struct call CALLS[] = {
     [PROBE_CALL_FSOPEN - PROBE_CALL_UNSHARE] = {SYS_fsopen, {0, NO_FLAGS}, true, EINVAL},
     [PROBE_CALL_FSCONFIG - PROBE_CALL_UNSHARE] = {SYS_fsconfig, {NO_DESCRIPTOR}, false, EINVAL},
     [PROBE_CALL_FSMOUNT - PROBE_CALL_UNSHARE] = {SYS_fsmount, {NO_DESCRIPTOR, NO_FLAGS}, true, EINVAL},
-    [PROBE_CALL_MOVE_MOUNT - PROBE_CALL_UNSHARE] = {SYS_move_mount, {NO_DESCRIPTOR, 0, NO_DESCRIPTOR, 0, NO_FLAGS}, true, EINVAL},
+    [PROBE_CALL_MOVE_MOUNT -
+        PROBE_CALL_UNSHARE] = {SYS_move_mount, {NO_DESCRIPTOR, 0, NO_DESCRIPTOR, 0, NO_FLAGS}, true, EINVAL},
     [PROBE_CALL_OPEN_TREE - PROBE_CALL_UNSHARE] = {SYS_open_tree, {NO_DESCRIPTOR, 0, NO_FLAGS}, false, EINVAL},
     [PROBE_CALL_MOUNT_SETATTR - PROBE_CALL_UNSHARE] = {SYS_mount_setattr, {NO_DESCRIPTOR, 0, NO_FLAGS}, false, EINVAL},
     [PROBE_CALL_SETHOSTNAME - PROBE_CALL_UNSHARE] = {SYS_sethostname, {0, -1}, true, EINVAL},

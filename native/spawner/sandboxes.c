@@ -1,5 +1,6 @@
 /* One sandbox from the request to its maker until nothing of it is left. Runs in the spawner.
- * Its init is ours; what is below init is hostile and shares no socket with us but, until it executes its job, init's. */
+ * Its init is ours; what is below init is hostile and shares no socket with us but, until it executes its job, init's.
+ */
 #include "spawner/spawner.h"
 
 #include <signal.h>
@@ -135,7 +136,8 @@ static void become_ready(struct spawner *spawner, struct sandbox *sandbox)
     run_queue(spawner, sandbox->policy);
 }
 
-static void took_report(struct spawner *spawner, struct sandbox *sandbox, const struct report *report, struct packet *packet)
+static void took_report(struct spawner *spawner, struct sandbox *sandbox, const struct report *report,
+                        struct packet *packet)
 {
     switch (report->kind) {
     case REPORT_FAILED:
@@ -168,7 +170,7 @@ static void took_report(struct spawner *spawner, struct sandbox *sandbox, const 
 
 static void read_reports(struct spawner *spawner, struct sandbox *sandbox)
 {
-    struct report report;
+    struct report report = {0};
     struct packet packet;
     while (sandbox->reports.fd >= 0) {
         int got = receive_packet(sandbox->reports.fd, &report, sizeof(report), &packet, MSG_DONTWAIT);

@@ -1,6 +1,6 @@
 /* Configure: what this spawner may do, where its files are, which cgroups it has; and leaving without a trace.
- * Runs in the spawner with the app's rights. The state directory is shared with other spawners of the same user: what is
- * in it is only believed under its lock. */
+ * Runs in the spawner with the app's rights. The state directory is shared with other spawners of the same user: what
+ * is in it is only believed under its lock. */
 #include "spawner/spawner.h"
 
 #include <dirent.h>
@@ -82,8 +82,8 @@ static void sweep(struct spawner *spawner)
     closedir(directory);
 }
 
-/* The record exists, locked, before the first cgroup does: there is no moment at which a crash leaves something unnamed. It gets its name only
- * when it is locked, or another spawner could take it for a dead one's. */
+/* The record exists, locked, before the first cgroup does: there is no moment at which a crash leaves something
+ * unnamed. It gets its name only when it is locked, or another spawner could take it for a dead one's. */
 static int write_record(struct spawner *spawner)
 {
     char unlocked[80];

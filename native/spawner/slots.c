@@ -1,6 +1,7 @@
 /* Slots: a leased identity and a cgroup each. Runs in the spawner.
- * A lease is an open-file-description lock on the byte of the uid-locks file that has the host uid's number: taken atomically, seen by every spawner
- * of the machine that shares the state directory, gone with the process that held it. */
+ * A lease is an open-file-description lock on the byte of the uid-locks file that has the host uid's number: taken
+ * atomically, seen by every spawner of the machine that shares the state directory, gone with the process that held it.
+ */
 #include "spawner/spawner.h"
 
 #include <fcntl.h>
@@ -32,13 +33,15 @@ static int lease(struct spawner *spawner, struct slot *slot)
 
 static bool wants_lease(const struct spawner *spawner, const struct policy *policy)
 {
-    /* A directory of the app's own user can be written by that user only; idmapped mounts would need the host's privileges. */
+    /* A directory of the app's own user can be written by that user only; idmapped mounts would need the host's
+     * privileges. */
     return spawner->leases && (spawner->privileged || !policy->has_writable);
 }
 
-/* Root of the spawner's own user namespace is the app's user: the one identity there is without a lease. With host privileges it would be the
- * host's root, and is never given. */
-static int choose_identity(struct spawner *spawner, const struct policy *policy, struct slot *slot, struct failure *failure)
+/* Root of the spawner's own user namespace is the app's user: the one identity there is without a lease. With host
+ * privileges it would be the host's root, and is never given. */
+static int choose_identity(struct spawner *spawner, const struct policy *policy, struct slot *slot,
+                           struct failure *failure)
 {
     if (!wants_lease(spawner, policy)) {
         slot->identity = (struct identity){.step = 0, .root = 0, .leased = false};
@@ -95,7 +98,8 @@ struct slot *take_slot(struct spawner *spawner, const struct policy *policy, str
         give_slot(spawner, slot);
         return NULL;
     }
-    if (has_new_notice(slot) && watch_descriptor(spawner, &slot->oom, slot->cgroup.oom_notice, EPOLLIN | EPOLLPRI, oom_noticed)) {
+    if (has_new_notice(slot) &&
+        watch_descriptor(spawner, &slot->oom, slot->cgroup.oom_notice, EPOLLIN | EPOLLPRI, oom_noticed)) {
         fail(failure, STAGE_RESOURCES, NULL);
         discard_cgroup(spawner, slot);
         give_slot(spawner, slot);
@@ -104,7 +108,8 @@ struct slot *take_slot(struct spawner *spawner, const struct policy *policy, str
     return slot;
 }
 
-/* Init is gone, so nothing of the sandbox runs, and its IPC objects went with their namespace: the uid has no trace left. */
+/* Init is gone, so nothing of the sandbox runs, and its IPC objects went with their namespace: the uid has no trace
+ * left. */
 void give_slot(struct spawner *spawner, struct slot *slot)
 {
     if (slot->retired)

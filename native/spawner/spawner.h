@@ -36,7 +36,7 @@ struct slot {
     struct identity identity; /* of the sandbox that is in it now */
     struct cgroup cgroup;
     struct sandbox *sandbox;
-    bool retired; /* never used again */
+    bool retired;      /* never used again */
     struct slot *next; /* free slots */
 };
 
@@ -84,11 +84,11 @@ struct policy {
 };
 
 struct step {
-    struct timer timer;       /* the nearest of the deadlines below */
+    struct timer timer; /* the nearest of the deadlines below */
     uint64_t id;
     struct policy *policy;
-    struct sandbox *sandbox;  /* NULL while queued */
-    uint8_t *message;         /* the packet as the app sent it, or NULL when it is in memory_file */
+    struct sandbox *sandbox; /* NULL while queued */
+    uint8_t *message;        /* the packet as the app sent it, or NULL when it is in memory_file */
     size_t message_length;
     uint64_t body_offset, body_length;
     int memory_file;
@@ -98,10 +98,10 @@ struct step {
     bool announce;
     uint64_t queued_at, released_at;
     uint64_t queue_deadline, wall_deadline, grace_deadline, cpu_check, memory_check; /* 0: none */
-    bool has_cause;           /* the first event wins */
+    bool has_cause;                                                                  /* the first event wins */
     uint32_t cause, scope;
     struct evidence evidence;
-    struct step *next;        /* in its policy's queue */
+    struct step *next; /* in its policy's queue */
     struct step *hash_next;
 };
 
@@ -191,7 +191,8 @@ void drop_sandbox(struct spawner *spawner, struct sandbox *sandbox);
 int observe(struct spawner *spawner, struct sandbox *sandbox, pid_t pid, const struct report *parked);
 
 /* steps.c */
-void start_step(struct spawner *spawner, struct bytes message, struct bytes body, struct packet *packet, int memory_file);
+void start_step(struct spawner *spawner, struct bytes message, struct bytes body, struct packet *packet,
+                int memory_file);
 void kill_step(struct spawner *spawner, struct bytes body);
 void run_queue(struct spawner *spawner, struct policy *policy);
 void step_ended(struct spawner *spawner, struct step *step, const struct report *report);

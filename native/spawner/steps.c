@@ -112,8 +112,8 @@ void step_event(struct spawner *spawner, struct step *step, uint32_t cause, uint
         end_sandbox(spawner, step->sandbox);
 }
 
-/* cgroup v1 tells the sum of user and system time; what init reaped tells how they relate. A sandbox that was killed has
- * nobody left to tell: its time is then given as user time. */
+/* cgroup v1 tells the sum of user and system time; what init reaped tells how they relate. A sandbox that was killed
+ * has nobody left to tell: its time is then given as user time. */
 static void split_cpu_time(struct counters *counters, const struct report *report)
 {
     if (counters->user_ns || counters->system_ns || !counters->cpu_ns)
@@ -193,7 +193,8 @@ static void answer(struct spawner *spawner, struct step *step, const struct repo
 /* Init reports: nothing is left inside. */
 void step_ended(struct spawner *spawner, struct step *step, const struct report *report)
 {
-    /* What we ended has our status, even when its own end crossed ours on the way; a signal that the app sent leaves the word to the step. */
+    /* What we ended has our status, even when its own end crossed ours on the way; a signal that the app sent leaves
+     * the word to the step. */
     bool killed_by_us = step->has_cause && step->evidence.kill_signal == 0;
     answer(spawner, step, killed_by_us ? NULL : report);
 }
@@ -313,14 +314,16 @@ static int hand_over(struct spawner *spawner, struct step *step, struct sandbox 
     if (limit_cgroup(cgroups, &sandbox->slot->cgroup, &step->limits, 1))
         return fail(failure, STAGE_CGROUP_LIMIT, NULL);
     if (!(cgroups->controllers & 1u << LAYER_PROCESSES) && step->limits.processes)
-        job.process_limit = step->limits.processes + (sandbox->slot->identity.leased ? 0 : 1); /* init has the same id */
+        job.process_limit =
+            step->limits.processes + (sandbox->slot->identity.leased ? 0 : 1); /* init has the same id */
     int descriptors[4];
     size_t count = 0;
     if (step->memory_file >= 0)
         descriptors[count++] = step->memory_file;
     for (size_t i = 0; i < step->pipe_count; i++) {
         /* Or opening /dev/stdout would be refused: it opens the pipe anew. */
-        if (sandbox->slot->identity.leased && fchown(step->pipes[i], sandbox->slot->identity.step, sandbox->slot->identity.step))
+        if (sandbox->slot->identity.leased &&
+            fchown(step->pipes[i], sandbox->slot->identity.step, sandbox->slot->identity.step))
             return fail(failure, STAGE_RESOURCES, NULL);
         descriptors[count++] = step->pipes[i];
     }
@@ -374,8 +377,8 @@ void run_queue(struct spawner *spawner, struct policy *policy)
     refill_after_release(spawner, policy);
 }
 
-static struct step *new_step(struct spawner *spawner, const struct start *start, struct bytes message, struct bytes body,
-                             int memory_file)
+static struct step *new_step(struct spawner *spawner, const struct start *start, struct bytes message,
+                             struct bytes body, int memory_file)
 {
     struct step *step = calloc(1, sizeof(*step));
     if (!step)
@@ -423,7 +426,8 @@ static size_t count_pipes(const struct start *start)
     return count;
 }
 
-void start_step(struct spawner *spawner, struct bytes message, struct bytes body, struct packet *packet, int memory_file)
+void start_step(struct spawner *spawner, struct bytes message, struct bytes body, struct packet *packet,
+                int memory_file)
 {
     struct start start;
     struct failure failure = {.stage = STAGE_PROTOCOL, .error = EPROTO};

@@ -1,10 +1,12 @@
-/* Where no cgroup limits a sandbox, the spawner adds up what it uses, again and again, and ends it when that is too much.
- * Runs in the spawner. It reads the sandbox's own /proc and scratch space; the numbers are the kernel's. Between two looks a step can overshoot.
+/* Where no cgroup limits a sandbox, the spawner adds up what it uses, again and again, and ends it when that is too
+ * much. Runs in the spawner. It reads the sandbox's own /proc and scratch space; the numbers are the kernel's. Between
+ * two looks a step can overshoot.
  *
- * Memory is the anonymous pages of all processes and the larger of the scratch space in use and the shared pages that are mapped. Pages shared after
- * a fork are first counted for each process, which is cheap; only when that sum is over the limit are they counted exactly. What could hold memory
- * without showing up here is out of reach: memfd_create is refused by the policy, SysV segments are limited to nothing (sandbox/init.c).
- * Processor time is that of every living process and of the children that it has waited for; init waits for the rest. */
+ * Memory is the anonymous pages of all processes and the larger of the scratch space in use and the shared pages that
+ * are mapped. Pages shared after a fork are first counted for each process, which is cheap; only when that sum is over
+ * the limit are they counted exactly. What could hold memory without showing up here is out of reach: memfd_create is
+ * refused by the policy, SysV segments are limited to nothing (sandbox/init.c). Processor time is that of every living
+ * process and of the children that it has waited for; init waits for the rest. */
 #include "spawner/spawner.h"
 
 #include <dirent.h>
@@ -69,8 +71,8 @@ static void add_cpu(int proc, const char *pid, struct sums *sums)
     if (!read_of(proc, pid, "stat", text, sizeof(text)))
         return;
     const char *after_name = strrchr(text, ')'); /* a name may hold anything, the last parenthesis is the kernel's */
-    if (after_name && sscanf(after_name + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %lld %lld", &user, &system,
-                             &waited_user, &waited_system) == 4)
+    if (after_name && sscanf(after_name + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %lld %lld", &user,
+                             &system, &waited_user, &waited_system) == 4)
         sums->cpu_ticks += user + system + (unsigned long long)waited_user + (unsigned long long)waited_system;
 }
 
@@ -94,7 +96,9 @@ static int add_all(const struct sandbox *sandbox, add_fn *add, struct sums *sums
 static uint64_t scratch_in_use(const struct sandbox *sandbox)
 {
     struct statfs scratch;
-    return fstatfs(sandbox->watched_scratch, &scratch) ? 0 : (uint64_t)(scratch.f_blocks - scratch.f_bfree) * (uint64_t)scratch.f_bsize;
+    return fstatfs(sandbox->watched_scratch, &scratch)
+               ? 0
+               : (uint64_t)(scratch.f_blocks - scratch.f_bfree) * (uint64_t)scratch.f_bsize;
 }
 
 bool is_over_memory(const struct sandbox *sandbox, uint64_t limit)

@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+
+const proto = readFileSync(new URL('../../../proto/control.proto', import.meta.url), 'utf8');
+const header = readFileSync(new URL('../../../native/common/protocol.h', import.meta.url), 'utf8');
+
+/** C's name of each enum of the protocol: the enum and the prefix of its values. */
+const ENUMS: Record<string, readonly [name: string, prefix: string]> = {
+  Layer: ['layer', 'LAYER'],
+  Cause: ['cause', 'CAUSE'],
+  Scope: ['scope', 'SCOPE'],
+  By: ['by', 'BY'],
+  Stage: ['stage', 'STAGE'],
+  State: ['state', 'STATE'],
+  Stdio: ['stdio', 'STDIO'],
+  Kind: ['kind', 'MOUNT'],
+  What: ['what', 'PROBE'],
+};
+
+function valuesOf(text: string, name: string): Map<string, number> {
+  const body = new RegExp(`enum ${name} \\{([^}]*)\\}`).exec(text)?.[1];
+  assert.ok(body, `enum ${name} is there`);
+  return new Map([...body.matchAll(/^\s*(\w+) = (\d+)/gm)].map(([, key, value]) => [key ?? '', Number(value)]));
+}
+
+for (const [name, [native, prefix]] of Object.entries(ENUMS)) {
+  void test(`the enum ${name} of the protocol is the same in C`, () => {
+    const expected = new Map([...valuesOf(proto, name)].map(([key, value]) => [`${prefix}_${key}`, value]));
+    assert.deepEqual(valuesOf(header, native), expected);
+  });
+}
