@@ -2,7 +2,7 @@ import type { TestContext } from 'node:test';
 import { test } from 'node:test';
 import { findInPath } from '#src/policy/lookup.js';
 
-/** The Debian package of every program that a test may need; `test/packages.txt` lists them for CI. */
+/** The Debian package of every program that a test may need; `scripts/test-packages.txt` lists them for CI. */
 const PACKAGES = {
   bash: 'bash',
   cc: 'gcc libc6-dev',

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { suite, test } from 'node:test';
+import { makeNodeInstallation } from '../helpers/node-installation.js';
 import { run, stdoutOf } from '../helpers/run.js';
 import { temporaryDirectory } from '../helpers/temporary-directory.js';
 import { testWith } from '../helpers/tools.js';
+import { withPath } from '../helpers/with-variable.js';
 
 async function node(code: string): Promise<string> {
   return stdoutOf('node', ['-e', code]);
@@ -43,6 +46,31 @@ void suite('Node', () => {
       'mkdir package && cd package && cat > package.json && npm run --silent hello && npm pack --silent && tar -tzf inside-1.0.0.tgz';
     const output = await stdoutOf('sh', ['-c', script], { input: JSON.stringify(manifest) });
     assert.equal(output, 'hello\ninside-1.0.0.tgz\npackage/package.json');
+  });
+
+  testWith(['npm'], 'runs from nvm, outside of /usr, with its own npm', async (context) => {
+    const prefix = makeNodeInstallation(join(temporaryDirectory(context), '.nvm/versions/node/current'));
+    await withPath(join(prefix, 'bin'), async () => {
+      assert.equal(await stdoutOf('node', ['-p', 'process.execPath']), join(prefix, 'bin/node'));
+      assert.equal(await stdoutOf('npm', ['config', 'get', 'prefix']), prefix);
+      const code = `console.log(require('node:child_process').execSync('npm exec -c "node -p process.execPath"').toString())`;
+      assert.equal(await stdoutOf('node', ['-e', code]), join(prefix, 'bin/node'));
+    });
+  });
+
+  testWith(['npm'], 'installs and runs a package of the app in a writable project', async (context) => {
+    const directory = temporaryDirectory(context, {
+      'package/package.json': '{ "name": "tool", "version": "1.0.0", "bin": "cli.js" }',
+      'package/cli.js': '#!/usr/bin/env node\nconsole.log("installed tool", process.argv[2]);\n',
+      'project/package.json': '{ "name": "project", "version": "1.0.0", "scripts": { "start": "tool run" } }',
+    });
+    const project = join(directory, 'project');
+    const script =
+      'npm install --silent --offline --install-links --no-audit --no-fund ../package && npm start --silent';
+    const options = { filesystem: { writable: [directory] }, cwd: project };
+    assert.match(await stdoutOf('sh', ['-c', script], options), /^installed tool run$/m);
+    const tool = join(project, 'node_modules/.bin/tool');
+    assert.equal(await stdoutOf(tool, ['again'], { filesystem: { readOnly: [directory] } }), 'installed tool again');
   });
 
   void test('runs worker threads that share memory', async () => {

@@ -6,20 +6,9 @@ import { makePyenv, makeVirtualEnvironment } from '../helpers/python-installatio
 import { run, stdoutOf } from '../helpers/run.js';
 import { temporaryDirectory } from '../helpers/temporary-directory.js';
 import { testWith } from '../helpers/tools.js';
+import { withPath } from '../helpers/with-variable.js';
 
 const IMPORTS = 'import greeting, json, sys; print(greeting.TEXT, sys.prefix)';
-
-/** Runs `body` with another value of one of the app's variables. */
-async function withVariable(name: string, value: string, body: () => Promise<void>): Promise<void> {
-  const before = process.env[name];
-  process.env[name] = value;
-  try {
-    await body();
-  } finally {
-    if (before === undefined) Reflect.deleteProperty(process.env, name);
-    else process.env[name] = before;
-  }
-}
 
 void suite('Python outside of /usr', () => {
   testWith(['python3'], 'a venv runs by the path of its interpreter and of its console scripts', async (context) => {
@@ -36,7 +25,7 @@ void suite('Python outside of /usr', () => {
     async (context) => {
       const directory = join(temporaryDirectory(context), 'environment');
       const bin = makeVirtualEnvironment(directory);
-      await withVariable('PATH', `${bin}:${process.env['PATH'] ?? ''}`, async () => {
+      await withPath(bin, async () => {
         const expected = `from site-packages ${directory}`;
         assert.equal(await stdoutOf('python', ['-c', IMPORTS]), expected);
         assert.equal(await stdoutOf('greet'), expected);
@@ -65,7 +54,7 @@ void suite('Python outside of /usr', () => {
     'a shim of pyenv runs the version that it stands for, which starts itself again',
     async (context) => {
       const { shims, prefix } = makePyenv(join(temporaryDirectory(context), 'pyenv'));
-      await withVariable('PATH', `${shims}:${process.env['PATH'] ?? ''}`, async () => {
+      await withPath(shims, async () => {
         const code = `
 import subprocess, sys
 from multiprocessing import get_context

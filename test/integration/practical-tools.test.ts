@@ -55,7 +55,7 @@ void suite('tools', () => {
       seq 1 1000 | sort -rn | head -3 | paste -sd, || true
       diff <(printf '1\\n2\\n') <(printf '1\\n3\\n') || echo differ
       cat <<< "here $(echo nested | tr a-z A-Z)"
-      for n in 1 2 3; do (sleep 0.0$n; echo job $n) & done; wait
+      { for n in 1 2 3; do (sleep 0.0$n; echo job $n) & done; wait; } | sort
       trap 'echo trapped' TERM; kill -TERM $$
       coproc CAT { cat; }; echo coprocess >&"\${CAT[1]}"; read -r line <&"\${CAT[0]}"; echo "$line"
       mkfifo fifo; echo through > fifo & cat fifo
@@ -65,6 +65,22 @@ void suite('tools', () => {
       await stdoutOf('bash', ['-c', script]),
       '1000,999,998\n2c2\n< 2\n---\n> 3\ndiffer\nhere NESTED\njob 1\njob 2\njob 3\ntrapped\ncoprocess\nthrough\nenv\naXc!',
     );
+  });
+
+  testWith(['python3'], 'files and directories are moved and linked between directories', async (context) => {
+    const directory = temporaryDirectory(context);
+    const code = `
+import os, sys
+os.chdir(sys.argv[1])
+os.makedirs('a/b'); os.makedirs('c')
+open('a/file', 'w').write('moved')
+os.rename('a/file', 'c/file'); os.rename('a/b', 'c/b'); os.link('c/file', 'a/second'); os.replace('a/second', 'c/b/second')
+os.symlink('../c/file', 'a/symlink'); os.mkfifo('c/fifo')
+print(sorted(os.listdir('c')), os.stat('c/file').st_nlink, open('a/symlink').read())`;
+    const expected = "['b', 'fifo', 'file'] 2 moved";
+    assert.equal(await stdoutOf('python3', ['-c', code, '/tmp']), expected);
+    const writable = { filesystem: { writable: [directory] } };
+    assert.equal(await stdoutOf('python3', ['-c', code, directory], writable), expected);
   });
 
   testWith([], 'scripts of a read-only mount run by their first line', async (context) => {
@@ -78,6 +94,17 @@ void suite('tools', () => {
     assert.equal(await inside('plain'), 'plain /opt/tools/bin/plain x y');
     assert.equal(await inside('both'), 'environment x y');
     assert.equal(await stdoutOf(`${directory}/bin/environment`, ['alone']), 'environment alone');
+  });
+
+  testWith([], 'the usual tools look around, pack and unpack', async () => {
+    const script = `
+      set -e
+      ps -o comm= -p $$; nproc | grep -c .; uptime >/dev/null; df . >/dev/null; date +%Z | grep -c .
+      ldd "$(command -v tar)" | grep -c 'libc\\.' ; stat -c %U . ; mktemp -d | grep -c ^/tmp/
+      mkdir -p tree/of; echo x > tree/of/files; install -m 755 tree/of/files installed; cp -a tree copy; chmod -R u+w copy
+      tar -czf tree.tgz tree; rm -r tree; tar -xpzf tree.tgz; diff -r tree copy && echo same
+      find . -name files -newer installed -o -name installed | sort; timeout 5 setsid true; nohup true 2>/dev/null; flock tree.tgz nice true && echo done`;
+    assert.equal(await stdoutOf('sh', ['-c', script]), 'sh\n1\n1\n1\nsandbox\n1\nsame\n./installed\ndone');
   });
 
   testWith([], 'a name, an account, a home and a host are there', async () => {
