@@ -1,0 +1,97 @@
+// node bench/leaks.mjs [COUNT]: many starts, and what is left of them in the app, the spawner and the kernel.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { closeSpawner, spawnSandbox } from 'spawn-sandbox';
+import { cgroupCount, cgroupNameOf } from './observe/cgroups.mjs';
+import { descendants, descriptorCount, memoryOf, mountCount, spawnerPid } from './observe/processes.mjs';
+import { printTable } from './report.mjs';
+
+const WARM_UP = 1000;
+const AT_ONCE = 4;
+const MEBIBYTE = 2 ** 20;
+
+const count = Number(process.argv[2] ?? 10_000);
+if (!Number.isSafeInteger(count) || count < 1) {
+  console.error('Usage: node bench/leaks.mjs [COUNT]');
+  process.exit(2);
+}
+
+/** What may grow by how much; everything else must be what it was. */
+const ALLOWED = {
+  'memory of the app': 4 * MEBIBYTE,
+  'heap of the app': MEBIBYTE,
+  'memory of the spawner': MEBIBYTE / 4,
+};
+
+await start(WARM_UP);
+const before = await look();
+const begun = performance.now();
+await start(count);
+const seconds = (performance.now() - begun) / 1000;
+const after = await look();
+
+const rows = Object.entries(before).map(([what, was]) => {
+  const is = after[what];
+  const flat = was === undefined || is === undefined ? '–' : is - was <= (ALLOWED[what] ?? 0) ? 'yes' : 'NO';
+  return [what, show(what, was), show(what, is), flat];
+});
+printTable({
+  title: `Before and after ${count} starts (${seconds.toFixed(1)} s, ${AT_ONCE} at a time)`,
+  note: `Counted when the pool is full again, after ${WARM_UP} starts to warm up.`,
+  heads: ['', 'before', 'after', 'flat'],
+  rows,
+});
+await closeSpawner();
+const left = descendants().length;
+console.log(`\n  After closeSpawner() ${left === 0 ? 'no process is' : `${left} processes are`} left.`);
+process.exitCode = left === 0 && rows.every(([, , , flat]) => flat !== 'NO') ? 0 : 1;
+
+async function start(total) {
+  let started = 0;
+  const worker = async () => {
+    while (started < total) {
+      started++;
+      const result = await spawnSandbox('/bin/true');
+      if (!result.ok) throw new Error(result.detail);
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+}
+
+/** Waits until nothing changes any more, then counts. */
+async function look() {
+  for (let processes = -1, wait = 0; wait < 50; wait++) {
+    const now = descendants().length;
+    if (now === processes) break;
+    processes = now;
+    await sleep(200);
+  }
+  collectGarbage();
+  const spawner = spawnerPid();
+  const all = descendants();
+  const inits = all.filter(({ depth }) => depth === 3);
+  const cgroup = inits.length > 0 ? cgroupNameOf(inits[0].pid) : undefined;
+  return {
+    'descriptors of the app': descriptorCount(process.pid),
+    'descriptors of the spawner': descriptorCount(spawner),
+    'processes below the app': all.length,
+    cgroups: cgroup === undefined ? undefined : cgroupCount(cgroup),
+    'mounts the app sees': mountCount(process.pid),
+    'mounts the maker sees': mountCount(all.find(({ depth }) => depth === 2)?.pid),
+    'memory of the app': memoryOf(process.pid)?.own,
+    'heap of the app': process.memoryUsage().heapUsed,
+    'memory of the spawner': memoryOf(spawner)?.own,
+  };
+}
+
+function collectGarbage() {
+  setFlagsFromString('--expose_gc');
+  const collect = runInNewContext('gc');
+  for (let pass = 0; pass < 3; pass++) collect();
+}
+
+function show(what, value) {
+  if (value === undefined) return 'not to be seen';
+  return /memory|heap/.test(what) ? `${(value / 1024).toFixed(0)} KiB` : String(value);
+}
