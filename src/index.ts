@@ -9,5 +9,18 @@ export { spawnSandbox } from './spawn-sandbox.js';
 export { closeSpawner, configureSpawner } from './spawner/shared.js';
 export type { LineIterator } from './step/lines.js';
 export type { Step } from './step/step.js';
+export { checkSupport } from './support/check-support.js';
+export type { ContainerKind } from './support/environment.js';
+export type { ProblemCode } from './support/problem-codes.js';
+export type { ProbeName } from './support/probes.js';
+export type {
+  LayerSupport,
+  SelfTest,
+  SelfTestError,
+  SupportEnvironment,
+  SupportProbe,
+  SupportProblem,
+  SupportReport,
+} from './support/report.js';
 export type { SyscallPolicy } from './syscalls/index.js';
 export type { Duration, Size } from './units.js';

@@ -190,9 +190,8 @@ static long try_idmapped_mount(struct spawner *spawner)
         return -1;
     pid_t child = fork();
     if (child == 0) {
-        if (unshare(CLONE_NEWUSER) || write(turn[1], "u", 1) != 1 || read(done[0], &byte, 1) != 1)
-            _exit(1);
-        _exit(0);
+        close(done[1]); /* lives until its parent, which has the other one, ends */
+        _exit(unshare(CLONE_NEWUSER) || write(turn[1], "u", 1) != 1 || read(done[0], &byte, 1) != 0);
     }
     close(turn[1]);
     if (child < 0 || read(turn[0], &byte, 1) != 1)

@@ -1,5 +1,6 @@
 export const HELP = `Usage:
   spawn-sandbox run [options] -- COMMAND [ARG...]   run a command confined
+  spawn-sandbox doctor [--json]                     tell what can be enforced on this machine
   spawn-sandbox --help
   spawn-sandbox --version
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { doctor } from './doctor.js';
 import { EXIT } from './exit-status.js';
 import { HELP } from './help.js';
 import { run } from './run.js';
@@ -6,6 +7,7 @@ import { packageVersion } from './version.js';
 
 /** One file per verb; each answers the exit status. */
 const VERBS: Readonly<Record<string, (argv: readonly string[]) => Promise<number>>> = {
+  doctor,
   run,
 };
 

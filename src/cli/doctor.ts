@@ -1,0 +1,55 @@
+import { parseArgs } from 'node:util';
+import type { Layer } from '../layers.js';
+import { closeSpawner } from '../spawner/shared.js';
+import { checkSupport } from '../support/check-support.js';
+import type { SandboxOptions } from '../options/sandbox-options.js';
+import { reportText } from '../support/text.js';
+
+const USAGE = `Usage: spawn-sandbox doctor [--json] [--allow-missing LAYER,...] [--allow-weaker LAYER,...]
+
+Tries out what can be enforced here, and tells what to do about what cannot.
+Exit status: 0 when a sandbox with these options can be made, 1 otherwise.
+`;
+
+const FLAGS = {
+  json: { type: 'boolean' },
+  'allow-missing': { type: 'string' },
+  'allow-weaker': { type: 'string' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
+
+/** `spawn-sandbox doctor`: 0 when everything that was asked for can be enforced, else 1. */
+export async function doctor(argv: readonly string[]): Promise<number> {
+  try {
+    const { values } = parseArgs({ args: [...argv], options: FLAGS, strict: true, allowPositionals: false });
+    if (values.help === true) return say(USAGE);
+    const report = await checkSupport(toOptions(values['allow-missing'], values['allow-weaker']));
+    await closeSpawner();
+    say(values.json === true ? `${JSON.stringify(report, null, 2)}\n` : reportText(report, { color: wantsColor() }));
+    return report.supported ? 0 : 1;
+  } catch (error) {
+    process.stderr.write(`spawn-sandbox: ${error instanceof Error ? error.message : String(error)}\n`);
+    return 1;
+  }
+}
+
+function toOptions(missing: string | undefined, weaker: string | undefined): SandboxOptions {
+  return {
+    ...(missing === undefined ? {} : { allowMissing: layers(missing) }),
+    ...(weaker === undefined ? {} : { allowWeaker: layers(weaker) }),
+  };
+}
+
+/** Checked by the library. */
+function layers(text: string): readonly Layer[] {
+  return text.split(',').filter((name) => name !== '') as readonly Layer[];
+}
+
+function wantsColor(): boolean {
+  return process.stdout.isTTY && (process.env['NO_COLOR'] ?? '') === '';
+}
+
+function say(text: string): number {
+  process.stdout.write(text);
+  return 0;
+}

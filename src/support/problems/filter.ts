@@ -1,0 +1,67 @@
+import type { Evidence } from '../evidence.js';
+import type { ProbeName } from '../probes.js';
+import { filterRemedy } from '../remedies/filter.js';
+import { type Diagnosis, EVERYTHING_OF_NAMESPACES, problem } from './problem.js';
+
+/** A filter answers with these, or ends the process (EIO: it could not say). The kernel has other answers to these calls. */
+const REFUSALS = ['EPERM', 'EACCES', 'ENOSYS', 'EIO'];
+
+/** The kernel looks at rights before arguments here, so a refusal tells of a filter only where there are rights. */
+const NEED_RIGHTS: readonly ProbeName[] = [
+  'call:pivot_root',
+  'call:fsopen',
+  'call:fsmount',
+  'call:move_mount',
+  'call:sethostname',
+];
+
+/** System calls that do not reach the kernel, by name. */
+export function refusedCalls({ outside }: Evidence): readonly string[] {
+  const trusted = outside.uidMap?.works === true;
+  const calls = Object.entries(outside).filter(([name, { works, errno = '' }]) => {
+    if (works || !(name.startsWith('call:') || name === 'clone3') || !REFUSALS.includes(errno)) return false;
+    return trusted || !NEED_RIGHTS.includes(name as ProbeName);
+  });
+  return calls.map(([name]) => name.replace('call:', ''));
+}
+
+/** Those that fail because the kernel does not have them: without a filter nobody else answers ENOSYS. */
+export function unknownCalls(evidence: Evidence): readonly string[] {
+  return evidence.app.filtered ? [] : refusedCalls(evidence);
+}
+
+export const seccompFilter: Diagnosis = (evidence) => {
+  const { app, environment, systemd, outside } = evidence;
+  const refused = refusedCalls(evidence);
+  if (!app.filtered || refused.length === 0) return undefined;
+  const answers = refused.map((call) => {
+    const name = call === 'clone3' ? call : (`call:${call}` as ProbeName);
+    return `${call}: ${outside[name]?.errno ?? 'refused'}`;
+  });
+  return problem('seccomp-filter', {
+    severity: 'error',
+    reason: `A seccomp filter over the app answers ${refused.join(', ')} before the kernel does. ${whose(evidence)}`,
+    evidence: [
+      'Seccomp: 2 in /proc/self/status',
+      ...answers.map((answer) => `${answer}, with arguments that the kernel itself answers otherwise`),
+      ...environment.evidence,
+    ],
+    remedy: filterRemedy(environment.container, systemd),
+    affects: EVERYTHING_OF_NAMESPACES,
+  });
+};
+
+function whose({ environment, systemd }: Evidence): string {
+  switch (environment.container) {
+    case 'docker':
+    case 'podman':
+    case 'kubernetes':
+      return `The default filter of ${NAMES[environment.container]} does so where a container lacks CAP_SYS_ADMIN.`;
+    case undefined:
+      return systemd ? 'systemd puts one over a service that asks for it.' : 'Whoever started the app put it there.';
+    default:
+      return 'What the app runs in put it there.';
+  }
+}
+
+const NAMES = { docker: 'Docker', podman: 'Podman', kubernetes: 'Kubernetes' } as const;
