@@ -18,7 +18,7 @@ const PACKAGES = {
   sqlite3: 'sqlite3',
 } as const;
 
-export type Tool = keyof typeof PACKAGES;
+type Tool = keyof typeof PACKAGES;
 
 /** A test that runs programs of the machine: skipped, with the remedy, where one is missing, and failed by that in CI. */
 export function testWith(
