@@ -1,12 +1,12 @@
-import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { join } from "node:path";
-import { suite } from "node:test";
-import { run, stdoutOf } from "../helpers/run.js";
-import { temporaryDirectory } from "../helpers/temporary-directory.js";
-import { testWith } from "../helpers/tools.js";
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { suite } from 'node:test';
+import { run, stdoutOf } from '../helpers/run.js';
+import { temporaryDirectory } from '../helpers/temporary-directory.js';
+import { testWith } from '../helpers/tools.js';
 
-const MODULE = "module example.test/hello\n\ngo 1.18\n";
+const MODULE = 'module example.test/hello\n\ngo 1.18\n';
 const MAIN = `package main
 
 import (
@@ -48,48 +48,37 @@ func main() {
 }
 `;
 
-void suite("Go", () => {
-	testWith(
-		["go"],
-		"builds with the preset 'build', and runs with the default one, also under 128 MiB",
-		async (context) => {
-			const directory = temporaryDirectory(context, {
-				"go.mod": MODULE,
-				"main.go": MAIN,
-			});
-			// The compiled standard library is larger than the scratch space, so the cache lies with the sources.
-			await run("go", ["build", "-o", "hello", "."], {
-				syscalls: "build",
-				filesystem: { writable: [directory] },
-				cwd: directory,
-				env: {
-					GOCACHE: join(directory, "cache"),
-					GOFLAGS: "-buildvcs=false",
-					GOTOOLCHAIN: "local",
-				},
-			});
-			const program = join(directory, "hello");
-			const expected =
-				"total 499500\nover loopback\nchild\n<nil>\n/home/sandbox";
-			assert.equal(await stdoutOf(program), expected);
-			assert.equal(
-				await stdoutOf(program, [], { limits: { memory: "128MiB" } }),
-				expected,
-			);
-			// The toolchain is no part of it.
-			execFileSync("rm", ["-rf", join(directory, "cache")]);
-		},
-		{ timeout: 120_000 },
-	);
+void suite('Go', () => {
+  testWith(
+    ['go'],
+    "builds with the preset 'build', and runs with the default one, also under 128 MiB",
+    async (context) => {
+      const directory = temporaryDirectory(context, {
+        'go.mod': MODULE,
+        'main.go': MAIN,
+      });
+      // The compiled standard library is larger than the scratch space, so the cache lies with the sources.
+      await run('go', ['build', '-o', 'hello', '.'], {
+        syscalls: 'build',
+        filesystem: { writable: [directory] },
+        cwd: directory,
+        env: {
+          GOCACHE: join(directory, 'cache'),
+          GOFLAGS: '-buildvcs=false',
+          GOTOOLCHAIN: 'local',
+        },
+      });
+      const program = join(directory, 'hello');
+      const expected = 'total 499500\nover loopback\nchild\n<nil>\n/home/sandbox';
+      assert.equal(await stdoutOf(program), expected);
+      assert.equal(await stdoutOf(program, [], { limits: { memory: '128MiB' } }), expected);
+      // The toolchain is no part of it.
+      execFileSync('rm', ['-rf', join(directory, 'cache')]);
+    },
+    { timeout: 120_000 },
+  );
 
-	testWith(
-		["go"],
-		"a hello world starts under a memory limit of 128 MiB, and go itself does",
-		async () => {
-			assert.match(
-				await stdoutOf("go", ["version"], { limits: { memory: "128MiB" } }),
-				/^go version go1\./,
-			);
-		},
-	);
+  testWith(['go'], 'a hello world starts under a memory limit of 128 MiB, and go itself does', async () => {
+    assert.match(await stdoutOf('go', ['version'], { limits: { memory: '128MiB' } }), /^go version go1\./);
+  });
 });

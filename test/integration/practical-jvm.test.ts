@@ -1,8 +1,8 @@
-import assert from "node:assert/strict";
-import { suite } from "node:test";
-import { run, stdoutOf } from "../helpers/run.js";
-import { temporaryDirectory } from "../helpers/temporary-directory.js";
-import { testWith } from "../helpers/tools.js";
+import assert from 'node:assert/strict';
+import { suite } from 'node:test';
+import { run, stdoutOf } from '../helpers/run.js';
+import { temporaryDirectory } from '../helpers/temporary-directory.js';
+import { testWith } from '../helpers/tools.js';
 
 const MAIN = `
 import java.nio.file.*;
@@ -39,58 +39,33 @@ public class Churn {
 }
 `;
 
-void suite("Java", () => {
-	testWith(
-		["java", "javac"],
-		"compiles in a writable directory, and runs in another sandbox",
-		async (context) => {
-			const directory = temporaryDirectory(context, {
-				"Main.java": MAIN,
-				"Helper.java": HELPER,
-			});
-			await run("javac", ["-d", "classes", "Main.java", "Helper.java"], {
-				filesystem: { writable: [directory] },
-				cwd: directory,
-			});
-			const output = await stdoutOf(
-				"java",
-				["-cp", `${directory}/classes`, "Main", "a", "b"],
-				{
-					filesystem: { readOnly: [directory] },
-				},
-			);
-			assert.equal(
-				output,
-				"sum 500500\nsquares 10416\nchild 0\né sandbox /home/sandbox\nhello a,b",
-			);
-		},
-	);
+void suite('Java', () => {
+  testWith(['java', 'javac'], 'compiles in a writable directory, and runs in another sandbox', async (context) => {
+    const directory = temporaryDirectory(context, {
+      'Main.java': MAIN,
+      'Helper.java': HELPER,
+    });
+    await run('javac', ['-d', 'classes', 'Main.java', 'Helper.java'], {
+      filesystem: { writable: [directory] },
+      cwd: directory,
+    });
+    const output = await stdoutOf('java', ['-cp', `${directory}/classes`, 'Main', 'a', 'b'], {
+      filesystem: { readOnly: [directory] },
+    });
+    assert.equal(output, 'sum 500500\nsquares 10416\nchild 0\né sandbox /home/sandbox\nhello a,b');
+  });
 
-	testWith(
-		["java", "javac"],
-		"packs a jar in the scratch space and runs it",
-		async () => {
-			const script = `
+  testWith(['java', 'javac'], 'packs a jar in the scratch space and runs it', async () => {
+    const script = `
       cat > Helper.java &&
       echo 'public class Start { public static void main(String[] a) { System.out.println(new Helper().greet(a)); } }' > Start.java &&
       javac *.java && jar --create --file=start.jar --main-class=Start *.class && java -jar start.jar packed`;
-			assert.equal(
-				await stdoutOf("sh", ["-c", script], { input: HELPER }),
-				"hello packed",
-			);
-		},
-	);
+    assert.equal(await stdoutOf('sh', ['-c', script], { input: HELPER }), 'hello packed');
+  });
 
-	testWith(
-		["java", "javac"],
-		"runs a source file, and collects two gigabytes of garbage",
-		async () => {
-			// The JVM sizes its heap by the memory of the machine: it does not see the limit.
-			const script = "cat > Churn.java && java -Xmx256m Churn.java";
-			assert.equal(
-				await stdoutOf("sh", ["-c", script], { input: CHURN }),
-				"true",
-			);
-		},
-	);
+  testWith(['java', 'javac'], 'runs a source file, and collects two gigabytes of garbage', async () => {
+    // The JVM sizes its heap by the memory of the machine: it does not see the limit.
+    const script = 'cat > Churn.java && java -Xmx256m Churn.java';
+    assert.equal(await stdoutOf('sh', ['-c', script], { input: CHURN }), 'true');
+  });
 });
