@@ -123,12 +123,12 @@ print(sorted(os.listdir('c')), os.stat('c/file').st_nlink, open('a/symlink').rea
   testWith([], 'the usual tools look around, pack and unpack', async () => {
     const script = `
       set -e
-      ps -o comm= -p $$; nproc | grep -c .; uptime >/dev/null; df . >/dev/null; date +%Z | grep -c .
+      read -r uptime idle < /proc/uptime; nproc | grep -c .; df . >/dev/null; date +%Z | grep -c .
       ldd "$(command -v tar)" | grep -c 'libc\\.' ; stat -c %U . ; mktemp -d | grep -c ^/tmp/
       mkdir -p tree/of; echo x > tree/of/files; install -m 755 tree/of/files installed; cp -a tree copy; chmod -R u+w copy
       tar -czf tree.tgz tree; rm -r tree; tar -xpzf tree.tgz; diff -r tree copy && echo same
       find . -name files -newer installed -o -name installed | sort; timeout 5 setsid true; nohup true 2>/dev/null; flock tree.tgz nice true && echo done`;
-    assert.equal(await stdoutOf('sh', ['-c', script]), 'sh\n1\n1\n1\nsandbox\n1\nsame\n./installed\ndone');
+    assert.equal(await stdoutOf('sh', ['-c', script]), '1\n1\n1\nsandbox\n1\nsame\n./installed\ndone');
   });
 
   testWith([], 'a name, an account, a home and a host are there', async () => {
