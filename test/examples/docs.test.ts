@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, test } from 'node:test';
+import * as api from '#src/index.js';
+import { ERROR_CODES } from '#src/errors.js';
+
+const ROOT = join(import.meta.dirname, '../../..');
+const DOCUMENTS = [
+  'README.md',
+  'CONTRIBUTING.md',
+  'SECURITY.md',
+  'CHANGELOG.md',
+  'native/README.md',
+  'docs/api.md',
+  'docs/architecture.md',
+  'docs/dependencies.md',
+  'docs/errors.md',
+  'docs/syscalls.md',
+];
+const skip = existsSync(join(ROOT, 'README.md')) ? false : 'the documents are not part of this copy';
+const text = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
+
+void describe('the documents', { skip }, () => {
+  void test('docs/errors.md has a section for each code, in order, that begins with its meaning', () => {
+    const sections = [...text('docs/errors.md').matchAll(/^## (\S+)\n\n(.+)$/gm)].map(([, code, meaning]) => [
+      code,
+      meaning,
+    ]);
+    const sentence = (meaning: string): string => `${meaning.charAt(0).toUpperCase()}${meaning.slice(1)}.`;
+    assert.deepEqual(
+      sections,
+      Object.entries(ERROR_CODES).map(([code, meaning]) => [code, sentence(meaning)]),
+    );
+  });
+
+  void test('each error has a cause and a remedy', () => {
+    for (const section of text('docs/errors.md').split(/^## /m).slice(1)) {
+      assert.match(section, /^- \*\*Cause\*\*: .+/m);
+      assert.match(section, /^- \*\*Remedy\*\*: .+/m);
+    }
+  });
+
+  void test('docs/api.md names everything that is exported', () => {
+    const document = text('docs/api.md');
+    for (const name of Object.keys(api)) assert.ok(document.includes(name), name);
+  });
+
+  void test('docs/dependencies.md names every dependency', () => {
+    const manifest = JSON.parse(text('package.json')) as Record<string, Record<string, string> | undefined>;
+    const document = text('docs/dependencies.md');
+    for (const group of ['dependencies', 'devDependencies']) {
+      for (const name of Object.keys(manifest[group] ?? {})) assert.ok(document.includes(name), name);
+    }
+  });
+
+  void test('no link leads nowhere', () => {
+    for (const document of DOCUMENTS) {
+      for (const [, target = ''] of text(document).matchAll(/\]\(([^)#]+)[^)]*\)/g)) {
+        if (/^\w+:/.test(target)) continue;
+        assert.ok(existsSync(join(ROOT, dirname(document), target)), `${document}: ${target}`);
+      }
+    }
+  });
+});
