@@ -49,7 +49,7 @@ async function facts(quick) {
     memory: `${memoryGiB} GiB`,
     'the app runs as': user,
     'memory limited by': enforced.memory.by ?? enforced.memory.state,
-    ...(quick ? { rounds: 'a few only (--quick)' } : {}),
+    ...(quick ? { rounds: 'a few only (--quick), not to be trusted' } : {}),
   };
 }
 

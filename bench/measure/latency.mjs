@@ -7,7 +7,7 @@ const PAUSE_MS = 5;
 
 /** From the call to the known end of /bin/true, now and then: single starts, and bursts of eight. */
 export async function latency({ contenders, quick }) {
-  const rounds = { 1: quick ? 100 : 2000, 8: quick ? 30 : 500 };
+  const rounds = { 1: quick ? 60 : 2000, 8: quick ? 20 : 500 };
   const taken = {};
   for (const concurrency of [1, 8])
     taken[concurrency] = await interleaved(contenders, concurrency, rounds[concurrency]);

@@ -10,7 +10,7 @@ const [SPAWNER, MAKER, INIT, INSIDE] = [1, 2, 3, 4];
 
 /** What waits and what runs, in bytes of memory. */
 export async function memory({ quick }) {
-  const count = quick ? 32 : 128;
+  const count = quick ? 24 : 128;
   const before = await availableWith(1);
   const many = await availableWith(count);
   const idle = look();

@@ -5,7 +5,7 @@ import { median } from '../statistics.mjs';
 
 /** How fast bytes come out, through a step's stdout and through a pipe of `child_process`. */
 export async function output({ programs, quick }) {
-  const bytes = quick ? 256e6 : 2e9;
+  const bytes = quick ? 128e6 : 2e9;
   const rounds = quick ? 3 : 7;
   const rates = { sandbox: [], child: [] };
   for (let round = 0; round < rounds; round++) {

@@ -26,12 +26,12 @@ export function spawnerPid() {
   return descendants().find(({ depth, name }) => depth === 1 && name === 'sandbox-spawner')?.pid;
 }
 
-/** Bytes of a process: its share of all pages, and what only it has. `undefined` where that may not be read. */
+/** Bytes of a process: its share of all pages, what only it has, and what of that it wrote. `undefined` where that may not be read. */
 export function memoryOf(pid) {
   const rollup = read(`/proc/${pid}/smaps_rollup`);
   if (rollup === undefined) return undefined;
   const field = (name) => Number(new RegExp(`^${name}: +(\\d+) kB`, 'm').exec(rollup)?.[1] ?? 0) * 1024;
-  return { share: field('Pss'), own: field('Private_Clean') + field('Private_Dirty') };
+  return { share: field('Pss'), own: field('Private_Clean') + field('Private_Dirty'), dirty: field('Private_Dirty') };
 }
 
 export function descriptorCount(pid) {
