@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 
@@ -28,14 +29,16 @@ static int open_in(const struct cgroups *all, const struct cgroup *cgroup, size_
     return openat(parent, path, flags | O_CLOEXEC);
 }
 
-static int set_text(const struct cgroups *all, const struct cgroup *cgroup, size_t v1, const char *file, const char *text)
+static int set_text(const struct cgroups *all, const struct cgroup *cgroup, size_t v1, const char *file,
+                    const char *text)
 {
     autoclose int fd = open_in(all, cgroup, v1, file, O_WRONLY);
     size_t length = strlen(text);
     return fd >= 0 && write(fd, text, length) == (ssize_t)length ? 0 : -1;
 }
 
-static int set_number(const struct cgroups *all, const struct cgroup *cgroup, size_t v1, const char *file, uint64_t value)
+static int set_number(const struct cgroups *all, const struct cgroup *cgroup, size_t v1, const char *file,
+                      uint64_t value)
 {
     char text[24];
     snprintf(text, sizeof(text), "%" PRIu64, value);
@@ -107,9 +110,10 @@ static int open_v2(const struct cgroups *all, struct cgroup *cgroup)
     cgroup->memory_peak = open_in(all, cgroup, 0, "memory.peak", O_RDONLY);
     cgroup->cpu = open_in(all, cgroup, 0, "cpu.stat", O_RDONLY);
     cgroup->pids_events = open_in(all, cgroup, 0, "pids.events", O_RDONLY);
-    if (cgroup->memory_events < 0)
+    /* Opened once more: reading a file silences its notice, and the counters are read at any time. */
+    cgroup->oom_notice = open_in(all, cgroup, 0, "memory.events", O_RDONLY);
+    if (cgroup->memory_events < 0 || cgroup->oom_notice < 0)
         return -1;
-    cgroup->oom_notice = fcntl(cgroup->memory_events, F_DUPFD_CLOEXEC, 0);
     /* All die together: what one process of a command was killed for, the command was. */
     if (set_text(all, cgroup, 0, "memory.oom.group", "1"))
         return -1;
@@ -218,8 +222,8 @@ void read_counters(const struct cgroups *all, const struct cgroup *cgroup, struc
     out->oom_kills -= cgroup->begun.oom_kills;
     out->limit_hits -= cgroup->begun.limit_hits;
     out->fork_refusals -= cgroup->begun.fork_refusals;
-    /* v1 has no counter that every kernel keeps (failcnt stays 0 on newer ones): whether it was this cgroup's own limit that was hit, its
-     * peak tells, which then lies within one batch of charges below it. */
+    /* v1 has no counter that every kernel keeps (failcnt stays 0 on newer ones): whether it was this cgroup's own limit
+     * that was hit, its peak tells, which then lies within one batch of charges below it. */
     uint64_t limit = cgroup->applied.memory_bytes;
     if (all->version == 1 && out->oom_kills > 0 && limit > 0 && out->peak_bytes + limit / 16 >= limit)
         out->limit_hits = 1;
@@ -255,7 +259,8 @@ static int limit_processes(const struct cgroups *all, const struct cgroup *cgrou
     return most ? set_number(all, cgroup, PIDS, "pids.max", most) : set_text(all, cgroup, PIDS, "pids.max", "max");
 }
 
-int limit_cgroup(const struct cgroups *all, struct cgroup *cgroup, const struct limits *limits, uint32_t extra_processes)
+int limit_cgroup(const struct cgroups *all, struct cgroup *cgroup, const struct limits *limits,
+                 uint32_t extra_processes)
 {
     struct limits *applied = &cgroup->applied;
     if (all->controllers & 1u << LAYER_MEMORY && applied->memory_bytes != limits->memory_bytes &&
@@ -263,10 +268,12 @@ int limit_cgroup(const struct cgroups *all, struct cgroup *cgroup, const struct 
         return -1;
     applied->memory_bytes = limits->memory_bytes;
     uint32_t processes = limits->processes ? limits->processes + extra_processes : 0;
-    if (all->controllers & 1u << LAYER_PROCESSES && applied->processes != processes && limit_processes(all, cgroup, processes))
+    if (all->controllers & 1u << LAYER_PROCESSES && applied->processes != processes &&
+        limit_processes(all, cgroup, processes))
         return -1;
     applied->processes = processes;
-    if (all->controllers & 1u << LAYER_CPU && applied->milli_cpus != limits->milli_cpus && limit_cpus(all, cgroup, limits->milli_cpus))
+    if (all->controllers & 1u << LAYER_CPU && applied->milli_cpus != limits->milli_cpus &&
+        limit_cpus(all, cgroup, limits->milli_cpus))
         return -1;
     applied->milli_cpus = limits->milli_cpus;
     return 0;
@@ -280,11 +287,18 @@ bool can_reuse(const struct cgroups *all, const struct cgroup *cgroup)
     return all->reusable && read_number_of(all, cgroup, MEMORY, "memory.usage_in_bytes") <= CLEAN_BYTES;
 }
 
+uint32_t oom_notice_events(const struct cgroups *all)
+{
+    return all->version == 2 ? EPOLLPRI : EPOLLIN;
+}
+
 void acknowledge_oom(const struct cgroups *all, const struct cgroup *cgroup)
 {
-    uint64_t count;
-    if (all->version == 1 && read(cgroup->oom_notice, &count, sizeof(count)) < 0)
-        return;
+    char unused[512];
+    if (all->version == 2)
+        read_descriptor(cgroup->oom_notice, unused, sizeof(unused));
+    else if (read(cgroup->oom_notice, unused, sizeof(uint64_t)) < 0)
+        return; /* somebody has been faster */
 }
 
 bool is_member(const struct cgroups *all, const struct cgroup *cgroup, const char *text)
@@ -297,7 +311,8 @@ bool is_member(const struct cgroups *all, const struct cgroup *cgroup, const cha
         size_t length = strcspn(line, "\n");
         const char *base = all->paths[0][0] ? strrchr(all->paths[0], '/') : NULL;
         int tail_length = base ? snprintf(tail, sizeof(tail), "%s/%s", base, cgroup->name) : 0;
-        if (tail_length > 0 && length >= (size_t)tail_length && !memcmp(line + length - tail_length, tail, (size_t)tail_length))
+        if (tail_length > 0 && length >= (size_t)tail_length &&
+            !memcmp(line + length - tail_length, tail, (size_t)tail_length))
             found++;
         line += length + (line[length] == '\n');
     }

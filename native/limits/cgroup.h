@@ -24,8 +24,8 @@ struct cgroups {
 
 struct counters {
     uint64_t cpu_ns, user_ns, system_ns; /* v1 knows the sum exactly, the parts only by the scheduler's tick */
-    uint64_t oom_kills;      /* processes of this cgroup that the kernel's OOM killer ended */
-    uint64_t limit_hits;     /* times that this cgroup's own limit led to one */
+    uint64_t oom_kills;                  /* processes of this cgroup that the kernel's OOM killer ended */
+    uint64_t limit_hits;                 /* times that this cgroup's own limit led to one */
     uint64_t fork_refusals;
     uint64_t peak_bytes;     /* since begin_cgroup */
     uint64_t peak_processes; /* 0: not known */
@@ -53,17 +53,21 @@ void remove_cgroup(struct cgroups *all, struct cgroup *cgroup);
 
 /* Before a step: starts counting anew. */
 int begin_cgroup(const struct cgroups *all, struct cgroup *cgroup);
-int limit_cgroup(const struct cgroups *all, struct cgroup *cgroup, const struct limits *limits, uint32_t extra_processes);
+int limit_cgroup(const struct cgroups *all, struct cgroup *cgroup, const struct limits *limits,
+                 uint32_t extra_processes);
 /* Since begin_cgroup. */
 void read_counters(const struct cgroups *all, const struct cgroup *cgroup, struct counters *out);
 /* After a sandbox: whether the cgroup is empty and clean enough for the next one. */
 bool can_reuse(const struct cgroups *all, const struct cgroup *cgroup);
-/* The v1 notice is a counter that must be read away. */
+/* What epoll is to wait for on `oom_notice`. A v2 file is always readable; what is new is exceptional. */
+uint32_t oom_notice_events(const struct cgroups *all);
+/* The notice lasts until it is read away. */
 void acknowledge_oom(const struct cgroups *all, const struct cgroup *cgroup);
 /* Whether `text`, a /proc/PID/cgroup, shows the cgroup in every hierarchy that is used. */
 bool is_member(const struct cgroups *all, const struct cgroup *cgroup, const char *text);
 
-/* Ends what runs in, and removes (answers whether it could), the cgroup directory `path` and those below it, left behind by a spawner that died. */
+/* Ends what runs in, and removes (answers whether it could), the cgroup directory `path` and those below it, left
+ * behind by a spawner that died. */
 bool sweep_cgroup(const char *path);
 
 #endif

@@ -1,6 +1,7 @@
-/* Finds where this spawner may make cgroups: below the app's own cgroup, never above it without need, never in another's place.
- * Runs in the spawner at its start, with the app's rights (or as root of a user namespace: then the app's own rights on files). */
-#include "limits/cgroup.h"
+/* Finds where this spawner may make cgroups: below the app's own cgroup, never above it without need, never in
+ * another's place. Runs in the spawner at its start, with the app's rights (or as root of a user namespace: then the
+ * app's own rights on files). */
+#include "limits/find.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -20,7 +21,7 @@ static char *read_table(const char *path)
     return text;
 }
 
-static bool has_word(const char *list, const char *word, const char *separators)
+bool has_word(const char *list, const char *word, const char *separators)
 {
     size_t length = strlen(word);
     for (const char *at = list; *at; at += strspn(at, separators)) {
@@ -54,7 +55,8 @@ static bool own_path(const char *table, const char *controller, char *out, size_
     return false;
 }
 
-/* The mount point of the hierarchy, by /proc/self/mountinfo: root, mount point, and after " - " type, source, options. */
+/* The mount point of the hierarchy, by /proc/self/mountinfo: root, mount point, and after " - " type, source, options.
+ */
 static bool find_mount(const char *table, const char *controller, char *root, char *point, size_t size)
 {
     for (const char *line = table; *line;) {
@@ -62,8 +64,10 @@ static bool find_mount(const char *table, const char *controller, char *root, ch
         char copy[2048], type[32], options[256], from[512], on[512];
         snprintf(copy, sizeof(copy), "%.*s", (int)length, line);
         const char *tail = strstr(copy, " - ");
-        if (tail && sscanf(copy, "%*s %*s %*s %511s %511s", from, on) == 2 && sscanf(tail, " - %31s %*s %255s", type, options) == 2) {
-            bool fits = *controller ? !strcmp(type, "cgroup") && has_word(options, controller, ",") : !strcmp(type, "cgroup2");
+        if (tail && sscanf(copy, "%*s %*s %*s %511s %511s", from, on) == 2 &&
+            sscanf(tail, " - %31s %*s %255s", type, options) == 2) {
+            bool fits =
+                *controller ? !strcmp(type, "cgroup") && has_word(options, controller, ",") : !strcmp(type, "cgroup2");
             if (fits) {
                 snprintf(root, size, "%s", from);
                 snprintf(point, size, "%s", on);
@@ -88,10 +92,12 @@ static bool locate(const char *mounts, const char *own, const char *controller, 
     return true;
 }
 
-static int open_parent(struct cgroups *all, size_t which, const char *base, uint64_t instance)
+int open_parent(struct cgroups *all, size_t which, const char *base, uint64_t instance)
 {
-    int length = snprintf(all->paths[which], sizeof(all->paths[which]), "%s/spawn-sandbox-%016llx", base, (unsigned long long)instance);
-    if (length < 0 || (size_t)length >= sizeof(all->paths[which]) || (mkdir(all->paths[which], 0755) && errno != EEXIST)) {
+    int length = snprintf(all->paths[which], sizeof(all->paths[which]), "%s/spawn-sandbox-%016llx", base,
+                          (unsigned long long)instance);
+    if (length < 0 || (size_t)length >= sizeof(all->paths[which]) ||
+        (mkdir(all->paths[which], 0755) && errno != EEXIST)) {
         all->paths[which][0] = 0;
         return -1;
     }
@@ -116,101 +122,17 @@ static void open_v1(struct cgroups *all, const char *mounts, const char *own, ui
     all->reusable = true; /* max_usage_in_bytes can be written */
 }
 
-static bool enable(const char *directory)
+/* Also where v2 has not (or was not given) the memory controller, unless v1 has it: then a hybrid host is told from a
+ * container whose engine keeps it back. */
+static bool is_v2(const char *mounts, char *point, size_t size)
 {
-    static const char *const WANTED[] = {"+memory", "+pids", "+cpu"};
-    char path[600];
-    snprintf(path, sizeof(path), "%s/cgroup.subtree_control", directory);
-    for (size_t i = 0; i < LENGTH(WANTED); i++) {
-        if (write_file_at(AT_FDCWD, path, WANTED[i]) && errno != ENOENT && errno != EINVAL)
-            return false;
-    }
-    return true;
-}
-
-static uint32_t controllers_of(const char *directory)
-{
-    char path[600], list[512];
-    snprintf(path, sizeof(path), "%s/cgroup.subtree_control", directory);
-    if (read_file_at(AT_FDCWD, path, list, sizeof(list)) < 0)
-        return 0;
-    return (has_word(list, "memory", " \n") ? 1u << LAYER_MEMORY : 0) | (has_word(list, "pids", " \n") ? 1u << LAYER_PROCESSES : 0) |
-           (has_word(list, "cpu", " \n") ? 1u << LAYER_CPU : 0);
-}
-
-/* Processes keep a cgroup from having controllers for its children. When the only ones are the app and this spawner (a service to which
- * systemd has delegated its cgroup) they move into a leaf beside the sandboxes, as systemd asks of delegates. */
-static bool move_ourselves(const char *base)
-{
-    char path[640], list[256], leaf[600];
-    snprintf(path, sizeof(path), "%s/cgroup.procs", base);
-    if (read_file_at(AT_FDCWD, path, list, sizeof(list)) < 0)
-        return false;
-    for (char *saved, *entry = strtok_r(list, "\n", &saved); entry; entry = strtok_r(NULL, "\n", &saved)) {
-        pid_t pid = (pid_t)strtol(entry, NULL, 10);
-        if (pid != getpid() && pid != getppid())
-            return false;
-    }
-    snprintf(leaf, sizeof(leaf), "%s/spawn-sandbox-app", base);
-    if (mkdir(leaf, 0755) && errno != EEXIST)
-        return false;
-    pid_t movers[] = {getppid(), getpid()};
-    for (size_t i = 0; i < LENGTH(movers); i++) {
-        char pid[16];
-        snprintf(path, sizeof(path), "%s/cgroup.procs", leaf);
-        snprintf(pid, sizeof(pid), "%d", movers[i]);
-        if (write_file_at(AT_FDCWD, path, pid))
-            return false;
-    }
-    return true;
-}
-
-static bool try_v2(struct cgroups *all, const char *base, uint64_t instance, bool may_move)
-{
-    if (!enable(base) && !(may_move && errno == EBUSY && move_ourselves(base) && enable(base)))
-        return false;
-    all->controllers = controllers_of(base);
-    if (!(all->controllers & 1u << LAYER_MEMORY) || open_parent(all, 0, base, instance))
-        return false;
-    return enable(all->paths[0]);
-}
-
-static void open_v2(struct cgroups *all, const char *point, const char *own, const struct configure *configure)
-{
-    char base[512];
-    all->version = 2;
-    if (configure->cgroup_parent.length > 0) {
-        snprintf(base, sizeof(base), "%.*s", (int)configure->cgroup_parent.length, (const char *)configure->cgroup_parent.data);
-        if (try_v2(all, base, configure->instance, false))
-            return;
-        snprintf(all->reason, sizeof(all->reason), "cgroupParent %.180s: %s", base, strerror(errno));
-        all->version = 0;
-        return;
-    }
-    snprintf(base, sizeof(base), "%s", own);
-    bool first = true;
-    for (;;) {
-        if (try_v2(all, base, configure->instance, first))
-            return;
-        if (first)
-            snprintf(all->reason, sizeof(all->reason), "%.180s: %s", base, strerror(errno));
-        first = false;
-        char *slash = strrchr(base, '/');
-        if (!strcmp(base, point) || !slash || slash == base)
-            break;
-        *slash = 0; /* the next one up: only root gets that far, and it is recorded where the sandboxes are */
-    }
-    all->version = 0;
-    all->controllers = 0;
-}
-
-static bool is_pure_v2(const char *mounts, char *point, size_t size)
-{
-    char root[512], path[600], list[512];
+    char root[512], unused[512], path[600], list[512];
     if (!find_mount(mounts, "", root, point, size))
         return false;
     snprintf(path, sizeof(path), "%s/cgroup.controllers", point);
-    return read_file_at(AT_FDCWD, path, list, sizeof(list)) > 0 && has_word(list, "memory", " \n");
+    if (read_file_at(AT_FDCWD, path, list, sizeof(list)) > 0 && has_word(list, "memory", " \n"))
+        return true;
+    return !find_mount(mounts, "memory", root, unused, sizeof(unused));
 }
 
 void open_cgroups(struct cgroups *all, const struct configure *configure)
@@ -221,7 +143,7 @@ void open_cgroups(struct cgroups *all, const struct configure *configure)
     char point[512], base[512];
     if (!mounts || !own)
         snprintf(all->reason, sizeof(all->reason), "out of memory");
-    else if (is_pure_v2(mounts, point, sizeof(point)) && locate(mounts, own, "", base, sizeof(base)))
+    else if (is_v2(mounts, point, sizeof(point)) && locate(mounts, own, "", base, sizeof(base)))
         open_v2(all, point, base, configure);
     else
         open_v1(all, mounts, own, configure->instance);

@@ -1,4 +1,5 @@
-/* Removes the cgroups that a dead spawner left behind. Runs in the spawner at its start, only for records whose lock nobody holds. */
+/* Removes the cgroups that a dead spawner left behind. Runs in the spawner at its start, only for records whose lock
+ * nobody holds. */
 #include "limits/cgroup.h"
 
 #include <dirent.h>
@@ -10,7 +11,8 @@
 static void kill_members(int directory)
 {
     char list[65536];
-    if (!write_file_at(directory, "cgroup.kill", "1") || read_file_at(directory, "cgroup.procs", list, sizeof(list)) < 0)
+    if (!write_file_at(directory, "cgroup.kill", "1") ||
+        read_file_at(directory, "cgroup.procs", list, sizeof(list)) < 0)
         return;
     for (char *saved, *entry = strtok_r(list, "\n", &saved); entry; entry = strtok_r(NULL, "\n", &saved)) {
         pid_t pid = (pid_t)strtol(entry, NULL, 10);

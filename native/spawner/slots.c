@@ -98,8 +98,8 @@ struct slot *take_slot(struct spawner *spawner, const struct policy *policy, str
         give_slot(spawner, slot);
         return NULL;
     }
-    if (has_new_notice(slot) &&
-        watch_descriptor(spawner, &slot->oom, slot->cgroup.oom_notice, EPOLLIN | EPOLLPRI, oom_noticed)) {
+    if (has_new_notice(slot) && watch_descriptor(spawner, &slot->oom, slot->cgroup.oom_notice,
+                                                 oom_notice_events(&spawner->cgroups), oom_noticed)) {
         fail(failure, STAGE_RESOURCES, NULL);
         discard_cgroup(spawner, slot);
         give_slot(spawner, slot);
