@@ -18,6 +18,7 @@ export const PROBLEM_CODES = {
   'kernel-lacks': 'The kernel lacks something that sandboxes need',
   'proc-masked': "Parts of the container's /proc are masked",
   'proc-not-mounted': 'There is no complete /proc',
+  'proc-sys-read-only': 'The settings below /proc/sys are read-only',
   'layer-refused': 'The kernel refuses something that sandboxes need',
   'cgroup-parent': 'The cgroupParent of configureSpawner() cannot be used',
   'cgroup-not-mounted': 'No cgroup file system is mounted',

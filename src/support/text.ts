@@ -2,7 +2,13 @@ import { LAYERS } from '../layers.js';
 import type { LayerSupport, SupportProblem, SupportReport } from './report.js';
 
 type Paint = 'red' | 'green' | 'yellow' | 'bold' | 'dim';
-const CODES: Readonly<Record<Paint, number>> = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33 };
+const CODES: Readonly<Record<Paint, number>> = {
+  bold: 1,
+  dim: 2,
+  red: 31,
+  green: 32,
+  yellow: 33,
+};
 type Painter = (paint: Paint, text: string) => string;
 
 const STATE_PAINT: Readonly<Record<LayerSupport['state'], Paint>> = {
@@ -42,7 +48,12 @@ function layerTable({ layers, problems }: SupportReport, paint: Painter): string
   const rows = LAYERS.map((layer) => {
     const { state, by = '', reason = '' } = layers[layer];
     const cause = state === 'available' ? undefined : problems.find(({ affects }) => affects.includes(layer));
-    return { layer, state, by, why: cause === undefined ? reason : `${cause.title} (${cause.code})` };
+    return {
+      layer,
+      state,
+      by,
+      why: cause === undefined ? reason : `${cause.title} (${cause.code})`,
+    };
   });
   const [layerWidth, stateWidth, byWidth] = [
     width(rows.map(({ layer }) => layer)),
@@ -90,5 +101,11 @@ function verdict({ supported, selfTest, layers }: SupportReport, paint: Painter)
     return `${paint('green', 'supported')}: a program ran confined${memory}.${but}`;
   }
   const why = selfTest.error?.message ?? selfTest.memoryLimit?.detail ?? selfTest.detail ?? '';
-  return `${paint('red', 'not supported')}: ${why}`;
+  const missing = LAYERS.filter((layer) => layers[layer].state === 'missing' && layer !== 'landlock');
+  const hint =
+    missing.length > 0 || weaker.length === 0
+      ? ''
+      : `\nWeaker forms are possible: accept them by { allowWeaker: [${weaker.map((layer) => `'${layer}'`).join(', ')}] }, and try it by
+    spawn-sandbox doctor --allow-weaker ${weaker.join(',')}`;
+  return `${paint('red', 'not supported')}: ${why}${hint}`;
 }

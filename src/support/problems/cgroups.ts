@@ -76,7 +76,7 @@ export const cgroups: Diagnosis = (evidence) => {
   const hierarchy = first === undefined ? undefined : hierarchyOf(evidence, first);
   if (concerned.length === 0) return undefined;
   if (hierarchy === undefined) return noHierarchy(evidence, concerned);
-  if (ready === undefined && hierarchy.mkdir === 'works') return undefined; // nobody has looked, and it may well do
+  if (ready === undefined && !hierarchy.readOnly && (hierarchy.mkdir ?? 'works') === 'works') return undefined; // nobody has looked, and it may well do
   const errno = errnoInWords(reason) ?? '';
   const cause = CAUSES.find(({ fits }) => fits(hierarchy, errno));
   const facts = [

@@ -1,5 +1,5 @@
 import type { Evidence } from '../evidence.js';
-import type { ProbeName } from '../probes.js';
+import type { ProbeName, Probes } from '../probes.js';
 import { filterRemedy } from '../remedies/filter.js';
 import { type Diagnosis, EVERYTHING_OF_NAMESPACES, problem } from './problem.js';
 
@@ -34,22 +34,31 @@ export const seccompFilter: Diagnosis = (evidence) => {
   const { app, environment, systemd, outside } = evidence;
   const refused = refusedCalls(evidence);
   if (!app.filtered || refused.length === 0) return undefined;
-  const answers = refused.map((call) => {
-    const name = call === 'clone3' ? call : (`call:${call}` as ProbeName);
-    return `${call}: ${outside[name]?.errno ?? 'refused'}`;
-  });
   return problem('seccomp-filter', {
     severity: 'error',
     reason: `A seccomp filter over the app answers ${refused.join(', ')} before the kernel does. ${whose(evidence)}`,
-    evidence: [
-      'Seccomp: 2 in /proc/self/status',
-      ...answers.map((answer) => `${answer}, with arguments that the kernel itself answers otherwise`),
-      ...environment.evidence,
-    ],
+    evidence: ['Seccomp: 2 in /proc/self/status', ...answersTo(refused, outside), ...environment.evidence],
     remedy: filterRemedy(environment.container, systemd),
     affects: EVERYTHING_OF_NAMESPACES,
   });
 };
+
+/** One fact for each answer: the kernel itself would have answered otherwise. */
+function answersTo(calls: readonly string[], outside: Probes): readonly string[] {
+  const answers = calls.map((call) => ({
+    call,
+    errno: outside[probeOf(call)]?.errno ?? 'refused',
+  }));
+  return [...new Set(answers.map(({ errno }) => errno))].map((answer) => {
+    const same = answers.filter(({ errno }) => errno === answer).map(({ call }) => call);
+    return `${same.join(', ')}: ${answer}, although the kernel has another answer to what was asked`;
+  });
+}
+
+/** The probe that asks for a system call. */
+export function probeOf(call: string): ProbeName {
+  return call === 'clone3' ? call : (`call:${call}` as ProbeName);
+}
 
 function whose({ environment, systemd }: Evidence): string {
   switch (environment.container) {
@@ -64,4 +73,8 @@ function whose({ environment, systemd }: Evidence): string {
   }
 }
 
-const NAMES = { docker: 'Docker', podman: 'Podman', kubernetes: 'Kubernetes' } as const;
+const NAMES = {
+  docker: 'Docker',
+  podman: 'Podman',
+  kubernetes: 'Kubernetes',
+} as const;

@@ -19,7 +19,7 @@ import {
   seccompNotify,
 } from './kernel.js';
 import { leftovers } from './leftovers.js';
-import { apparmorContainer, procMasked, procNotMounted } from './mounts.js';
+import { apparmorContainer, procMasked, procNotMounted, procSysReadOnly } from './mounts.js';
 import type { Diagnosis } from './problem.js';
 import { nativeMissing, spawnerNotStarted, stateDirectory, unsupportedPlatform } from './programs.js';
 import { apparmorInside, userNamespaces } from './user-namespaces.js';
@@ -38,6 +38,7 @@ const DIAGNOSES: readonly Diagnosis[] = [
   apparmorContainer,
   procMasked,
   procNotMounted,
+  procSysReadOnly,
   seccompMissing,
   capabilitiesMissing,
   leaseImpossible,

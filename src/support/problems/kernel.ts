@@ -1,7 +1,7 @@
 import type { Layer } from '../../layers.js';
 import { type Evidence, fact, failed, trial } from '../evidence.js';
 import type { ProbeName } from '../probes.js';
-import { unknownCalls } from './filter.js';
+import { probeOf, unknownCalls } from './filter.js';
 import { type Diagnosis, problem } from './problem.js';
 
 /** The layer for which each namespace stands, and the word for it in `/proc/sys/user/max_*_namespaces`. */
@@ -12,7 +12,11 @@ const NAMESPACES = [
   { probe: 'ipcNamespace', layer: 'ipc', word: 'ipc' },
   { probe: 'utsNamespace', layer: 'uts', word: 'uts' },
   { probe: 'cgroupNamespace', layer: 'cgroup', word: 'cgroup' },
-] as const satisfies readonly { readonly probe: ProbeName; readonly layer: Layer; readonly word: string }[];
+] as const satisfies readonly {
+  readonly probe: ProbeName;
+  readonly layer: Layer;
+  readonly word: string;
+}[];
 
 export const namespaceLimit: Diagnosis = (evidence) => {
   const full = NAMESPACES.filter(({ probe }) => failed(trial(evidence, probe), 'ENOSPC'));
@@ -56,7 +60,7 @@ export const kernelLacks: Diagnosis = (evidence) => {
 };
 
 function isUnknown({ outside }: Evidence, call: string): boolean {
-  return failed(outside[call === 'clone3' ? call : (`call:${call}` as ProbeName)], 'ENOSYS');
+  return failed(outside[probeOf(call)], 'ENOSYS');
 }
 
 export const seccompMissing: Diagnosis = (evidence) => {
@@ -109,7 +113,8 @@ lsm=landlock,${lsms.length === 0 ? 'lockdown,yama,integrity,apparmor,bpf' : lsms
 };
 
 export const idmappedMounts: Diagnosis = ({ ready, inside }) => {
-  if (ready?.privileged !== true || !failed(inside.idmappedMount)) return undefined;
+  // It takes a user namespace, whose absence is a problem of its own.
+  if (ready?.privileged !== true || !failed(inside.idmappedMount) || failed(inside.uidMap)) return undefined;
   return problem('idmapped-mount-missing', {
     severity: 'note',
     reason:

@@ -1,5 +1,6 @@
+import { constants } from 'node:os';
 import { type Evidence, fact, failed, trial } from '../evidence.js';
-import { hasProc, masksOverProc } from '../mountinfo.js';
+import { hasProc, isReadOnly, masksOverProc, mountOf } from '../mountinfo.js';
 import { unmaskRemedy } from '../remedies/proc.js';
 import { refusedCalls } from './filter.js';
 import { type Diagnosis, problem } from './problem.js';
@@ -46,6 +47,21 @@ export const procNotMounted: Diagnosis = (evidence) => {
     ],
     remedy: '# As root, in the mount namespace (or chroot) of the app:\nmount -t proc proc /proc',
     affects: ['mount', 'pid'],
+  });
+};
+
+/** With rights over the host a new /proc can be mounted in spite of masks, but the settings are written before, in the one that is there. */
+export const procSysReadOnly: Diagnosis = ({ mounts, selfTest, environment }) => {
+  const settings = mountOf(mounts, '/proc/sys/user');
+  if (selfTest.error?.errno !== constants.errno.EROFS || settings === undefined || !isReadOnly(settings))
+    return undefined;
+  return problem('proc-sys-read-only', {
+    severity: 'error',
+    reason:
+      'Each sandbox forbids itself further namespaces by /proc/sys/user, which concerns nobody else; container engines mount it read-only.',
+    evidence: [selfTest.error.message, `${settings.target} is mounted read-only`, ...environment.evidence],
+    remedy: unmaskRemedy(environment.container),
+    affects: ['user'],
   });
 };
 
