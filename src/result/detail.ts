@@ -37,7 +37,7 @@ const SENTENCES: Readonly<Record<Cause, (ending: Ending) => string>> = {
   outputLimit: ({ limits }) => `Wrote more than limits.output (${formatSize(limits.output)}) to stdout and stderr`,
   invalidOutput: () => 'Wrote something that is not valid output of a step',
   seccomp: ({ evidence }) =>
-    `Made the system call ${syscallName(evidence.seccompSyscall, evidence.seccompArch)}, which its policy punishes with the end of the sandbox`,
+    `Made the system call ${syscallName(evidence.seccompSyscall, evidence.seccompArch)}, for which its policy has the verdict kill`,
   aborted: ({ notStarted }) => (notStarted ? 'Aborted by its signal before it was started' : 'Aborted by its signal'),
   killed: ({ evidence, notStarted }) => {
     if (notStarted) return 'Killed by kill() before it was started';

@@ -130,6 +130,7 @@ function toReply({ kind, ready, started, ended, failed, probed }: DecodedReply):
     case 'ready':
       return { kind, ready };
     case 'started':
+      checkNumbers(started);
       return { kind, stepId: started.stepId };
     case 'ended':
       return { kind, ended: withNested(ended) };
@@ -146,8 +147,17 @@ const TO_OBJECT = { longs: Number, defaults: true, oneofs: true } as const;
 
 /** An absent sub-message means that each of its fields has its default. */
 function withNested(ended: EndedMessage): EndedMessage {
-  const { evidence, usage } = ended as Partial<EndedMessage>;
-  return { ...ended, evidence: evidence ?? NO_EVIDENCE, usage: usage ?? NO_USAGE };
+  const evidence = (ended.evidence as EvidenceMessage | null) ?? NO_EVIDENCE;
+  const usage = (ended.usage as UsageMessage | null) ?? NO_USAGE;
+  for (const part of [ended, evidence, usage]) checkNumbers(part);
+  return { ...ended, evidence, usage };
+}
+
+/** What does not fit into a number was rounded, and is then at least 2^53: no honest reply has such a number. */
+function checkNumbers(message: object): void {
+  for (const value of Object.values(message)) {
+    if (typeof value === 'number' && !Number.isSafeInteger(value)) throw new Error(`number out of range: ${value}`);
+  }
 }
 
 export const NO_EVIDENCE: EvidenceMessage = {

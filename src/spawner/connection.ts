@@ -13,7 +13,7 @@ import { type DefinedPolicy, Policies } from './policies.js';
 /** What a step wants to hear of its connection. None of it is called from within `start()`, but for `opened` and `failed`. */
 export interface StepListener {
   /** The step was sent to the spawner; these are the near ends of its pipes. */
-  opened(pipes: Pipes): void;
+  opened(stepId: number, pipes: Pipes): void;
   /** The step was released, if it asked to be told. */
   started(): void;
   ended(message: EndedMessage): void;
@@ -170,7 +170,7 @@ export class Connection {
       this.#streams.set(stream, record);
       record.streams++;
     }
-    record.listener.opened(pipes);
+    record.listener.opened(record.stepId, pipes);
   }
 
   #receive(packet: Uint8Array): void {

@@ -62,7 +62,7 @@ const SENTENCES: Readonly<Record<Stage, Sentence>> = {
     says: ({ layer, reason, by, cgroupReason }) =>
       `Cannot apply the layer '${layer}': ${whyLayer(by, reason, cgroupReason)}.`,
     remedy: ({ layer, by }) =>
-      by === 'unspecified'
+      isAbsence(by)
         ? `To do without it, pass { allowMissing: ['${layer}'] }.`
         : `To accept that form, pass { allowWeaker: ['${layer}'] }.`,
   },
@@ -133,8 +133,13 @@ function at(path: string): string {
   return path === '' ? '' : ` at ${path}`;
 }
 
+/** `by` names what is missing, and not a form that would be possible. */
+function isAbsence(by: By): boolean {
+  return by === 'unspecified' || by === 'kernel lacks it' || by === 'no writable cgroup';
+}
+
 function whyLayer(by: By, reason: string, cgroupReason: string): string {
-  if (by === 'unspecified') return cgroupReason === '' ? reason : `${reason}; ${cgroupReason}`;
   const why = byReason(by, cgroupReason);
+  if (isAbsence(by)) return [reason, ...(why === undefined ? [] : [why])].join('; ');
   return `only a weaker form is possible here (${by}${why === undefined ? '' : `: ${why}`})`;
 }

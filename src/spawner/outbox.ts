@@ -64,14 +64,10 @@ export class Outbox {
 
   /** The channel or the system may take more now. */
   flush(): void {
-    const now = performance.now();
-    for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
-      if (!this.#trySend(next)) {
-        if (now < next.deadline) break;
-        next.failed(waitedTooLong());
-      }
+    for (let next = this.#waiting[0]; next !== undefined && this.#trySend(next); next = this.#waiting[0]) {
       this.withdraw(next);
     }
+    this.#giveUpOverdue();
     this.#retryLater();
   }
 
@@ -79,6 +75,15 @@ export class Outbox {
   close(): void {
     clearTimeout(this.#retry);
     this.#waiting.length = 0;
+  }
+
+  /** Also behind messages that may wait for ever, such as the policy of the step. */
+  #giveUpOverdue(): void {
+    const now = performance.now();
+    for (const message of this.#waiting.filter(({ deadline }) => deadline <= now)) {
+      this.withdraw(message);
+      message.failed(waitedTooLong());
+    }
   }
 
   /** Answers whether the message is dealt with, for better or worse. */

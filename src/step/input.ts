@@ -26,18 +26,19 @@ function isIterable(value: unknown): value is Iterable<unknown> | AsyncIterable<
   return typeof value === 'object' && value !== null && (Symbol.iterator in value || Symbol.asyncIterator in value);
 }
 
+/** What can be known before the step is started: that a value is too long. */
+export function refuseTooLong(source: InputSource, limit: number): void {
+  if (source.kind === 'value' && source.bytes.length > limit) throw inputTooLong(limit);
+}
+
 /** Writes a whole value and closes. Most values fit into the pipe, and then no stream is made at all. */
-export function giveValue(addon: Addon, descriptor: number, bytes: Uint8Array, limit: number): StdinPipe | undefined {
-  if (bytes.length > limit) {
-    addon.close(descriptor);
-    throw inputTooLong(limit);
-  }
+export function giveValue(addon: Addon, descriptor: number, bytes: Uint8Array): StdinPipe | undefined {
   const written = bytes.length === 0 ? 0 : addon.write(descriptor, bytes);
   if (written === bytes.length) {
     addon.close(descriptor);
     return undefined;
   }
-  const pipe = new StdinPipe(limit);
+  const pipe = new StdinPipe(Infinity);
   pipe.open(addon, descriptor);
   pipe.end(bytes.subarray(Math.max(0, written)));
   return pipe;

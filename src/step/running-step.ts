@@ -85,6 +85,7 @@ export class RunningStep implements Step, StepListener {
       stderr: options.stderr !== 'ignore',
     };
     try {
+      this.#input.check();
       this.#connection = this.#context.connection();
       this.#stepId = this.#connection.start({ file, argv, policy, settings, pipes }, this);
     } catch (error) {
@@ -148,7 +149,8 @@ export class RunningStep implements Step, StepListener {
 
   // ------------------------------------------------------------ what the connection tells
 
-  opened([stdin, stdout, stderr]: Pipes): void {
+  opened(stepId: number, [stdin, stdout, stderr]: Pipes): void {
+    this.#stepId = stepId;
     this.#outputs.open((this.#connection as Connection).reactor, stdout, stderr);
     if (stdin >= 0) this.#input.open(this.#context.addon, stdin);
   }
@@ -210,7 +212,7 @@ export class RunningStep implements Step, StepListener {
 
   /** A step that got only part of its input would compute something else: it is ended. */
   #inputFailed(error: SandboxError): void {
-    if (this.#settled || this.#ended !== undefined) return;
+    if (this.#settled || this.#ended !== undefined || this.#inputError !== undefined) return;
     this.#inputError = error;
     this.#end('destroyed');
   }

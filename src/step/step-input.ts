@@ -1,7 +1,7 @@
 import type { Writable } from 'node:stream';
 import type { SandboxError } from '../errors.js';
 import type { Addon } from '../spawner/native.js';
-import { givePieces, giveValue, type InputSource } from './input.js';
+import { givePieces, giveValue, type InputSource, refuseTooLong } from './input.js';
 import { StdinPipe } from './stdin-pipe.js';
 
 /** The stdin of a step: where its bytes come from, and the pipe once there is one. */
@@ -23,6 +23,11 @@ export class StepInput {
 
   get needed(): boolean {
     return this.#source.kind !== 'none';
+  }
+
+  /** @throws SandboxError `ERR_INPUT` when it is already clear that it is too long */
+  check(): void {
+    refuseTooLong(this.#source, this.#limit);
   }
 
   /** `step.stdin`. It may be written before the step has been sent. */
@@ -50,11 +55,7 @@ export class StepInput {
   #giveValue(addon: Addon, bytes: Uint8Array): void {
     const descriptor = this.#descriptor;
     this.#descriptor = -1;
-    try {
-      this.#pipe = giveValue(addon, descriptor, bytes, this.#limit);
-    } catch (error) {
-      this.#onFailed(error as SandboxError);
-    }
+    this.#pipe = giveValue(addon, descriptor, bytes);
   }
 
   #givePieces(pieces: Parameters<typeof givePieces>[0]): void {

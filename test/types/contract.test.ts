@@ -1,0 +1,46 @@
+import { test } from 'node:test';
+import type { Readable, Writable } from 'node:stream';
+import { expectTypeOf } from 'expect-type';
+import {
+  closeSpawner,
+  configureSpawner,
+  type Layer,
+  type SandboxError,
+  type SandboxOptions,
+  spawnSandbox,
+  type Step,
+  type StepError,
+  type StepResult,
+} from 'spawn-sandbox';
+
+void test('the public types are those of the contract', () => {
+  expectTypeOf(spawnSandbox).returns.toEqualTypeOf<Step>();
+  expectTypeOf(spawnSandbox).parameter(0).toEqualTypeOf<string>();
+  expectTypeOf(spawnSandbox).parameter(1).toEqualTypeOf<readonly string[] | undefined>();
+  expectTypeOf(spawnSandbox).parameter(2).toEqualTypeOf<SandboxOptions | undefined>();
+  expectTypeOf(closeSpawner).returns.toEqualTypeOf<Promise<void>>();
+  expectTypeOf(configureSpawner).parameter(0).toHaveProperty('queueTimeout');
+
+  expectTypeOf<Step>().toExtend<PromiseLike<StepResult> & AsyncIterable<string> & AsyncDisposable>();
+  expectTypeOf<Awaited<Step>>().toEqualTypeOf<StepResult>();
+  expectTypeOf<Step['result']>().toEqualTypeOf<Promise<StepResult>>();
+  expectTypeOf<Step['stdin']>().toEqualTypeOf<Writable | null>();
+  expectTypeOf<Step['stdout']>().toEqualTypeOf<Readable>();
+  expectTypeOf<Step['lines']>().returns.toExtend<AsyncIterable<string>>();
+  expectTypeOf<Step['kill']>().parameter(0).toEqualTypeOf<NodeJS.Signals | undefined>();
+
+  expectTypeOf<StepResult['stdout']>().toEqualTypeOf<string | Uint8Array>();
+  expectTypeOf<StepResult['scope']>().toEqualTypeOf<'step' | 'sandbox' | 'host'>();
+  expectTypeOf<StepResult['enforced'][Layer]['state']>().toEqualTypeOf<'enforced' | 'weaker' | 'waived' | 'absent'>();
+  expectTypeOf<StepError['code']>().toEqualTypeOf<'ERR_STEP_FAILED'>();
+  expectTypeOf<StepError['result']>().toEqualTypeOf<StepResult>();
+  expectTypeOf<SandboxError['layer']>().toEqualTypeOf<Layer | undefined>();
+
+  expectTypeOf<{ limits: { memory: '64MiB'; wallTime: 5 } }>().toExtend<SandboxOptions>();
+  expectTypeOf<{
+    filesystem: { readOnly: (string | { source: string; target: string })[] };
+  }>().toExtend<SandboxOptions>();
+  expectTypeOf<{ env: { A: string; B: true } }>().toExtend<SandboxOptions>();
+  expectTypeOf<{ env: { A: false } }>().not.toExtend<SandboxOptions>();
+  expectTypeOf<{ network: 'bridge' }>().not.toExtend<SandboxOptions>();
+});
