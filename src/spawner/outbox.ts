@@ -106,6 +106,7 @@ export class Outbox {
     this.#retry = setTimeout(() => {
       this.flush();
     }, RETRY_MS);
+    this.#retry.unref(); // a step that waits keeps the event loop alive by itself
   }
 }
 
