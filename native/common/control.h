@@ -44,6 +44,7 @@ struct mount_entry {
     uint32_t mode;
     bool optional;
     bool no_exec;
+    bool as_owner;
 };
 
 struct define {

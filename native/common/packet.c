@@ -30,7 +30,8 @@ int receive_packet(int socket, void *data, size_t size, struct packet *packet, i
         .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.space, .msg_controllen = sizeof(control.space)};
     *packet = (struct packet){0};
     ssize_t received;
-    /* An end that closed without reading everything leaves ECONNRESET, once, before what it had sent: its reason, perhaps. */
+    /* An end that closed without reading everything leaves ECONNRESET, once, before what it had sent: its reason,
+     * perhaps. */
     do {
         received = recvmsg(socket, &message, flags | MSG_CMSG_CLOEXEC);
     } while (received < 0 && (errno == EINTR || errno == ECONNRESET));

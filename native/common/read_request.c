@@ -108,6 +108,9 @@ static void read_mount(struct reader *outer, const struct field *from, struct mo
         case 7:
             out->no_exec = field_u64(&reader, &field) != 0;
             break;
+        case 8:
+            out->as_owner = field_u64(&reader, &field) != 0;
+            break;
         }
     }
     /* Set-id bits have no place in a sandbox; the sticky bit has. */

@@ -76,6 +76,7 @@ struct tree {
     enum cover covers[COVER_LIMIT];
 };
 bool has_source(const struct mount_entry *entry);
+bool is_idmapped(const struct mount_entry *entry);
 int open_target(int root, dev_t device, const char *path, bool directory, mode_t mode);
 int build_tree(const struct define *policy, struct tree *tree, struct failure *failure);
 
@@ -91,7 +92,7 @@ struct sandbox_start {
     bool counted;             /* a cgroup limits memory */
     const enum cover *covers; /* one per entry of the policy's list */
     int proc;                 /* the host's /proc, closed before anything foreign runs */
-    const int *idmaps;        /* user namespaces for writable mounts, one per mount of that kind */
+    const int *idmaps;        /* user namespaces for the mounts that are shown as the step's; -1 for the others */
 };
 
 _Noreturn void init_main(struct sandbox_start *start);

@@ -87,20 +87,45 @@ static int make_idmap(const struct maker *maker, const struct stat *owner, const
     return idmap;
 }
 
+/* Mounts of one owner share one user namespace. */
+static int find_idmap(const struct stat *owners, const int *idmaps, size_t which)
+{
+    for (size_t i = 0; i < which; i++) {
+        if (idmaps[i] >= 0 && owners[i].st_uid == owners[which].st_uid && owners[i].st_gid == owners[which].st_gid)
+            return fcntl(idmaps[i], F_DUPFD_CLOEXEC, 0);
+    }
+    return -1;
+}
+
+/* What everybody may read needs no owner's rights, and what in it is closed to others (the shadow file of an /etc that
+ * somebody mounts) stays closed. What only its owner may enter was shared on purpose, or it would be of no use. */
+static bool others_may_read(const struct stat *status)
+{
+    mode_t needed = S_ISDIR(status->st_mode) ? S_IROTH | S_IXOTH : S_IROTH;
+    return (status->st_mode & needed) == needed;
+}
+
 static int make_idmaps(const struct maker *maker, const struct identity *identity, int *idmaps, struct failure *failure)
 {
+    static struct stat owners[MOUNT_LIMIT];
     char path[PATH_LIMIT + 1];
     for (size_t i = 0; i < maker->policy.mount_count; i++) {
         const struct mount_entry *entry = &maker->policy.mounts[i];
         idmaps[i] = -1;
-        if (entry->kind != MOUNT_WRITABLE || !identity->leased)
+        if (!is_idmapped(entry) || !identity->leased || !maker->tree.privileged)
             continue;
         memcpy(path, entry->target.data, entry->target.length);
         path[entry->target.length] = 0;
-        struct stat owner;
-        if (stat(path, &owner))
-            return entry->optional && errno == ENOENT ? 0 : fail(failure, STAGE_MOUNT_SOURCE, path);
-        idmaps[i] = make_idmap(maker, &owner, identity);
+        if (stat(path, &owners[i])) {
+            if (entry->optional && errno == ENOENT)
+                continue;
+            return fail(failure, STAGE_MOUNT_SOURCE, path);
+        }
+        if (entry->kind == MOUNT_READ_ONLY && others_may_read(&owners[i]))
+            continue;
+        idmaps[i] = find_idmap(owners, idmaps, i);
+        if (idmaps[i] < 0)
+            idmaps[i] = make_idmap(maker, &owners[i], identity);
         if (idmaps[i] < 0)
             return fail_layer(failure, LAYER_UID);
     }

@@ -115,16 +115,23 @@ static int mount_scratch(const struct sandbox_start *start)
 }
 
 /* Over the directory as the maker mounted it comes the same directory with the owner's id shown as the step's: what the
- * step writes belongs to the owner, and what belongs to others stays out of its reach. */
-static int mount_writables(const struct sandbox_start *start, char path[PATH_LIMIT + 1])
+ * step writes belongs to the owner, and what belongs to others stays out of its reach. The first one stays covered:
+ * nobody inside can ever unmount, and an unmount would wait for an RCU grace period. */
+static int mount_as_owner(const struct sandbox_start *start, char path[PATH_LIMIT + 1])
 {
     for (size_t i = 0; i < start->policy->mount_count; i++) {
-        if (start->policy->mounts[i].kind != MOUNT_WRITABLE || start->idmaps[i] < 0)
+        const struct mount_entry *entry = &start->policy->mounts[i];
+        if (!is_idmapped(entry) || start->idmaps[i] < 0)
             continue;
-        target_of(&start->policy->mounts[i], path);
+        target_of(entry, path);
         autoclose int copy = clone_mount(AT_FDCWD, path, true);
-        if (copy < 0 || idmap_mount(copy, start->idmaps[i]) || umount2(path, MNT_DETACH) ||
-            attach_mount(copy, AT_FDCWD, path))
+        if (copy < 0)
+            return -1;
+        /* A file system without idmapped mounts: what may only be read is then read by the rights of others. */
+        bool mapped = idmap_mount(copy, start->idmaps[i]) == 0;
+        if (!mapped && (entry->kind == MOUNT_WRITABLE || errno != EINVAL))
+            return -1;
+        if (mapped && attach_mount(copy, AT_FDCWD, path))
             return -1;
         close(start->idmaps[i]);
     }
@@ -158,7 +165,7 @@ static int mount_proc(const struct sandbox_start *start)
 int mount_sandbox(const struct sandbox_start *start, struct failure *failure)
 {
     char path[PATH_LIMIT + 1];
-    if (mount_writables(start, path))
+    if (mount_as_owner(start, path))
         return fail(failure, STAGE_MOUNT_SOURCE, path);
     if (mount_scratch(start) || mount_proc(start))
         return fail_layer(failure, LAYER_MOUNT);

@@ -28,6 +28,11 @@ bool has_source(const struct mount_entry *entry)
     return entry->kind == MOUNT_READ_ONLY || entry->kind == MOUNT_WRITABLE || entry->kind == MOUNT_DEVICE;
 }
 
+bool is_idmapped(const struct mount_entry *entry)
+{
+    return entry->kind == MOUNT_WRITABLE || (entry->kind == MOUNT_READ_ONLY && entry->as_owner);
+}
+
 static uint64_t attributes_of(const struct mount_entry *entry)
 {
     switch (entry->kind) {

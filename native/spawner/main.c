@@ -50,6 +50,7 @@ static void run_once(struct spawner *spawner)
     }
     expire_timers(spawner);
     free_dropped(spawner);
+    free_dropped_slots(spawner);
     free_forgotten(spawner);
 }
 

@@ -77,13 +77,33 @@ static bool has_new_notice(const struct slot *slot)
     return slot->cgroup.oom_notice >= 0 && slot->oom.fd < 0;
 }
 
+/* The next round of the loop may still hold an event of its notice: the memory goes with the dropped sandboxes'. */
+static void remove_slot(struct spawner *spawner, struct slot *slot)
+{
+    discard_cgroup(spawner, slot);
+    if (slot->lease.leased)
+        lock_id(spawner, slot->lease.step, F_UNLCK);
+    slot->next = spawner->dropped_slots;
+    spawner->dropped_slots = slot;
+}
+
+void free_dropped_slots(struct spawner *spawner)
+{
+    for (struct slot *slot; (slot = spawner->dropped_slots);) {
+        spawner->dropped_slots = slot->next;
+        free(slot);
+    }
+}
+
 struct slot *take_slot(struct spawner *spawner, const struct policy *policy, struct failure *failure)
 {
     struct slot *slot = spawner->free_slots;
-    if (slot)
+    if (slot) {
         spawner->free_slots = slot->next;
-    else
+        spawner->free_count--;
+    } else {
         slot = new_slot(spawner);
+    }
     if (!slot) {
         fail(failure, STAGE_RESOURCES, NULL);
         return NULL;
@@ -116,6 +136,11 @@ void give_slot(struct spawner *spawner, struct slot *slot)
         return;
     if (slot->cgroup.made && !can_reuse(&spawner->cgroups, &slot->cgroup))
         discard_cgroup(spawner, slot);
+    if (spawner->free_count >= FREE_SLOTS) {
+        remove_slot(spawner, slot);
+        return;
+    }
+    spawner->free_count++;
     slot->next = spawner->free_slots;
     spawner->free_slots = slot;
 }
@@ -124,7 +149,7 @@ void remove_slots(struct spawner *spawner)
 {
     for (struct slot *slot; (slot = spawner->free_slots);) {
         spawner->free_slots = slot->next;
-        discard_cgroup(spawner, slot);
-        free(slot);
+        remove_slot(spawner, slot);
     }
+    spawner->free_count = 0;
 }

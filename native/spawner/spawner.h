@@ -105,7 +105,7 @@ struct step {
     struct step *hash_next;
 };
 
-enum { STEP_BUCKETS = 1024 };
+enum { STEP_BUCKETS = 1024, FREE_SLOTS = 32 /* kept for the next burst; more are made anew */ };
 
 struct reply {
     struct reply *next;
@@ -133,7 +133,8 @@ struct spawner {
     struct sandbox *dropped; /* freed between two rounds of the loop: an event of this round may still point at them */
     bool has_forgotten;
     struct slot *free_slots;
-    uint32_t slots_made, running;
+    struct slot *dropped_slots; /* as `dropped` */
+    uint32_t slots_made, free_count, running;
     uint64_t next_sandbox;
     struct step *steps[STEP_BUCKETS];
 };
@@ -166,6 +167,7 @@ int enter_outer_namespace(struct spawner *spawner, struct failure *failure);
 struct slot *take_slot(struct spawner *spawner, const struct policy *policy, struct failure *failure);
 void give_slot(struct spawner *spawner, struct slot *slot);
 void remove_slots(struct spawner *spawner);
+void free_dropped_slots(struct spawner *spawner);
 void oom_noticed(struct spawner *spawner, struct watch *watch, uint32_t events); /* steps.c */
 
 /* policies.c: makers and the pools of ready sandboxes. */

@@ -2,8 +2,12 @@ import { MOUNT_KIND, type MountMessage } from '../spawner/messages.js';
 
 /** The kinds of mounts, as functions, so that a mount tree reads as a list. */
 
-export function bindReadOnly(source: string, target: string = source, { optional = false } = {}): MountMessage {
-  return { kind: MOUNT_KIND.readOnly, source: Buffer.from(source), target: Buffer.from(target), optional };
+export function bindReadOnly(
+  source: string,
+  target: string = source,
+  { optional = false, asOwner = false } = {},
+): MountMessage {
+  return { kind: MOUNT_KIND.readOnly, source: Buffer.from(source), target: Buffer.from(target), optional, asOwner };
 }
 
 export function bindWritable(source: string, target: string, { optional = false } = {}): MountMessage {
@@ -23,8 +27,8 @@ export function symlink(target: string, to: string): MountMessage {
   return { kind: MOUNT_KIND.symlink, target: Buffer.from(target), content: Buffer.from(to) };
 }
 
-export function scratch(target: string, mode: number): MountMessage {
-  return { kind: MOUNT_KIND.scratch, target: Buffer.from(target), mode };
+export function scratch(target: string, mode: number, { noExec = false } = {}): MountMessage {
+  return { kind: MOUNT_KIND.scratch, target: Buffer.from(target), mode, noExec };
 }
 
 export function device(path: string): MountMessage {

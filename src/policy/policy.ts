@@ -44,7 +44,7 @@ function mountTree(options: ResolvedOptions, command: Command): readonly MountMe
     ...scratchTree(options.user),
     ...command.mounts.map(({ source, target }) => bindReadOnly(source, target)),
     ...options.mounts.map(({ source, target, writable, optional }) =>
-      writable ? bindWritable(source, target, { optional }) : bindReadOnly(source, target, { optional }),
+      writable ? bindWritable(source, target, { optional }) : bindReadOnly(source, target, { optional, asOwner: true }),
     ),
   ];
 }

@@ -20,7 +20,8 @@ export function kernelTree(): readonly MountMessage[] {
 /** What the step can write by default: all of it one tmpfs, limited by `limits.scratch`. */
 export function scratchTree({ home }: ResolvedUser): readonly MountMessage[] {
   return [
-    scratch('/dev/shm', STICKY),
+    // Memory to share, not a place for programs.
+    scratch('/dev/shm', STICKY, { noExec: true }),
     scratch('/tmp', STICKY),
     scratch('/var/tmp', STICKY),
     // 0700: what is not sticky belongs to the step.

@@ -18,6 +18,8 @@ export interface MountMessage {
   readonly content?: Buffer;
   readonly mode?: number;
   readonly optional?: boolean;
+  readonly noExec?: boolean;
+  readonly asOwner?: boolean;
 }
 
 export interface DefineMessage {
