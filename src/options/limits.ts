@@ -4,7 +4,7 @@ import { expectInteger, expectObject, invalidOption, show } from './check.js';
 
 /** What a step and all its children together may use. `Infinity` lifts a limit. */
 export interface LimitOptions {
-  /** Largest memory, tmpfs included, in bytes or as `'256MiB'`. Above it the sandbox is ended and `cause` is `'oom'`. @default '512MiB' */
+  /** Largest memory, tmpfs included, in bytes (1 MiB at least) or as `'256MiB'`. Above it the sandbox is ended and `cause` is `'oom'`. @default '512MiB' */
   readonly memory?: Size;
   /** Largest number of processes and threads. Above it `fork` fails with EAGAIN inside. @default 128 */
   readonly processes?: number;
@@ -49,7 +49,7 @@ const LIMIT_NAMES = [
 
 export function resolveLimits(option: unknown): ResolvedLimits {
   const given = expectObject(option, 'limits', LIMIT_NAMES);
-  const memory = size(given['memory'], 'memory', 512 * MEBIBYTE);
+  const memory = size(given['memory'], 'memory', 512 * MEBIBYTE, MEBIBYTE);
   return {
     memory,
     processes: count(given['processes'], 'processes', 128),
@@ -75,7 +75,11 @@ function duration(value: unknown, name: string, fallback: number): number {
 }
 
 function atLeast(value: number, name: string, least: number): number {
-  if (value < least) throw invalidOption(`limits.${name}`, 'must be more than 0; Infinity lifts a limit');
+  if (value < least) {
+    // A ready sandbox itself takes a part of the memory: less than 1 MiB could not even be written.
+    const bound = least > 1 ? 'at least 1 MiB' : 'more than 0';
+    throw invalidOption(`limits.${name}`, `must be ${bound}; Infinity lifts a limit`);
+  }
   return value;
 }
 

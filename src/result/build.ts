@@ -64,10 +64,12 @@ function endedByUs(ended: EndedMessage, cause: Cause): boolean {
   return ended.notStarted || (cause === 'outputLimit' && CAUSES[ended.cause] !== 'outputLimit');
 }
 
-function limitsHit({ evidence }: EndedMessage, cause: Cause): readonly Limit[] {
+function limitsHit({ evidence, signal }: EndedMessage, cause: Cause): readonly Limit[] {
   const hit: Limit[] = [];
   if (cause !== 'oom' && evidence.oomKills > 0) hit.push('memory');
   if (evidence.processLimitHits > 0) hit.push('processes');
+  // The kernel sends it only for RLIMIT_FSIZE; that a step can send it to itself makes it the step's claim.
+  if (signalName(signal) === 'SIGXFSZ') hit.push('fileSize');
   return hit;
 }
 
@@ -75,8 +77,10 @@ function usageOf(usage: UsageMessage): Usage {
   return {
     queueTimeMs: usage.queueNs / 1e6,
     wallTimeMs: usage.wallNs / 1e6,
-    userCpuMs: usage.userCpuNs / 1e6,
-    systemCpuMs: usage.systemCpuNs / 1e6,
+    // No process lives without processor time: nothing at all means that nobody could count it.
+    ...(usage.userCpuNs + usage.systemCpuNs === 0
+      ? {}
+      : { userCpuMs: usage.userCpuNs / 1e6, systemCpuMs: usage.systemCpuNs / 1e6 }),
     ...(usage.peakMemoryBytes === 0 ? {} : { peakMemoryBytes: usage.peakMemoryBytes }),
     ...(usage.peakProcesses === 0 ? {} : { peakProcesses: usage.peakProcesses }),
   };

@@ -34,12 +34,16 @@ export const seccompFilter: Diagnosis = (evidence) => {
   const { app, environment, systemd, outside } = evidence;
   const refused = refusedCalls(evidence);
   if (!app.filtered || refused.length === 0) return undefined;
+  const works = evidence.selfTest.ok;
   return problem('seccomp-filter', {
-    severity: 'error',
-    reason: `A seccomp filter over the app answers ${refused.join(', ')} before the kernel does. ${whose(evidence)}`,
+    // A plain sandbox does not need each of them: writable directories and sessions need more.
+    severity: works ? 'warning' : 'error',
+    reason: `A seccomp filter over the app answers ${refused.join(', ')} before the kernel does${
+      works ? ', which will be missed with filesystem.writable or in sessions' : ''
+    }. ${whose(evidence)}`,
     evidence: ['Seccomp: 2 in /proc/self/status', ...answersTo(refused, outside), ...environment.evidence],
     remedy: filterRemedy(environment.container, systemd),
-    affects: EVERYTHING_OF_NAMESPACES,
+    affects: works ? [] : EVERYTHING_OF_NAMESPACES,
   });
 };
 
