@@ -123,6 +123,12 @@ const CASES: readonly Case[] = [
     says: ['systemctl edit', 'RestrictNamespaces=no', 'clone: EPERM'],
   },
   {
+    title: 'a filter that plain sandboxes get along with',
+    evidence: ordinary({ app: { filtered: true }, outside: refused({ 'call:setns': 'EPERM' }) }),
+    codes: ['seccomp-filter'],
+    says: ['setns: EPERM', 'filesystem.writable or in sessions'],
+  },
+  {
     title: 'a filter that touches nothing that sandboxes need is no problem',
     evidence: ordinary({ app: { filtered: true } }),
     codes: [],
