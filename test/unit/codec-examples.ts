@@ -31,12 +31,12 @@ export const REQUESTS: {
   define: {
     policyId: 3,
     mounts: [
-      { kind: 0, source: Buffer.from('/usr'), target: Buffer.from('/usr') },
+      { kind: 0, source: Buffer.from('/usr'), target: Buffer.from('/usr'), asOwner: true },
       { kind: 1, source: Buffer.from('/data'), target: Buffer.from('/data'), optional: true },
       { kind: 2, target: Buffer.from('/etc'), mode: 0o755 },
       { kind: 3, target: Buffer.from('/etc/hostname'), content: Buffer.from('sandbox\n'), mode: 0o444 },
       { kind: 4, target: Buffer.from('/bin'), content: Buffer.from('usr/bin') },
-      { kind: 5, target: Buffer.from('/tmp'), mode: 0o1777 },
+      { kind: 5, target: Buffer.from('/dev/shm'), mode: 0o1777, noExec: true },
       { kind: 6, source: Buffer.from('/dev/null'), target: Buffer.from('/dev/null') },
       { kind: 7, target: Buffer.from('/proc') },
     ],

@@ -33,6 +33,7 @@ export class FakeSpawner {
   readonly connection: Connection;
   #callbacks!: ReactorCallbacks;
   #lastStream = 0;
+  #keepAlive: NodeJS.Timeout | undefined;
   #die!: (how: string) => void;
   readonly #ended = new Promise<string>((resolve) => (this.#die = resolve));
 
@@ -103,6 +104,11 @@ export class FakeSpawner {
     return this.sent.filter((message) => message.kind === kind);
   }
 
+  #letGo(): void {
+    clearInterval(this.#keepAlive);
+    this.#keepAlive = undefined;
+  }
+
   #reactor(callbacks: ReactorCallbacks): Reactor {
     this.#callbacks = callbacks;
     const note =
@@ -122,9 +128,18 @@ export class FakeSpawner {
       pause: note('pause'),
       drain: note('drain'),
       drop: note('drop'),
-      ref: note('ref'),
-      unref: note('unref'),
-      close: note('close'),
+      ref: () => {
+        this.calls.push('ref');
+        this.#keepAlive ??= setInterval(() => undefined, 1000);
+      },
+      unref: () => {
+        this.calls.push('unref');
+        this.#letGo();
+      },
+      close: () => {
+        this.calls.push('close');
+        this.#letGo();
+      },
     };
   }
 }

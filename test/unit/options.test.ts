@@ -15,7 +15,8 @@ const REFUSED: readonly (readonly [title: string, options: unknown, message: Reg
   ['an unknown name', { limit: {} }, /Unknown option 'limit'\. Did you mean 'limits'\?/],
   ['a name unlike any', { zzzzzzzz: 1 }, /Unknown option 'zzzzzzzz'\. Known are: limits,/],
   ['an unknown limit', { limits: { walltime: 1 } }, /Unknown option 'limits\.walltime'\. Did you mean 'wallTime'\?/],
-  ['a limit of nothing', { limits: { memory: 0 } }, /limits\.memory must be more than 0/],
+  ['a limit of nothing', { limits: { memory: 0 } }, /limits\.memory must be at least 1 MiB/],
+  ['scratch of nothing', { limits: { scratch: 0 } }, /limits\.scratch must be more than 0/],
   ['half a process', { limits: { processes: 1.5 } }, /limits\.processes must be a whole number from 1/],
   ['no processor', { limits: { cpus: 0 } }, /limits\.cpus must be a number of at least 0\.01/],
   [
@@ -119,7 +120,7 @@ void describe('options', () => {
 
   void test('scratch is at most half of the memory', () => {
     assert.equal(resolveOptions({ limits: { memory: '100MiB' } }).limits.scratch, 50 * MEBIBYTE);
-    assert.ok(resolveOptions({ limits: { memory: 1 } }).limits.scratch > 0);
+    assert.equal(resolveOptions({ limits: { memory: '1MiB' } }).limits.scratch, MEBIBYTE / 2);
     assert.equal(resolveOptions({ limits: { memory: Infinity } }).limits.scratch, 64 * MEBIBYTE);
   });
 
