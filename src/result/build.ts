@@ -73,20 +73,14 @@ function limitsHit({ evidence, signal }: EndedMessage, cause: Cause): readonly L
   return hit;
 }
 
-/** No step runs without using something: 0 means that nobody could tell, as of a step that was killed outside of any cgroup. */
 function usageOf(usage: UsageMessage): Usage {
-  const knowsCpu = usage.userCpuNs + usage.systemCpuNs > 0;
   return {
     queueTimeMs: usage.queueNs / 1e6,
     wallTimeMs: usage.wallNs / 1e6,
-<<<<<<< Updated upstream
     // No process lives without processor time: nothing at all means that nobody could count it.
     ...(usage.userCpuNs + usage.systemCpuNs === 0
       ? {}
       : { userCpuMs: usage.userCpuNs / 1e6, systemCpuMs: usage.systemCpuNs / 1e6 }),
-=======
-    ...(knowsCpu ? { userCpuMs: usage.userCpuNs / 1e6, systemCpuMs: usage.systemCpuNs / 1e6 } : {}),
->>>>>>> Stashed changes
     ...(usage.peakMemoryBytes === 0 ? {} : { peakMemoryBytes: usage.peakMemoryBytes }),
     ...(usage.peakProcesses === 0 ? {} : { peakProcesses: usage.peakProcesses }),
   };
