@@ -1,69 +1,50 @@
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
-import { SandboxError } from "../errors.js";
-import { invalidOption, show } from "../options/check.js";
-import type { Input } from "../options/sandbox-options.js";
-import type { Addon } from "../spawner/native.js";
-import { inputFailed, inputTooLong, StdinPipe } from "./stdin-pipe.js";
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { SandboxError } from '../errors.js';
+import { invalidOption, show } from '../options/check.js';
+import type { Input } from '../options/sandbox-options.js';
+import type { Addon } from '../spawner/native.js';
+import { inputFailed, inputTooLong, StdinPipe } from './stdin-pipe.js';
 
 /** Where the bytes of stdin come from. */
 export type InputSource =
-	| { readonly kind: "none" }
-	| { readonly kind: "pipe" }
-	| { readonly kind: "value"; readonly bytes: Uint8Array }
-	| {
-			readonly kind: "stream";
-			readonly pieces: Readable | Iterable<unknown> | AsyncIterable<unknown>;
-	  };
+  | { readonly kind: 'none' }
+  | { readonly kind: 'pipe' }
+  | { readonly kind: 'value'; readonly bytes: Uint8Array }
+  | {
+      readonly kind: 'stream';
+      readonly pieces: Readable | Iterable<unknown> | AsyncIterable<unknown>;
+    };
 
-export function inputSource(
-	input: Input | undefined,
-	stdin: "empty" | "pipe",
-): InputSource {
-	if (input === undefined) return { kind: stdin === "pipe" ? "pipe" : "none" };
-	if (stdin === "pipe")
-		throw invalidOption("input", "cannot be given together with stdin: 'pipe'");
-	if (typeof input === "string")
-		return { kind: "value", bytes: Buffer.from(input) };
-	if (input instanceof Uint8Array) return { kind: "value", bytes: input };
-	if (isIterable(input)) return { kind: "stream", pieces: input };
-	throw invalidOption(
-		"input",
-		`must be a string, bytes, a stream or an iterable of those, and is ${show(input)}`,
-	);
+export function inputSource(input: Input | undefined, stdin: 'empty' | 'pipe'): InputSource {
+  if (input === undefined) return { kind: stdin === 'pipe' ? 'pipe' : 'none' };
+  if (stdin === 'pipe') throw invalidOption('input', "cannot be given together with stdin: 'pipe'");
+  if (typeof input === 'string') return { kind: 'value', bytes: Buffer.from(input) };
+  if (input instanceof Uint8Array) return { kind: 'value', bytes: input };
+  if (isIterable(input)) return { kind: 'stream', pieces: input };
+  throw invalidOption('input', `must be a string, bytes, a stream or an iterable of those, and is ${show(input)}`);
 }
 
-function isIterable(
-	value: unknown,
-): value is Iterable<unknown> | AsyncIterable<unknown> {
-	return (
-		typeof value === "object" &&
-		value !== null &&
-		(Symbol.iterator in value || Symbol.asyncIterator in value)
-	);
+function isIterable(value: unknown): value is Iterable<unknown> | AsyncIterable<unknown> {
+  return typeof value === 'object' && value !== null && (Symbol.iterator in value || Symbol.asyncIterator in value);
 }
 
 /** What can be known before the step is started: that a value is too long. */
 export function refuseTooLong(source: InputSource, limit: number): void {
-	if (source.kind === "value" && source.bytes.length > limit)
-		throw inputTooLong(limit);
+  if (source.kind === 'value' && source.bytes.length > limit) throw inputTooLong(limit);
 }
 
 /** Writes a whole value and closes. Most values fit into the pipe, and then no stream is made at all. */
-export function giveValue(
-	addon: Addon,
-	descriptor: number,
-	bytes: Uint8Array,
-): StdinPipe | undefined {
-	const written = bytes.length === 0 ? 0 : addon.write(descriptor, bytes);
-	if (written === bytes.length) {
-		addon.close(descriptor);
-		return undefined;
-	}
-	const pipe = new StdinPipe(Infinity);
-	pipe.open(addon, descriptor);
-	pipe.end(bytes.subarray(Math.max(0, written)));
-	return pipe;
+export function giveValue(addon: Addon, descriptor: number, bytes: Uint8Array): StdinPipe | undefined {
+  const written = bytes.length === 0 ? 0 : addon.write(descriptor, bytes);
+  if (written === bytes.length) {
+    addon.close(descriptor);
+    return undefined;
+  }
+  const pipe = new StdinPipe(Infinity);
+  pipe.open(addon, descriptor);
+  pipe.end(bytes.subarray(Math.max(0, written)));
+  return pipe;
 }
 
 /**
@@ -71,25 +52,19 @@ export function giveValue(
  * reads no further ends its source: one without an end would otherwise be dropped piece by piece for ever.
  */
 export async function givePieces(
-	pieces: Readable | Iterable<unknown> | AsyncIterable<unknown>,
-	pipe: StdinPipe,
+  pieces: Readable | Iterable<unknown> | AsyncIterable<unknown>,
+  pipe: StdinPipe,
 ): Promise<void> {
-	const refused = new AbortController();
-	pipe.onRefused = () => {
-		refused.abort();
-	};
-	try {
-		const source =
-			pieces instanceof Readable
-				? pieces
-				: Readable.from(pieces as Iterable<unknown>);
-		await pipeline(source, pipe, { signal: refused.signal });
-	} catch (cause) {
-		if (refused.signal.aborted) return;
-		if (cause instanceof SandboxError) throw cause;
-		throw inputFailed(
-			cause instanceof Error ? cause.message : String(cause),
-			cause,
-		);
-	}
+  const refused = new AbortController();
+  pipe.onRefused = () => {
+    refused.abort();
+  };
+  try {
+    const source = pieces instanceof Readable ? pieces : Readable.from(pieces as Iterable<unknown>);
+    await pipeline(source, pipe, { signal: refused.signal });
+  } catch (cause) {
+    if (refused.signal.aborted) return;
+    if (cause instanceof SandboxError) throw cause;
+    throw inputFailed(cause instanceof Error ? cause.message : String(cause), cause);
+  }
 }
