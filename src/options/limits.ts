@@ -1,3 +1,4 @@
+import { hardLimitOfOpenFiles } from './open-files.js';
 import type { Duration, Size } from '../units.js';
 import { parseDuration, parseSize } from '../units.js';
 import { expectInteger, expectObject, invalidOption, show } from './check.js';
@@ -24,7 +25,7 @@ export interface LimitOptions {
   readonly scratch?: Size;
   /** Largest file that the step may write, in bytes or as `'1GiB'`. @default Infinity */
   readonly fileSize?: Size;
-  /** Most descriptors open in one process. @default 1024 */
+  /** Most descriptors open in one process. @default 1024, or the app's own hard limit if that is less */
   readonly openFiles?: number;
 }
 
@@ -61,7 +62,7 @@ export function resolveLimits(option: unknown): ResolvedLimits {
     input: size(given['input'], 'input', 64 * MEBIBYTE, 0),
     scratch: size(given['scratch'], 'scratch', Math.min(64 * MEBIBYTE, Math.max(PAGE, Math.floor(memory / 2)))),
     fileSize: size(given['fileSize'], 'fileSize', Infinity),
-    openFiles: count(given['openFiles'], 'openFiles', 1024),
+    openFiles: count(given['openFiles'], 'openFiles', Math.min(1024, hardLimitOfOpenFiles())),
   };
 }
 

@@ -49,6 +49,3 @@ function stateOf(message: LayerStateMessage | undefined, cgroupReason: string): 
 }
 
 const NEVER_MADE: LayerState = Object.freeze({ state: 'absent', reason: 'the step was not started' });
-
-/** For a step that never had a sandbox. */
-export const NOTHING_ENFORCED: Enforced = enforcedOf([], '');

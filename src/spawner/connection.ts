@@ -258,6 +258,7 @@ export class Connection {
     let error: SandboxError;
     try {
       const child = await this.#launched;
+      this.#outbox.open();
       const how = await child.ended;
       error = spawnerDied(how, child.lastWords());
     } catch (cause) {

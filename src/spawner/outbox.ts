@@ -31,14 +31,24 @@ const OUT_OF_RESOURCES: ReadonlySet<number> = new Set([EMFILE, ENFILE, ENOMEM]);
 /** Descriptors and memory come back without telling us. */
 const RETRY_MS = 20;
 
-/** Messages to the spawner, in order. What the system refuses for a moment waits here instead of failing. */
+/**
+ * Messages to the spawner, in order. What the system refuses for a moment waits here instead of failing; and so does
+ * everything until the spawner runs, or the pipes of many steps would take the descriptors that starting it needs.
+ */
 export class Outbox {
   readonly #reactor: Reactor;
   readonly #waiting: Outgoing[] = [];
   #retry: NodeJS.Timeout | undefined;
+  #open = false;
 
   constructor(reactor: Reactor) {
     this.#reactor = reactor;
+  }
+
+  /** The spawner runs. */
+  open(): void {
+    this.#open = true;
+    this.flush();
   }
 
   send(message: Outgoing): void {
@@ -73,8 +83,9 @@ export class Outbox {
 
   /** Nothing goes any more. */
   close(): void {
-    clearTimeout(this.#retry);
+    this.#open = false;
     this.#waiting.length = 0;
+    this.#retryLater();
   }
 
   /** Also behind messages that may wait for ever, such as the policy of the step. */
@@ -88,6 +99,7 @@ export class Outbox {
 
   /** Answers whether the message is dealt with, for better or worse. */
   #trySend(message: Outgoing): boolean {
+    if (!this.#open) return false;
     const { stdin, stdout, stderr } = message.pipes;
     const answer = this.#reactor.send(message.packet, stdin, stdout, stderr);
     if (typeof answer !== 'number') {

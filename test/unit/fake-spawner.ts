@@ -37,7 +37,14 @@ export class FakeSpawner {
   #die!: (how: string) => void;
   readonly #ended = new Promise<string>((resolve) => (this.#die = resolve));
 
-  constructor() {
+  /** A spawner that runs. */
+  static async launched(): Promise<FakeSpawner> {
+    const spawner = new FakeSpawner();
+    await new Promise((resolve) => setImmediate(resolve));
+    return spawner;
+  }
+
+  private constructor() {
     const child: SpawnerProcess = {
       pid: 1,
       ended: this.#ended,

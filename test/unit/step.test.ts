@@ -9,7 +9,7 @@ const { EAGAIN, EMFILE, EMSGSIZE } = constants.errno;
 
 void describe('a step', () => {
   void test('is told to the spawner after configuration and policy, which are told once', async () => {
-    const spawner = new FakeSpawner();
+    const spawner = await FakeSpawner.launched();
     const steps = [spawner.step(), spawner.step()];
     assert.deepEqual(
       spawner.sent.map(({ kind }) => kind),
@@ -22,7 +22,7 @@ void describe('a step', () => {
   });
 
   void test('has a result only when its pipes have been read to their ends', async () => {
-    const spawner = new FakeSpawner();
+    const spawner = await FakeSpawner.launched();
     const step = spawner.step();
     spawner.output(1, 'first ');
     spawner.exit(1);
@@ -37,7 +37,7 @@ void describe('a step', () => {
   });
 
   void test('keeps the event loop alive as long as it runs', async () => {
-    const spawner = new FakeSpawner();
+    const spawner = await FakeSpawner.launched();
     const step = spawner.step();
     assert.deepEqual(
       spawner.calls.filter((call) => call.endsWith('ref')),
@@ -52,7 +52,7 @@ void describe('a step', () => {
   });
 
   void test('that writes too much is ended, and gets exactly the limit', async () => {
-    const spawner = new FakeSpawner();
+    const spawner = await FakeSpawner.launched();
     const step = spawner.step({ limits: { output: 5 } });
     spawner.output(1, 'abc');
     spawner.output(2, 'defg');
@@ -71,7 +71,7 @@ void describe('a step', () => {
   });
 
   void test('rejects with a StepError when it was asked to', async () => {
-    const spawner = new FakeSpawner();
+    const spawner = await FakeSpawner.launched();
     const step = spawner.step({ reject: true });
     finish(spawner, 1, { exitCode: 4 });
     await assert.rejects(step.result, (error) => {
@@ -83,7 +83,7 @@ void describe('a step', () => {
   });
 
   void test('waits while the channel is full, and goes when it is not', async () => {
-    const spawner = new FakeSpawner();
+    const spawner = await FakeSpawner.launched();
     spawner.refuse = EAGAIN;
     const step = spawner.step();
     assert.equal(spawner.ofKind('start').length, 0);
@@ -97,13 +97,13 @@ void describe('a step', () => {
   });
 
   void test('waits for descriptors, but not longer than the queue may take', async () => {
-    const spawner = new FakeSpawner();
+    const spawner = await FakeSpawner.launched();
     spawner.refuse = EMFILE;
     await assert.rejects(spawner.step().result, { code: 'ERR_QUEUE_TIMEOUT' });
   });
 
   void test('that is too long to be sent is refused', async () => {
-    const spawner = new FakeSpawner();
+    const spawner = await FakeSpawner.launched();
     finish(spawner, 1); // of nobody: passed over
     const first = spawner.step();
     spawner.refuse = EMSGSIZE;
@@ -114,7 +114,7 @@ void describe('a step', () => {
   });
 
   void test('that was killed before it was sent is never sent', async () => {
-    const spawner = new FakeSpawner();
+    const spawner = await FakeSpawner.launched();
     spawner.refuse = EAGAIN;
     const step = spawner.step();
     step.kill();
@@ -128,14 +128,14 @@ void describe('a step', () => {
   });
 
   void test('that was aborted before its start is never sent, and is aborted', async () => {
-    const spawner = new FakeSpawner();
+    const spawner = await FakeSpawner.launched();
     const { cause, status } = await spawner.step({ signal: AbortSignal.abort() });
     assert.deepEqual([cause, status], ['aborted', -9]);
     assert.equal(spawner.ofKind('start').length, 0);
   });
 
   void test('is ended by its signal', async () => {
-    const spawner = new FakeSpawner();
+    const spawner = await FakeSpawner.launched();
     const controller = new AbortController();
     const step = spawner.step({ signal: controller.signal });
     controller.abort();
@@ -162,7 +162,7 @@ void describe('kill()', () => {
   ];
   for (const [title, signal, grace, sent] of KILLS) {
     void test(title, async () => {
-      const spawner = new FakeSpawner();
+      const spawner = await FakeSpawner.launched();
       const step = spawner.step();
       step.kill(signal, grace === undefined ? {} : { grace });
       assert.deepEqual(spawner.ofKind('kill'), [{ kind: 'kill', stepId: 1, ...sent }]);
@@ -171,7 +171,7 @@ void describe('kill()', () => {
     });
   }
   void test('refuses what is no signal', async () => {
-    const spawner = new FakeSpawner();
+    const spawner = await FakeSpawner.launched();
     const step = spawner.step();
     assert.throws(
       () => {
@@ -183,7 +183,7 @@ void describe('kill()', () => {
     await step;
   });
   void test('after the end does nothing', async () => {
-    const spawner = new FakeSpawner();
+    const spawner = await FakeSpawner.launched();
     const step = spawner.step();
     finish(spawner, 1);
     await step;
@@ -194,7 +194,7 @@ void describe('kill()', () => {
 
 void describe('input', () => {
   void test('that fits is written at once, and stdin closed', async () => {
-    const spawner = new FakeSpawner();
+    const spawner = await FakeSpawner.launched();
     const step = spawner.step({ input: 'hello' });
     assert.equal(spawner.written, 'hello');
     assert.ok(spawner.calls.includes('close 50'));
@@ -202,7 +202,7 @@ void describe('input', () => {
     await step;
   });
   void test('in pieces is written in order', async () => {
-    const spawner = new FakeSpawner();
+    const spawner = await FakeSpawner.launched();
     const step = spawner.step({ input: ['a', Buffer.from('b'), 'c'] });
     await sleep(20);
     assert.equal(spawner.written, 'abc');
@@ -210,12 +210,12 @@ void describe('input', () => {
     await step;
   });
   void test('beyond its limit is refused before the start when it is a value', async () => {
-    const spawner = new FakeSpawner();
+    const spawner = await FakeSpawner.launched();
     await assert.rejects(spawner.step({ input: 'hello', limits: { input: 4 } }).result, { code: 'ERR_INPUT' });
     assert.equal(spawner.ofKind('start').length, 0);
   });
   void test('beyond its limit ends the step when it comes in pieces', async () => {
-    const spawner = new FakeSpawner();
+    const spawner = await FakeSpawner.launched();
     const step = spawner.step({ input: ['he', 'llo'], limits: { input: 4 } });
     await sleep(20);
     assert.deepEqual(
@@ -226,7 +226,7 @@ void describe('input', () => {
     await assert.rejects(step.result, { code: 'ERR_INPUT' });
   });
   void test('that fails ends the step with ERR_INPUT and the cause', async () => {
-    const spawner = new FakeSpawner();
+    const spawner = await FakeSpawner.launched();
     const boom = new Error('boom');
     const step = spawner.step({
       input: (async function* () {
@@ -239,11 +239,12 @@ void describe('input', () => {
     finish(spawner, 1, { cause: 'DESTROYED', signal: 9 });
     await assert.rejects(step.result, (error: Error) => error.cause === boom);
   });
-  void test('and a pipe exclude each other', () => {
-    assert.throws(() => new FakeSpawner().step({ input: 'x', stdin: 'pipe' }), { code: 'ERR_INVALID_OPTION' });
+  void test('and a pipe exclude each other', async () => {
+    const spawner = await FakeSpawner.launched();
+    assert.throws(() => spawner.step({ input: 'x', stdin: 'pipe' }), { code: 'ERR_INVALID_OPTION' });
   });
   void test('of a pipe may be written before the step was sent', async () => {
-    const spawner = new FakeSpawner();
+    const spawner = await FakeSpawner.launched();
     spawner.refuse = EAGAIN;
     const step = spawner.step({ stdin: 'pipe' });
     step.stdin?.end('early');
@@ -254,7 +255,7 @@ void describe('input', () => {
     await step;
   });
   void test('is none, and no stream, unless asked for', async () => {
-    const spawner = new FakeSpawner();
+    const spawner = await FakeSpawner.launched();
     const step = spawner.step();
     assert.equal(step.stdin, null);
     finish(spawner, 1);
@@ -264,7 +265,7 @@ void describe('input', () => {
 
 void describe('idle time', () => {
   void test('counts from the start and from every byte', async () => {
-    const spawner = new FakeSpawner();
+    const spawner = await FakeSpawner.launched();
     const step = spawner.step({ limits: { idleTime: '60ms' } });
     assert.equal(spawner.ofKind('start')[0]?.['announce'], true);
     await sleep(80);
@@ -283,7 +284,7 @@ void describe('idle time', () => {
     await step;
   });
   void test('does not count while the app does not read', async () => {
-    const spawner = new FakeSpawner();
+    const spawner = await FakeSpawner.launched();
     const step = spawner.step({ limits: { idleTime: '30ms' } });
     const { stdout } = step;
     spawner.say({ started: { stepId: 1 } });
@@ -298,7 +299,7 @@ void describe('idle time', () => {
 
 void describe('a spawner that dies', () => {
   void test('fails every step that it had, with its last words', async () => {
-    const spawner = new FakeSpawner();
+    const spawner = await FakeSpawner.launched();
     const steps = [spawner.step(), spawner.step()];
     spawner.die('was ended by SIGKILL');
     for (const step of steps) {
@@ -311,7 +312,7 @@ void describe('a spawner that dies', () => {
     assert.equal(spawner.calls.at(-1), 'close');
   });
   void test('ends loops and streams with the error', async () => {
-    const spawner = new FakeSpawner();
+    const spawner = await FakeSpawner.launched();
     const step = spawner.step();
     const loop = (async () => {
       for await (const line of step) assert.fail(line);
@@ -326,20 +327,20 @@ void describe('a spawner that dies', () => {
   });
   void test('warns when nobody looks at the step', async () => {
     const warned = new Promise<Error>((resolve) => process.once('warning', resolve));
-    const spawner = new FakeSpawner();
+    const spawner = await FakeSpawner.launched();
     spawner.step();
     spawner.die('exited with status 1');
     assert.match((await warned).message, /The spawner exited with status 1/);
   });
   void test('that cannot be configured fails every step', async () => {
-    const spawner = new FakeSpawner();
+    const spawner = await FakeSpawner.launched();
     const step = spawner.step();
     spawner.say({ failed: { stepId: 0, stage: 'CONFIGURE', errno: 30, path: Buffer.from('/run/x') } });
     await assert.rejects(step.result, { code: 'ERR_SPAWNER_START', message: /at \/run\/x: EROFS/ });
     assert.equal(spawner.connection.alive, false);
   });
   void test('is what a message that nobody understands amounts to', async () => {
-    const spawner = new FakeSpawner();
+    const spawner = await FakeSpawner.launched();
     const step = spawner.step();
     spawner.say({});
     await assert.rejects(step.result, { code: 'ERR_PROTOCOL' });
@@ -348,7 +349,7 @@ void describe('a spawner that dies', () => {
 
 void describe('policies', () => {
   void test('that were not used lately are forgotten, but never one that is in use', async () => {
-    const spawner = new FakeSpawner();
+    const spawner = await FakeSpawner.launched();
     const first = spawner.step();
     for (let count = 2; count <= 40; count++) {
       const step = spawner.step({ user: { uid: count } });
