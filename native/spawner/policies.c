@@ -283,6 +283,9 @@ void fill_pool(struct spawner *spawner, struct policy *policy)
     }
     while (policy->making < MAKING_AT_ONCE && policy->ready_count + policy->making < wanted) {
         if (request_sandbox(spawner, policy, &failure)) {
+            /* The maker has ended, and said why: maker_ready() is about to read it. */
+            if (failure.error == EPIPE || failure.error == ECONNRESET)
+                return;
             /* While others of this policy are on their way or running, their end brings the next chance. */
             if (policy->making == 0 && policy->queue_first)
                 fail_step(spawner, policy->queue_first, &failure);

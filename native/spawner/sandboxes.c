@@ -41,6 +41,7 @@ static void set_state(struct spawner *spawner, struct sandbox *sandbox, enum san
 }
 
 static void reports_ready(struct spawner *spawner, struct watch *watch, uint32_t events);
+static void release_sandbox(struct spawner *spawner, struct sandbox *sandbox);
 
 static struct sandbox *new_sandbox(struct spawner *spawner, struct policy *policy, struct slot *slot)
 {
@@ -94,7 +95,8 @@ int request_sandbox(struct spawner *spawner, struct policy *policy, struct failu
         fail(failure, STAGE_RESOURCES, NULL);
         close_descriptor(&reports[1]);
         close_descriptor(&jobs[1]);
-        drop_sandbox(spawner, sandbox);
+        release_sandbox(spawner,
+                        sandbox); /* whoever asked for it decides what comes next: filling the pool asks again */
         return -1;
     }
     close(reports[1]);
@@ -240,9 +242,8 @@ void end_sandbox(struct spawner *spawner, struct sandbox *sandbox)
         syscall(SYS_pidfd_send_signal, sandbox->life.fd, SIGKILL, NULL, 0);
 }
 
-void drop_sandbox(struct spawner *spawner, struct sandbox *sandbox)
+static void release_sandbox(struct spawner *spawner, struct sandbox *sandbox)
 {
-    struct policy *policy = sandbox->policy;
     set_state(spawner, sandbox, SANDBOX_ENDING);
     unwatch(spawner, &sandbox->reports);
     unwatch(spawner, &sandbox->life);
@@ -261,6 +262,12 @@ void drop_sandbox(struct spawner *spawner, struct sandbox *sandbox)
     give_slot(spawner, sandbox->slot);
     sandbox->next = spawner->dropped;
     spawner->dropped = sandbox;
+}
+
+void drop_sandbox(struct spawner *spawner, struct sandbox *sandbox)
+{
+    struct policy *policy = sandbox->policy;
+    release_sandbox(spawner, sandbox);
     if (!spawner->ending)
         fill_pool(spawner, policy);
 }
