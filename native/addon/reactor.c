@@ -31,8 +31,10 @@ static int watch(const struct reactor *reactor, int operation, int fd, uint32_t 
 
 static void set_watched(struct reactor *reactor, struct stream *stream, int64_t id, bool wanted)
 {
-    if (stream->watched != wanted && !watch(reactor, wanted ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, stream->fd, EPOLLIN, id))
-        stream->watched = wanted;
+    if (stream->watched != wanted)
+        watch(reactor, wanted ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, stream->fd, EPOLLIN, id);
+    /* Also when the system refuses (a user's watches are counted): then it is read once the step has ended. */
+    stream->watched = wanted;
 }
 
 static void end_stream(struct reactor *reactor, int64_t id)

@@ -12,6 +12,8 @@
 
 enum { MEMORY, PIDS, CPU, CPUACCT };
 
+enum { SOCKET_SHARE = 8 }; /* of the memory limit, on top of it: what sockets may hold (v1) */
+
 static size_t hierarchy(const struct cgroups *all, size_t v1)
 {
     return all->version == 2 ? 0 : v1;
@@ -229,6 +231,15 @@ void read_counters(const struct cgroups *all, const struct cgroup *cgroup, struc
         out->limit_hits = 1;
 }
 
+/* v1 counts what sockets hold apart from all else, and only where a limit is set for it: without one a step could fill
+ * the host's memory by way of its own loopback. */
+static int limit_sockets(const struct cgroups *all, const struct cgroup *cgroup, uint64_t bytes)
+{
+    static const char SOCKETS[] = "memory.kmem.tcp.limit_in_bytes";
+    uint64_t limit = bytes ? bytes / SOCKET_SHARE : INT64_MAX;
+    return set_number(all, cgroup, MEMORY, SOCKETS, limit) && errno != ENOENT ? -1 : 0;
+}
+
 static int limit_memory(const struct cgroups *all, const struct cgroup *cgroup, uint64_t bytes)
 {
     if (all->version == 2)
@@ -240,7 +251,9 @@ static int limit_memory(const struct cgroups *all, const struct cgroup *cgroup, 
     if (set_text(all, cgroup, MEMORY, MEMORY_LIMIT, text) &&
         (set_text(all, cgroup, MEMORY, WITH_SWAP, text) || set_text(all, cgroup, MEMORY, MEMORY_LIMIT, text)))
         return -1;
-    return set_text(all, cgroup, MEMORY, WITH_SWAP, text) && errno != ENOENT ? -1 : 0;
+    if (set_text(all, cgroup, MEMORY, WITH_SWAP, text) && errno != ENOENT)
+        return -1;
+    return limit_sockets(all, cgroup, bytes);
 }
 
 static int limit_cpus(const struct cgroups *all, const struct cgroup *cgroup, uint32_t milli)

@@ -4,11 +4,14 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/audit.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/landlock.h>
 #include <linux/seccomp.h>
 #include <signal.h>
+#include <stddef.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -46,7 +49,7 @@ static int limit_resources(struct failure *failure)
         __rlimit_resource_t resource;
         rlim_t limit;
     } LIMITS[] = {
-        {RLIMIT_CORE, 0},                                      /* a dump would be written by the kernel as it likes */
+        {RLIMIT_CORE, 1},                                      /* no dump; 0 would still wake a handler of the host's */
         {RLIMIT_MEMLOCK, 8u << 20},                            /* locked pages are charged, but cannot be reclaimed */
         {RLIMIT_NICE, 0},                                      /* no rise in priority */
         {RLIMIT_RTPRIO, 0},         {RLIMIT_MSGQUEUE, 819200}, /* kernel memory per user id */
@@ -128,6 +131,38 @@ static int filter_syscalls(const struct define *policy, int *listener, struct fa
     return 0;
 }
 
+#ifdef __x86_64__
+#define NATIVE_ARCHITECTURE AUDIT_ARCH_X86_64
+#else
+#define NATIVE_ARCHITECTURE AUDIT_ARCH_AARCH64
+#endif
+
+/* Where no cgroup counts memory: files without a name in any mount tree, and memory that is shared without a file. What
+ * is in them and mapped by nobody would be seen by nobody (spawner/watch_usage.c). The policy stays as it is. */
+static int forbid_unseen_memory(const struct sandbox_start *start, struct failure *failure)
+{
+    enum {
+        NR = offsetof(struct seccomp_data, nr),
+        ARCHITECTURE = offsetof(struct seccomp_data, arch),
+        FLAGS = offsetof(struct seccomp_data, args[3]),
+    };
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ARCHITECTURE),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NATIVE_ARCHITECTURE, 0, 6), /* others are the policy's to end */
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, NR),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_memfd_create, 5, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mmap, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, FLAGS),
+        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, MAP_SHARED | MAP_ANONYMOUS),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MAP_SHARED | MAP_ANONYMOUS, 2, 0),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOMEM),
+    };
+    struct bytes filter = {(const uint8_t *)code, sizeof(code)};
+    return !start->counted && install_filter(filter, 0) ? fail_layer(failure, LAYER_MEMORY) : 0;
+}
+
 int confine_step(struct sandbox_start *start, struct confined *confined, struct failure *failure)
 {
     if (prefer_for_oom(start, failure) ||  /* while the host's /proc is still open */
@@ -138,7 +173,7 @@ int confine_step(struct sandbox_start *start, struct confined *confined, struct 
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) /* inherited from the maker; asked for again, it costs nothing */
         return fail_layer(failure, LAYER_NO_NEW_PRIVS);
     setsid(); /* no terminal, no process group shared with init */
-    return restrict_by_landlock(&confined->landlock, failure) ||
+    return restrict_by_landlock(&confined->landlock, failure) || forbid_unseen_memory(start, failure) ||
                    filter_syscalls(start->policy, &confined->listener,
                                    failure) /* last: it forbids what the others used */
                ? -1

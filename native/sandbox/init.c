@@ -55,10 +55,25 @@ static int set_hostname(const struct sandbox_start *start, struct failure *failu
     return sethostname((const char *)name->data, name->length) ? fail_layer(failure, LAYER_UTS) : 0;
 }
 
+/* What processes of a user namespace use of the kernel's quotas (inotify, queued signals, message queues, processes) is
+ * counted once more against whoever made it: a step could use up what belongs to root of the host. So it is made under
+ * an id that belongs to this sandbox alone; without the fix-up the change of id leaves the capabilities as they are. */
+static int make_under_own_id(const struct sandbox_start *start)
+{
+    const struct identity *identity = &start->identity;
+    if (!identity->leased)
+        return 0;
+    return prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0) ||
+                   setresgid(identity->root, identity->root, identity->root) ||
+                   setresuid(identity->root, identity->root, identity->root)
+               ? -1
+               : 0;
+}
+
 static int enter_user_namespace(const struct sandbox_start *start, struct failure *failure)
 {
     char byte;
-    if (unshare(CLONE_NEWUSER))
+    if (make_under_own_id(start) || unshare(CLONE_NEWUSER))
         return fail_layer(failure, LAYER_USER);
     if (write(start->sync, "u", 1) != 1 || read(start->sync, &byte, 1) != 1)
         return fail_layer(failure, LAYER_USER);
@@ -94,13 +109,19 @@ static int forbid_namespaces(int proc, struct failure *failure)
     return 0;
 }
 
-/* Where no cgroup counts memory, a SysV segment that nobody has attached would be seen by nobody: there are none then.
- * This is the ipc namespace's own setting, and needs its owner's rights. */
-static int forbid_shared_segments(const struct sandbox_start *start, struct failure *failure)
+/* Where no cgroup counts memory, a SysV segment that nobody has attached would be seen by nobody: there are none then,
+ * and few queues and semaphores, which are the kernel's memory. These are the ipc namespace's own settings, and need
+ * its owner's rights. */
+static int limit_exchange(const struct sandbox_start *start, struct failure *failure)
 {
-    if (start->counted || !write_file_at(start->proc, "sys/kernel/shmmni", "0"))
-        return 0;
-    return fail_layer(failure, LAYER_MEMORY);
+    static const struct {
+        const char *path, *value;
+    } SETTINGS[] = {{"sys/kernel/shmmni", "0"}, {"sys/kernel/msgmni", "16"}, {"sys/kernel/sem", "250 4096 100 64"}};
+    for (size_t i = 0; i < LENGTH(SETTINGS) && !start->counted; i++) {
+        if (write_file_at(start->proc, SETTINGS[i].path, SETTINGS[i].value))
+            return fail_layer(failure, LAYER_MEMORY);
+    }
+    return 0;
 }
 
 /* Locked for good: root inside is an id like any other, and no id change ever gives a capability back. */
@@ -155,7 +176,7 @@ static int make_sandbox(const struct sandbox_start *start, struct failure *failu
 {
     if (join_cgroups(start, failure) ||  /* first: all that follows is charged to the sandbox */
         mount_sandbox(start, failure) || /* needs the maker's privileges, as do the next two */
-        raise_loopback(start, failure) || set_hostname(start, failure) || forbid_shared_segments(start, failure) ||
+        raise_loopback(start, failure) || set_hostname(start, failure) || limit_exchange(start, failure) ||
         enter_user_namespace(start, failure) ||    /* the end of those privileges */
         forbid_namespaces(start->proc, failure) || /* needs CAP_SYS_RESOURCE in the new namespace */
         drop_bounding_set(failure) ||              /* needs CAP_SETPCAP */

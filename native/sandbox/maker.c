@@ -69,6 +69,9 @@ static int make_idmap(const struct maker *maker, const struct stat *owner, const
 {
     pid_t pid = (pid_t)syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, NULL);
     if (pid == 0) {
+        struct pollfd parent = {.fd = maker->self, .events = POLLIN};
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) || poll(&parent, 1, 0) != 0)
+            _exit(1);
         for (;;)
             pause();
     }

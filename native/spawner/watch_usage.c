@@ -27,15 +27,23 @@ int open_watched(struct spawner *spawner, struct sandbox *sandbox, pid_t pid)
 
 struct sums {
     uint64_t anonymous, shared; /* bytes */
+    uint64_t unshared;          /* page tables, which grow without a page of one's own, and what was swapped out */
     uint64_t cpu_ticks;
 };
 
 typedef void add_fn(int proc, const char *pid, struct sums *sums);
 
+/* `name` begins a line: a process chooses the name that stands in the first one. */
 static uint64_t kilobytes(const char *text, const char *name)
 {
-    const char *line = strstr(text, name);
-    return line ? strtoull(line + strlen(name), NULL, 10) * 1024 : 0;
+    size_t length = strlen(name);
+    for (const char *line = text; *line;) {
+        if (!strncmp(line, name, length))
+            return strtoull(line + length, NULL, 10) * 1024;
+        line += strcspn(line, "\n");
+        line += *line == '\n';
+    }
+    return 0;
 }
 
 static bool read_of(int proc, const char *pid, const char *file, char *text, size_t size)
@@ -52,6 +60,7 @@ static void add_resident(int proc, const char *pid, struct sums *sums)
         return; /* it has just ended */
     sums->anonymous += kilobytes(text, "RssAnon:");
     sums->shared += kilobytes(text, "RssShmem:");
+    sums->unshared += kilobytes(text, "VmPTE:") + kilobytes(text, "VmSwap:");
 }
 
 static void add_proportional(int proc, const char *pid, struct sums *sums)
@@ -61,6 +70,9 @@ static void add_proportional(int proc, const char *pid, struct sums *sums)
         return;
     sums->anonymous += kilobytes(text, "Pss_Anon:");
     sums->shared += kilobytes(text, "Pss_Shmem:");
+    sums->unshared += kilobytes(text, "SwapPss:");
+    if (read_of(proc, pid, "status", text, sizeof(text)))
+        sums->unshared += kilobytes(text, "VmPTE:");
 }
 
 static void add_cpu(int proc, const char *pid, struct sums *sums)
@@ -101,17 +113,20 @@ static uint64_t scratch_in_use(const struct sandbox *sandbox)
                : (uint64_t)(scratch.f_blocks - scratch.f_bfree) * (uint64_t)scratch.f_bsize;
 }
 
+static uint64_t total(const struct sums *sums, uint64_t scratch)
+{
+    return sums->anonymous + sums->unshared + (sums->shared > scratch ? sums->shared : scratch);
+}
+
 bool is_over_memory(const struct sandbox *sandbox, uint64_t limit)
 {
     uint64_t scratch = scratch_in_use(sandbox);
     struct sums sums;
     if (add_all(sandbox, add_resident, &sums))
         return true; /* what cannot be watched is not let run */
-    if (sums.anonymous + (sums.shared > scratch ? sums.shared : scratch) <= limit)
+    if (total(&sums, scratch) <= limit)
         return false;
-    if (add_all(sandbox, add_proportional, &sums))
-        return true;
-    return sums.anonymous + (sums.shared > scratch ? sums.shared : scratch) > limit;
+    return add_all(sandbox, add_proportional, &sums) || total(&sums, scratch) > limit;
 }
 
 uint64_t watched_cpu_ns(const struct sandbox *sandbox)
