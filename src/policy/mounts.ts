@@ -31,8 +31,8 @@ export function scratch(target: string, mode: number, { noExec = false } = {}): 
   return { kind: MOUNT_KIND.scratch, target: Buffer.from(target), mode, noExec };
 }
 
-export function device(path: string): MountMessage {
-  return { kind: MOUNT_KIND.device, source: Buffer.from(path), target: Buffer.from(path) };
+export function device(target: string, source: string = target): MountMessage {
+  return { kind: MOUNT_KIND.device, source: Buffer.from(source), target: Buffer.from(target) };
 }
 
 export function proc(): MountMessage {

@@ -1,3 +1,6 @@
+import { FOREIGN_REQUESTS } from './rules/files.js';
+import { MADV_MERGEABLE, MAP_HUGETLB, MFD_HUGETLB } from './rules/memory.js';
+import { SOCKET_PROGRAMS } from './rules/network.js';
 import { DANGEROUS_REQUESTS } from './rules/terminal.js';
 import type { ArgumentCondition, ArgumentIndex } from './types.js';
 
@@ -70,7 +73,14 @@ export const SETUP: readonly OwnCalls[] = [
     when: [{ argument: 0, equals: AF_INET }, ANY_DATAGRAM, ANY_PROTOCOL],
   },
   { names: ['socket'], reason: 'raising loopback', when: [{ argument: 0, equals: AF_NETLINK }, ANY_PROTOCOL] },
-  { names: ['setsockopt'], reason: 'talking to the spawner', when: [{ argument: 1, equals: SOL_SOCKET }] },
+  {
+    names: ['setsockopt'],
+    reason: 'talking to the spawner',
+    when: [
+      { argument: 1, equals: SOL_SOCKET },
+      { argument: 2, notIn: SOCKET_PROGRAMS },
+    ],
+  },
   { names: ['bind', 'connect', 'getsockopt'], reason: 'talking to the spawner, and to routing' },
   { names: ['sendmsg', 'recvmsg', 'sendto', 'recvfrom', 'shutdown'], reason: 'talking to the spawner' },
   { names: ['ioctl'], reason: 'raising loopback', when: [{ argument: 1, notIn: DANGEROUS_REQUESTS }] },
@@ -91,7 +101,8 @@ export const SETUP: readonly OwnCalls[] = [
     reason: 'waiting',
   },
   { names: ['execve', 'execveat'], reason: 'starting the command; the maker executes itself anew' },
-  { names: ['dup', 'dup2', 'dup3', 'close', 'close_range', 'fcntl'], reason: 'placing and closing descriptors' },
+  { names: ['dup', 'dup2', 'dup3', 'close', 'close_range'], reason: 'placing and closing descriptors' },
+  { names: ['fcntl'], reason: 'placing descriptors', when: [{ argument: 1, notIn: FOREIGN_REQUESTS }] },
   { names: ['chdir', 'fchdir', 'umask', 'getcwd'], reason: 'state of a step' },
   { names: ['stat', 'lstat', 'fstat', 'newfstatat', 'statx', 'statfs', 'fstatfs'], reason: 'looking at files' },
   { names: ['access', 'faccessat', 'faccessat2', 'readlink', 'readlinkat', 'getdents64'], reason: 'looking at files' },
@@ -99,8 +110,14 @@ export const SETUP: readonly OwnCalls[] = [
     names: ['read', 'write', 'readv', 'writev', 'pread64', 'pwrite64', 'lseek', 'ftruncate'],
     reason: 'reading and writing',
   },
-  { names: ['memfd_create'], reason: 'a binary that nobody can overwrite' },
-  { names: ['mmap', 'munmap', 'mprotect', 'mremap', 'brk', 'madvise'], reason: 'memory' },
+  {
+    names: ['memfd_create'],
+    reason: 'a binary that nobody can overwrite',
+    when: [{ argument: 1, noBits: MFD_HUGETLB }],
+  },
+  { names: ['munmap', 'mprotect', 'mremap', 'brk'], reason: 'memory' },
+  { names: ['mmap'], reason: 'memory', when: [{ argument: 3, width: 64, noBits: MAP_HUGETLB }] },
+  { names: ['madvise'], reason: 'memory', when: [{ argument: 2, notEquals: MADV_MERGEABLE }] },
   {
     names: ['getuid', 'getgid', 'geteuid', 'getegid', 'getgroups', 'getresuid', 'getresgid'],
     reason: 'looking at oneself',

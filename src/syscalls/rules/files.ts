@@ -8,6 +8,13 @@ const S_IFMT = 0o170000;
 const S_IFCHR = 0o020000;
 const S_IFBLK = 0o060000;
 
+// fcntl
+const F_SETLEASE = 1024;
+const F_NOTIFY = 1026;
+const F_SETDELEG = 1040;
+/** Requests of fcntl that our own code never makes either. */
+export const FOREIGN_REQUESTS: readonly number[] = [F_SETLEASE, F_NOTIFY, F_SETDELEG];
+
 const PLANTED = 'a set-id file in a writable host directory would be honoured by the host';
 const NO_DEVICES = 'a device node is a way around the mount tree';
 
@@ -36,8 +43,14 @@ export const FILES: readonly SyscallRule[] = [
   allow(['lseek', 'readahead', 'fadvise64'], 'moving around in a file'),
   allow(['sendfile', 'splice', 'tee', 'copy_file_range'], 'copying inside the kernel; cp, Python and Node do'),
   allow(['truncate', 'ftruncate', 'fallocate'], 'the size of a file; bounded by limits'),
-  allow(['fsync', 'fdatasync', 'syncfs', 'sync_file_range', 'msync'], 'durability of what was written; databases'),
-  refuse('sync', 'EPERM', 'writes back every file system of the host'),
+  allow(['fsync', 'fdatasync', 'sync_file_range', 'msync'], 'durability of what was written; databases'),
+  refuse(['sync', 'syncfs'], 'EPERM', 'writes back whole file systems of the host'),
+  refuse('fcntl', 'EACCES', 'whoever opens a leased file waits for its holder: the app, for 45 seconds', [
+    { argument: 1, in: [F_SETLEASE, F_SETDELEG] },
+  ]),
+  refuse('fcntl', 'EINVAL', 'tells who opens what in directories that others use, too', [
+    { argument: 1, equals: F_NOTIFY },
+  ]),
   allow(['close', 'close_range', 'dup', 'dup2', 'dup3', 'fcntl', 'flock'], 'descriptors and locks'),
 
   allow(['stat', 'lstat', 'fstat', 'newfstatat', 'statx', 'statfs', 'fstatfs'], 'what a file is'),

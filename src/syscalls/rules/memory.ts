@@ -1,8 +1,20 @@
 import type { SyscallRule } from '../types.js';
 import { allow, refuse } from './vocabulary.js';
 
+export const MAP_HUGETLB = 0x40000;
+export const MFD_HUGETLB = 4;
+const SHM_HUGETLB = 0o4000;
+export const MADV_MERGEABLE = 12;
+const HUGE = 'huge pages are set aside by the host for its own programs, and no memory limit counts them';
+
 /** Memory of the process itself; how much is the memory layer's business. */
 export const MEMORY: readonly SyscallRule[] = [
+  refuse('mmap', 'ENOMEM', HUGE, [{ argument: 3, width: 64, anyBits: MAP_HUGETLB }]),
+  refuse('memfd_create', 'EINVAL', HUGE, [{ argument: 1, anyBits: MFD_HUGETLB }]),
+  refuse('shmget', 'EPERM', HUGE, [{ argument: 2, anyBits: SHM_HUGETLB }]),
+  refuse('madvise', 'EINVAL', 'merged pages tell what others hold in memory', [
+    { argument: 2, equals: MADV_MERGEABLE },
+  ]),
   allow(['mmap', 'munmap', 'mremap', 'brk'], 'memory'),
   allow(
     ['mprotect', 'pkey_mprotect', 'pkey_alloc', 'pkey_free'],

@@ -10,12 +10,14 @@ const INTERNET = [AF_INET, AF_INET6];
 const TYPE = 0xf; // without SOCK_CLOEXEC and SOCK_NONBLOCK
 const SOCK_STREAM = 1;
 const SOCK_DGRAM = 2;
-const SOCK_SEQPACKET = 5;
-const ORDINARY_TYPES = [SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET];
+const ORDINARY_TYPES = [SOCK_STREAM, SOCK_DGRAM];
 
 const NETLINK_ROUTE = 0;
 const ORDINARY_PROTOCOLS = [0, 1, 6, 17, 58]; // any, ICMP echo, TCP, UDP, ICMPv6 echo
 
+const SOL_SOCKET = 1;
+/** SO_ATTACH_FILTER, SO_ATTACH_BPF, SO_ATTACH_REUSEPORT_CBPF and _EBPF */
+export const SOCKET_PROGRAMS = [26, 50, 51, 52];
 const SOL_TCP = 6;
 const TCP_ULP = 31;
 
@@ -48,6 +50,10 @@ export const NETWORK: readonly SyscallRule[] = [
   refuse('setsockopt', 'ENOPROTOOPT', 'loads kernel modules below TCP; TLS libraries do it themselves then', [
     { argument: 1, equals: SOL_TCP },
     { argument: 2, equals: TCP_ULP },
+  ]),
+  refuse('setsockopt', 'EPERM', 'programs in the kernel; their memory is counted for the whole host', [
+    { argument: 1, equals: SOL_SOCKET },
+    { argument: 2, in: SOCKET_PROGRAMS },
   ]),
   allow('setsockopt', 'options; the dangerous ones need a capability that no step has'),
   allow(['sendto', 'recvfrom', 'sendmsg', 'recvmsg', 'sendmmsg', 'recvmmsg'], 'messages'),
