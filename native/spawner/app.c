@@ -10,12 +10,34 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-enum { AT_ONCE = 64 }; /* packets before others get their turn */
+enum {
+    AT_ONCE = 64,            /* packets before others get their turn */
+    DESCRIPTOR_RESERVE = 48, /* for two sandboxes and one message */
+};
 
-static void set_interest(struct spawner *spawner, uint32_t events)
+static void set_interest(struct spawner *spawner, uint32_t wanted)
 {
+    uint32_t events = (wanted & EPOLLOUT) | (spawner->deaf ? 0 : (uint32_t)EPOLLIN);
     struct epoll_event event = {.events = events, .data.ptr = &spawner->app};
     epoll_ctl(spawner->epoll, EPOLL_CTL_MOD, spawner->app.fd, &event);
+}
+
+/* A message whose descriptors find no room here would be lost, and steps that wait with their pipes could leave no room to make
+ * the sandbox that they wait for. Numbers are given lowest first, so the next one tells how many are in use. */
+static bool is_short_of_descriptors(const struct spawner *spawner)
+{
+    int next = fcntl(spawner->epoll, F_DUPFD_CLOEXEC, 0);
+    if (next >= 0)
+        close(next);
+    return next < 0 || (uint64_t)next + DESCRIPTOR_RESERVE > spawner->descriptor_limit;
+}
+
+void listen_again(struct spawner *spawner)
+{
+    if (!spawner->deaf || is_short_of_descriptors(spawner))
+        return;
+    spawner->deaf = false;
+    set_interest(spawner, EPOLLIN | (spawner->replies_first ? EPOLLOUT : 0));
 }
 
 static void queue_reply(struct spawner *spawner, const struct writer *writer)
@@ -80,7 +102,9 @@ static void answer_configure(struct spawner *spawner, struct bytes body)
     struct failure failure = {0};
     if (configure_spawner(spawner, body, &failure)) {
         tell_failed(spawner, 0, &failure);
-        spawner->ending = true;
+        /* The app closes when it has read that. Closing here would make it see a broken pipe first, whatever it sends
+         * meanwhile. */
+        spawner->refused = true;
         return;
     }
     struct ready ready = {.privileged = spawner->privileged,
@@ -100,6 +124,8 @@ static void serve_request(struct spawner *spawner, struct bytes message, struct 
     struct bytes body;
     uint32_t id;
     enum request_kind kind = read_request(message, &body);
+    if (spawner->refused)
+        return;
     if (!spawner->configured && kind != REQUEST_CONFIGURE && kind != REQUEST_PROBE)
         kind = REQUEST_NONE;
     switch (kind) {
@@ -161,6 +187,11 @@ void app_ready(struct spawner *spawner, struct watch *watch, uint32_t events)
         flush_replies(spawner);
     for (int i = 0; i < AT_ONCE && !spawner->ending; i++) {
         struct packet packet;
+        if (is_short_of_descriptors(spawner) && spawner->others) {
+            spawner->deaf = true; /* until a sandbox has ended */
+            set_interest(spawner, spawner->replies_first ? EPOLLOUT : 0);
+            return;
+        }
         int got = receive_packet(watch->fd, data, sizeof(data), &packet, MSG_DONTWAIT);
         if (got < 0 && errno == EAGAIN)
             return;

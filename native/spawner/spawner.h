@@ -80,6 +80,7 @@ struct policy {
     uint32_t queued;
     uint64_t last_used, idle_until;
     uint32_t failures; /* in a row */
+    bool wants_refill;
     struct policy *next;
 };
 
@@ -117,7 +118,7 @@ struct spawner {
     int epoll;
     struct watch app;
     struct reply *replies_first, *replies_last;
-    bool configured, privileged, leases, ending;
+    bool configured, refused, privileged, leases, ending;
     int self;              /* our own binary, sealed, for the makers */
     int proc;              /* the host's /proc */
     int state;             /* the state directory */
@@ -131,7 +132,8 @@ struct spawner {
     struct policy *policies;
     struct sandbox *others;
     struct sandbox *dropped; /* freed between two rounds of the loop: an event of this round may still point at them */
-    bool has_forgotten;
+    bool has_forgotten, wants_refill, deaf;
+    uint64_t descriptor_limit;
     struct slot *free_slots;
     struct slot *dropped_slots; /* as `dropped` */
     uint32_t slots_made, free_count, running;
@@ -141,6 +143,8 @@ struct spawner {
 
 /* app.c: the app's end of the conversation. */
 void app_ready(struct spawner *spawner, struct watch *watch, uint32_t events);
+/* Reads the app's messages again, when there are descriptors for what comes with them. */
+void listen_again(struct spawner *spawner);
 void tell_app(struct spawner *spawner, const struct writer *writer);
 void tell_failed(struct spawner *spawner, uint64_t step_id, const struct failure *failure);
 
@@ -176,6 +180,7 @@ void define_policy(struct spawner *spawner, struct bytes body);
 void forget_policy(struct spawner *spawner, uint32_t id);
 void refill_after_release(struct spawner *spawner, struct policy *policy);
 void back_off(struct policy *policy);
+void refill_pools(struct spawner *spawner);
 void free_forgotten(struct spawner *spawner);
 void fill_pool(struct spawner *spawner, struct policy *policy);
 void fail_queue(struct spawner *spawner, struct policy *policy, const struct failure *failure);
