@@ -9,6 +9,13 @@ export interface Flow {
 }
 
 /**
+ * A chunk costs some hundred bytes of memory besides its own, and a step can write single bytes: so every so many that
+ * are small are put together.
+ */
+const MERGED_AT_ONCE = 64;
+const SMALL = 4096;
+
+/**
  * One output stream of a step. Every chunk is collected for the result as it arrives, and given to each consumer that is
  * attached; a consumer that is full pauses the pipe, and one that leaves lets it flow on.
  */
@@ -17,6 +24,9 @@ export class Output {
   readonly #limit: number;
   readonly #kept: Buffer[] = [];
   #keptBytes = 0;
+  /** How many chunks and bytes were kept before those that have not been looked at together. */
+  #looseFrom = 0;
+  #looseBytes = 0;
   #seenBytes = 0;
   #flow: Flow | undefined;
   #paused = false;
@@ -113,6 +123,14 @@ export class Output {
     const kept = chunk.length <= room ? chunk : chunk.subarray(0, room);
     this.#kept.push(kept);
     this.#keptBytes += kept.length;
+    this.#looseBytes += kept.length;
+    if (this.#kept.length - this.#looseFrom >= MERGED_AT_ONCE) this.#merge();
+  }
+
+  #merge(): void {
+    if (this.#looseBytes < MERGED_AT_ONCE * SMALL) this.#kept.push(Buffer.concat(this.#kept.splice(this.#looseFrom)));
+    this.#looseFrom = this.#kept.length;
+    this.#looseBytes = 0;
   }
 
   #adjustFlow(): void {

@@ -59,7 +59,7 @@ export const SETUP: readonly OwnCalls[] = [
   { names: ['openat'], reason: 'opening files', when: withoutSetId(3) },
   { names: ['openat2'], reason: 'opening files below a directory that others can write to' },
   {
-    names: ['symlink', 'symlinkat', 'unlink', 'unlinkat', 'rmdir', 'rename', 'renameat', 'renameat2'],
+    names: ['symlink', 'symlinkat', 'unlink', 'unlinkat', 'rmdir', 'rename', 'renameat'],
     reason: 'names in the root',
   },
   { names: ['chown', 'fchown', 'lchown', 'fchownat'], reason: 'owner of scratch and of pipes' },

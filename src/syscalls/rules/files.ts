@@ -7,6 +7,7 @@ const SET_ID = 0o6000; // S_ISUID | S_ISGID
 const S_IFMT = 0o170000;
 const S_IFCHR = 0o020000;
 const S_IFBLK = 0o060000;
+const RENAME_WHITEOUT = 4;
 
 // fcntl
 const F_SETLEASE = 1024;
@@ -57,6 +58,7 @@ export const FILES: readonly SyscallRule[] = [
   allow(['access', 'faccessat', 'faccessat2'], 'what may be done to a file'),
   allow(['readlink', 'readlinkat', 'getdents', 'getdents64'], 'reading links and directories'),
   allow(['getcwd', 'chdir', 'fchdir', 'umask'], 'state of the process itself'),
+  refuse('renameat2', 'EINVAL', 'leaves a device node behind', [{ argument: 4, width: 32, anyBits: RENAME_WHITEOUT }]),
   allow(['rename', 'renameat', 'renameat2', 'unlink', 'unlinkat', 'rmdir'], 'names in writable directories'),
   allow(['link', 'linkat', 'symlink', 'symlinkat'], 'links; the mount tree bounds where they lead'),
   allow(
