@@ -272,10 +272,12 @@ void fill_pool(struct spawner *spawner, struct policy *policy)
         spawner->configure.max_concurrent > spawner->running ? spawner->configure.max_concurrent - spawner->running : 0;
     uint32_t queued = policy->queued < room ? policy->queued : room;
     uint32_t wanted = wanted_ready(spawner, policy) + queued;
-    if (policy->forgotten || (policy->is_broken && policy->maker_pid == 0)) {
-        if (policy->is_broken)
-            fail_queue(spawner, policy, &policy->broken);
+    if (policy->forgotten)
         return;
+    if (policy->is_broken && policy->maker_pid == 0) {
+        if (!policy->queue_first)
+            return;
+        policy->is_broken = false; /* what was missing may be there by now: a step that asks is always tried for */
     }
     if (policy->maker_pid == 0 && wanted > 0 && start_maker(spawner, policy, &failure)) {
         fail_queue(spawner, policy, &failure);
