@@ -59,7 +59,13 @@ export function resolveFilesystem(option: unknown): readonly ResolvedMount[] {
     ...resolveMounts(given['writable'], 'filesystem.writable', true),
   ];
   refuseDuplicates(mounts);
-  return mounts;
+  return outerFirst(mounts);
+}
+
+/** A mount hides what was mounted below its target before: the outer ones come first, whichever list they stand in. */
+function outerFirst(mounts: readonly ResolvedMount[]): readonly ResolvedMount[] {
+  const depth = ({ target }: ResolvedMount): number => target.split('/').length;
+  return mounts.toSorted((a, b) => depth(a) - depth(b));
 }
 
 function resolveMounts(option: unknown, name: string, writable: boolean): readonly ResolvedMount[] {

@@ -124,11 +124,21 @@ void describe('options', () => {
     assert.equal(resolveOptions({ limits: { memory: Infinity } }).limits.scratch, 64 * MEBIBYTE);
   });
 
+  void test('mounts come outer first, whichever list they stand in, and else as given', () => {
+    const filesystem = {
+      readOnly: [{ source: '/s', target: '/a/b/c' }, '/d', '/c'],
+      writable: [{ source: '/s', target: '/a/b' }],
+    };
+    const targets = resolveOptions({ filesystem }).mounts.map(({ target }) => target);
+    assert.deepEqual(targets, ['/d', '/c', '/a/b', '/a/b/c']);
+  });
+
   void test('sources are paths of the app: home and working directory count', () => {
     const { mounts } = resolveOptions({
       filesystem: { readOnly: ['~/data', 'relative'], writable: [{ source: '/x/', target: '/y', optional: true }] },
     });
     assert.deepEqual(mounts, [
+      { source: '/x', target: '/y', writable: true, optional: true },
       { source: join(homedir(), 'data'), target: join(homedir(), 'data'), writable: false, optional: false },
       {
         source: join(process.cwd(), 'relative'),
@@ -136,7 +146,6 @@ void describe('options', () => {
         writable: false,
         optional: false,
       },
-      { source: '/x', target: '/y', writable: true, optional: true },
     ]);
   });
 
