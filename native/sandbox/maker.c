@@ -157,7 +157,7 @@ static int serve_init(const struct maker *maker, pid_t pid, int sync, const stru
 {
     char byte;
     if (read(sync, &byte, 1) != 1)
-        return -1; /* init has told the spawner why */
+        return fail(failure, STAGE_LOST, NULL); /* init has told the spawner why */
     if (map_sandbox_ids(maker, pid, identity))
         return fail_layer(failure, LAYER_USER);
     return write(sync, "g", 1) == 1 ? 0 : -1;

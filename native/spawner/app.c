@@ -22,20 +22,10 @@ static void set_interest(struct spawner *spawner, uint32_t wanted)
     epoll_ctl(spawner->epoll, EPOLL_CTL_MOD, spawner->app.fd, &event);
 }
 
-/* A message whose descriptors find no room here would be lost, and steps that wait with their pipes could leave no room to make
- * the sandbox that they wait for. Numbers are given lowest first, so the next one tells how many are in use. */
-static bool is_short_of_descriptors(const struct spawner *spawner)
-{
-    int next = fcntl(spawner->epoll, F_DUPFD_CLOEXEC, 0);
-    if (next >= 0)
-        close(next);
-    return next < 0 || (uint64_t)next + DESCRIPTOR_RESERVE > spawner->descriptor_limit;
-}
-
 void listen_again(struct spawner *spawner)
 {
-    if (!spawner->deaf || is_short_of_descriptors(spawner))
-        return;
+    if (!spawner->deaf || (spawner->others && is_short_of_descriptors(spawner, MESSAGE_DESCRIPTORS)))
+        return; /* where no sandbox is left whose end could bring room, each message is answered for itself */
     spawner->deaf = false;
     set_interest(spawner, EPOLLIN | (spawner->replies_first ? EPOLLOUT : 0));
 }
@@ -187,7 +177,7 @@ void app_ready(struct spawner *spawner, struct watch *watch, uint32_t events)
         flush_replies(spawner);
     for (int i = 0; i < AT_ONCE && !spawner->ending; i++) {
         struct packet packet;
-        if (is_short_of_descriptors(spawner) && spawner->others) {
+        if (is_short_of_descriptors(spawner, MESSAGE_DESCRIPTORS) && spawner->others) {
             spawner->deaf = true; /* until a sandbox has ended */
             set_interest(spawner, spawner->replies_first ? EPOLLOUT : 0);
             return;

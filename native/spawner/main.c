@@ -22,13 +22,14 @@ static void reset_signals(void)
 
 static int prepare(struct spawner *spawner)
 {
-    /* A terminal's ^C is the app's to act on; ours is the end of the socket. */
-    signal(SIGINT, SIG_IGN);
+    setsid(); /* what a terminal sends to the app's process group is the app's to act on; ours is the end of the socket
+               */
     signal(SIGPIPE, SIG_IGN);
     struct rlimit files;
     if (!getrlimit(RLIMIT_NOFILE, &files)) {
         files.rlim_cur = files.rlim_max;
         setrlimit(RLIMIT_NOFILE, &files);
+        spawner->descriptor_limit = files.rlim_max;
     }
     prctl(PR_SET_NAME, "sandbox-spawner");
     spawner->record = spawner->state = spawner->uid_locks = spawner->proc = spawner->self = -1;
@@ -49,9 +50,11 @@ static void run_once(struct spawner *spawner)
             watch->ready(spawner, watch, events[i].events);
     }
     expire_timers(spawner);
+    refill_pools(spawner);
     free_dropped(spawner);
     free_dropped_slots(spawner);
     free_forgotten(spawner);
+    listen_again(spawner);
 }
 
 /* The app is gone or wants us gone: everything ends now. Sandboxes report their end by pidfd within moments; what does

@@ -228,6 +228,12 @@ static int judge(struct sandbox *sandbox, enum layer layer, struct layer_state *
     return -1;
 }
 
+static int cannot_look(struct sandbox *sandbox)
+{
+    bool exhausted = errno == EMFILE || errno == ENFILE || errno == ENOMEM;
+    return fail(&sandbox->failure, exhausted ? STAGE_RESOURCES : STAGE_OBSERVATION, NULL);
+}
+
 int observe(struct spawner *spawner, struct sandbox *sandbox, pid_t pid, const struct report *parked)
 {
     struct look look = {.spawner = spawner, .sandbox = sandbox, .parked = parked};
@@ -237,10 +243,10 @@ int observe(struct spawner *spawner, struct sandbox *sandbox, pid_t pid, const s
     look.directory = directory;
     if (directory < 0 || read_file_at(directory, "status", look.status, sizeof(look.status)) < 0 ||
         read_file_at(directory, "cgroup", look.cgroup, sizeof(look.cgroup)) < 0)
-        return fail(&sandbox->failure, STAGE_OBSERVATION, NULL);
+        return cannot_look(sandbox);
     bool unlimited = !(spawner->cgroups.controllers & 1u << LAYER_MEMORY);
     if (unlimited && (sandbox->policy->allow_weaker & 1u << LAYER_MEMORY) && open_watched(spawner, sandbox, pid))
-        return fail(&sandbox->failure, STAGE_OBSERVATION, NULL);
+        return cannot_look(sandbox);
     for (size_t layer = 0; layer < LAYER_COUNT; layer++) {
         sandbox->enforced[layer] = SEE[layer](&look);
         if (judge(sandbox, (enum layer)layer, &sandbox->enforced[layer]))

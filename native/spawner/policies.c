@@ -265,6 +265,41 @@ void refill_after_release(struct spawner *spawner, struct policy *policy)
         fill_pool(spawner, policy);
 }
 
+static void retry(struct spawner *spawner, struct timer *timer)
+{
+    (void)timer;
+    spawner->wants_refill = true;
+}
+
+/* No sandbox could be made for the steps of this policy's queue. For want of resources only the first one fails, and
+ * only when no other sandbox is left whose end would bring some back; what is wrong with the policy itself is wrong for
+ * all. */
+void fail_or_wait(struct spawner *spawner, struct policy *policy, const struct failure *failure)
+{
+    if (failure->stage != STAGE_RESOURCES) {
+        fail_queue(spawner, policy, failure);
+        return;
+    }
+    if (spawner->running == 0 && policy->making == 0 && policy->ready_count == 0 && policy->queue_first)
+        fail_step(spawner, policy->queue_first, failure);
+    spawner->retry.expired = retry;
+    set_timer(&spawner->timers, &spawner->retry, monotonic_ns() + 5000000u);
+}
+
+void refill_pools(struct spawner *spawner)
+{
+    if (!spawner->wants_refill || spawner->ending)
+        return;
+    spawner->wants_refill = false;
+    for (struct policy *policy = spawner->policies; policy; policy = policy->next) {
+        /* A step that waits for room may have got it, whichever policy's sandbox has ended. */
+        if (policy->wants_refill || policy->queue_first) {
+            policy->wants_refill = false;
+            fill_pool(spawner, policy);
+        }
+    }
+}
+
 void fill_pool(struct spawner *spawner, struct policy *policy)
 {
     struct failure failure = {0};
@@ -288,9 +323,10 @@ void fill_pool(struct spawner *spawner, struct policy *policy)
             /* The maker has ended, and said why: maker_ready() is about to read it. */
             if (failure.error == EPIPE || failure.error == ECONNRESET)
                 return;
-            /* While others of this policy are on their way or running, their end brings the next chance. */
-            if (policy->making == 0 && policy->queue_first)
-                fail_step(spawner, policy->queue_first, &failure);
+            /* What runs out comes back when a sandbox ends; a step waits for that as long as its queue time lets it. */
+            back_off(policy);
+            if (policy->queue_first)
+                fail_or_wait(spawner, policy, &failure);
             return;
         }
     }

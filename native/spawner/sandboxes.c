@@ -75,6 +75,9 @@ static int send_request(const struct spawner *spawner, const struct sandbox *san
 /* Takes what it needs, or leaves everything as it was. */
 int request_sandbox(struct spawner *spawner, struct policy *policy, struct failure *failure)
 {
+    errno = EMFILE;
+    if (is_short_of_descriptors(spawner, SANDBOX_DESCRIPTORS))
+        return fail(failure, STAGE_RESOURCES, NULL);
     struct slot *slot = take_slot(spawner, policy, failure);
     if (!slot)
         return -1;
@@ -111,11 +114,7 @@ static void make_failed(struct spawner *spawner, struct sandbox *sandbox, const 
     struct failure told = sandbox->has_failure ? sandbox->failure : *failure;
     back_off(policy);
     end_sandbox(spawner, sandbox);
-    /* What fails for want of resources may go well for the next; anything else will not. */
-    if (told.stage == STAGE_RESOURCES && policy->queue_first)
-        fail_step(spawner, policy->queue_first, &told);
-    else
-        fail_queue(spawner, policy, &told);
+    fail_or_wait(spawner, policy, &told);
 }
 
 static void become_ready(struct spawner *spawner, struct sandbox *sandbox)
@@ -213,8 +212,10 @@ void sandbox_made(struct spawner *spawner, const struct make_reply *reply, int p
     if (!sandbox)
         return;
     if (!reply->made || pidfd < 0) {
+        /* Made, and its pidfd found no room here: it ends by itself when its sockets close. */
+        struct failure no_room = {.stage = STAGE_RESOURCES, .error = EMFILE};
         read_reports(spawner, sandbox); /* init knows better why */
-        make_failed(spawner, sandbox, &reply->failure);
+        make_failed(spawner, sandbox, reply->made ? &no_room : &reply->failure);
         drop_sandbox(spawner, sandbox);
         return;
     }
@@ -268,8 +269,8 @@ void drop_sandbox(struct spawner *spawner, struct sandbox *sandbox)
 {
     struct policy *policy = sandbox->policy;
     release_sandbox(spawner, sandbox);
-    if (!spawner->ending)
-        fill_pool(spawner, policy);
+    policy->wants_refill = true; /* between two rounds of the loop: here a failed refill would come back to us */
+    spawner->wants_refill = true;
 }
 
 void free_dropped(struct spawner *spawner)

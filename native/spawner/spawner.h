@@ -129,6 +129,7 @@ struct spawner {
     struct configure configure;
     struct cgroups cgroups;
     struct timers timers;
+    struct timer retry;
     struct policy *policies;
     struct sandbox *others;
     struct sandbox *dropped; /* freed between two rounds of the loop: an event of this round may still point at them */
@@ -152,6 +153,12 @@ void tell_failed(struct spawner *spawner, uint64_t step_id, const struct failure
 int watch_descriptor(struct spawner *spawner, struct watch *watch, int fd, uint32_t events,
                      void (*ready)(struct spawner *, struct watch *, uint32_t));
 void unwatch(struct spawner *spawner, struct watch *watch);
+enum {
+    SANDBOX_DESCRIPTORS = 18, /* what making one takes */
+    MESSAGE_DESCRIPTORS =
+        2 * SANDBOX_DESCRIPTORS + 4, /* what must be free to read a message: its own, and room to serve it */
+};
+bool is_short_of_descriptors(const struct spawner *spawner, uint32_t needed);
 
 /* timers.c */
 int set_timer(struct timers *timers, struct timer *timer, uint64_t at);
@@ -181,6 +188,7 @@ void forget_policy(struct spawner *spawner, uint32_t id);
 void refill_after_release(struct spawner *spawner, struct policy *policy);
 void back_off(struct policy *policy);
 void refill_pools(struct spawner *spawner);
+void fail_or_wait(struct spawner *spawner, struct policy *policy, const struct failure *failure);
 void free_forgotten(struct spawner *spawner);
 void fill_pool(struct spawner *spawner, struct policy *policy);
 void fail_queue(struct spawner *spawner, struct policy *policy, const struct failure *failure);
