@@ -45,10 +45,16 @@ function isHome(path: string): boolean {
   );
 }
 
-/** The app's own files are not part of any interpreter. */
+/**
+ * The app's own files are not part of any interpreter: where it works, and where its main script lies. A command that
+ * was installed together with an interpreter (`npm install -g`) is part of it.
+ */
 function holdsApp(path: string): boolean {
+  const script = process.argv[1];
+  const main = script === undefined ? undefined : realPath(script);
+  const holdsMain = main?.startsWith(`${path}/`) === true && !main.startsWith(`${path}/lib/node_modules/`);
   const cwd = process.cwd();
-  return cwd === path || cwd.startsWith(`${path}/`);
+  return holdsMain || cwd === path || cwd.startsWith(`${path}/`);
 }
 
 function looksLikeMore(path: string): boolean {
