@@ -9,7 +9,14 @@ const shipped = join(root, 'native/build/spawner');
 const aside = join(root, 'native/build/spawner.shipped');
 const sanitized = join(root, 'build/sanitize/spawner');
 
-run('make', ['-C', 'native', '--no-print-directory', 'SANITIZE=address,undefined', 'BUILD=../build/sanitize', '../build/sanitize/spawner']);
+run('make', [
+  '-C',
+  'native',
+  '--no-print-directory',
+  'SANITIZE=address,undefined',
+  'BUILD=../build/sanitize',
+  '../build/sanitize/spawner',
+]);
 renameSync(shipped, aside);
 try {
   copyFileSync(sanitized, shipped);

@@ -4,16 +4,7 @@ import type { SupportEnvironment } from './report.js';
 
 /** What may keep the app in a container or a sandbox of its own. `'wsl'` and `'gvisor'` are kernels rather than containers. */
 export type ContainerKind =
-  | 'kubernetes'
-  | 'docker'
-  | 'podman'
-  | 'lxc'
-  | 'systemd-nspawn'
-  | 'flatpak'
-  | 'snap'
-  | 'gvisor'
-  | 'wsl'
-  | 'other';
+  'kubernetes' | 'docker' | 'podman' | 'lxc' | 'systemd-nspawn' | 'flatpak' | 'snap' | 'gvisor' | 'wsl' | 'other';
 
 /** What is looked at to tell where the app runs. */
 export interface EnvironmentMarkers {
