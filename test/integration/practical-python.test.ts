@@ -113,7 +113,7 @@ print(me.pw_name, me.pw_dir, os.getuid(), grp.getgrgid(os.getgid()).gr_name, get
     const output = await python(`
 import bz2, ctypes, curses, decimal, hashlib, lzma, mmap, resource, select, signal, socket, sqlite3, ssl, uuid, zlib, zoneinfo
 ssl.create_default_context()
-print(ctypes.CDLL(None).getpid() > 0, len(uuid.uuid4().hex), zlib.crc32(b'x'), len(mmap.mmap(-1, 4096)))
+print(ctypes.CDLL(None).getpid() > 0, len(uuid.uuid4().hex), zlib.crc32(b'x'), len(mmap.mmap(-1, 4096, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)))
 db = sqlite3.connect('a.db')
 db.execute('pragma journal_mode=wal'); db.execute('create table t(a)')
 db.executemany('insert into t values (?)', [(n,) for n in range(1000)]); db.commit()
