@@ -13,9 +13,8 @@ int open_parent(struct cgroups *all, size_t which, const char *base, uint64_t in
  * seen. */
 void open_v2(struct cgroups *all, const char *point, const char *own, const struct configure *configure);
 
-/* move.c: empties the cgroup of its processes, into its child `LEAF`, where they are all the app's relatives, or
- * whoever they are if `everybody`. */
-#define LEAF "spawn-sandbox-app"
-int make_room(const char *base, bool everybody);
+/* Moves the app and its relatives out of the cgroup `base` into a leaf of it; -1 with EBUSY when others are in it, who
+ * are not ours to move. */
+int make_room(const char *base);
 
 #endif

@@ -52,7 +52,7 @@ static void forget_parent(struct cgroups *all)
     all->controllers = 0;
 }
 
-enum move { MOVE_NOBODY, MOVE_RELATIVES, MOVE_EVERYBODY };
+enum move { MOVE_NOBODY, MOVE_RELATIVES };
 
 static int try_v2(struct cgroups *all, const char *base, uint64_t instance, enum move move)
 {
@@ -60,7 +60,7 @@ static int try_v2(struct cgroups *all, const char *base, uint64_t instance, enum
         bool occupied = errno == EBUSY;
         if (!occupied || move == MOVE_NOBODY)
             return refuse(all, base, occupied ? "it holds processes" : strerror(errno));
-        if (make_room(base, move == MOVE_EVERYBODY))
+        if (make_room(base))
             return refuse(all, base, errno == EBUSY ? "it holds processes of others" : strerror(errno));
         if (enable(base))
             return refuse(all, base, strerror(errno));
@@ -90,9 +90,6 @@ static void leave_leaf(char *base)
 static int search(struct cgroups *all, const char *point, char *base, uint64_t instance)
 {
     leave_leaf(base);
-    /* At the root of a cgroup namespace all that can be seen belongs to the same container. */
-    if (!strcmp(base, point))
-        return try_v2(all, base, instance, MOVE_EVERYBODY);
     for (enum move move = MOVE_RELATIVES;; move = MOVE_NOBODY) {
         if (!try_v2(all, base, instance, move))
             return 0;

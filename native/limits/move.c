@@ -66,13 +66,13 @@ static pid_t eldest(const struct members *members, pid_t pid)
 
 /* Pid 0 is what the kernel shows of a process outside of our pid namespace: it is out of reach. One that has ended in
  * the meantime is nobody's. */
-static bool may_move(const struct members *members, bool everybody)
+static bool may_move(const struct members *members)
 {
     pid_t ours = eldest(members, getpid());
     for (size_t i = 0; i < members->count; i++) {
         if (members->pids[i] == 0)
             return false;
-        if (!everybody && members->parents[i] >= 0 && eldest(members, members->pids[i]) != ours)
+        if (members->parents[i] >= 0 && eldest(members, members->pids[i]) != ours)
             return false;
     }
     return true;
@@ -90,7 +90,7 @@ static int move_all(const char *leaf, const struct members *members)
     return 0;
 }
 
-int make_room(const char *base, bool everybody)
+int make_room(const char *base)
 {
     static struct members members;
     char leaf[600];
@@ -101,7 +101,7 @@ int make_room(const char *base, bool everybody)
             return -1;
         if (members.count == 0)
             return 0;
-        if (!may_move(&members, everybody)) {
+        if (!may_move(&members)) {
             errno = EBUSY;
             return -1;
         }
