@@ -13,8 +13,10 @@ int open_parent(struct cgroups *all, size_t which, const char *base, uint64_t in
  * seen. */
 void open_v2(struct cgroups *all, const char *point, const char *own, const struct configure *configure);
 
-/* Moves the app and its relatives out of the cgroup `base` into a leaf of it; -1 with EBUSY when others are in it, who
- * are not ours to move. */
+/* Moves the app and its relatives out of the cgroup `base` into its child LEAF; -1 with EBUSY when others are in it,
+ * who are not ours to move. */
+#define LEAF "spawn-sandbox-app"
+#define LEAF "spawn-sandbox-app"
 int make_room(const char *base);
 
 #endif
