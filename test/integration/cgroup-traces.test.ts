@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { suite, test, type TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { closeSpawner, configureSpawner, spawnSandbox } from 'spawn-sandbox';
+import { countCgroups, recordedCgroups } from '../helpers/cgroup-records.js';
+import { descendantsOf, exists, type ProcessId, spawnersOf } from '../helpers/marked-processes.js';
+import { temporaryDirectory } from '../helpers/temporary-directory.js';
+import { until } from '../helpers/until.js';
+import { ANY_FORM } from '../helpers/weaker.js';
+
+const APP = fileURLToPath(new URL('../helpers/app-with-steps.js', import.meta.url));
+
+interface RunningApp {
+  readonly child: ChildProcess;
+  readonly spawner: number;
+  /** The spawner and everything that it has started. */
+  readonly processes: readonly ProcessId[];
+  readonly cgroups: readonly string[];
+}
+
+/** An app with three steps running. */
+async function startApp(context: TestContext, stateDirectory: string): Promise<RunningApp> {
+  const child = spawn(process.execPath, [APP, stateDirectory, '3'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  context.after(() => child.kill('SIGKILL'));
+  for await (const line of createInterface({ input: child.stdout })) {
+    if (line === 'running') break;
+  }
+  const pid = child.pid ?? 0;
+  const [spawner = 0] = spawnersOf(pid);
+  assert.ok(spawner > 0);
+  const processes = descendantsOf(pid);
+  // Of each step its init, its shell and two that sleep.
+  assert.ok(processes.length > 3 * 4, `${processes.length} processes`);
+  return { child, spawner, processes, cgroups: recordedCgroups(stateDirectory) };
+}
+
+async function start(): Promise<void> {
+  const { ok, detail } = await spawnSandbox('true', [], ANY_FORM);
+  assert.ok(ok, detail);
+}
+
+const gone = (paths: readonly string[]): boolean => paths.every((path) => !existsSync(path));
+
+void suite('cgroups that nobody uses any more', { timeout: 120_000 }, () => {
+  void test('closing the spawner leaves none', async (context) => {
+    const stateDirectory = `${temporaryDirectory(context)}/state`;
+    configureSpawner({ stateDirectory });
+    await start();
+    const cgroups = recordedCgroups(stateDirectory);
+    await closeSpawner();
+    assert.ok(gone(cgroups), cgroups.join(' '));
+    assert.deepEqual(recordedCgroups(stateDirectory), []);
+  });
+
+  void test('200 starts use no more of them than a few', async (context) => {
+    const stateDirectory = `${temporaryDirectory(context)}/state`;
+    configureSpawner({ stateDirectory });
+    await start();
+    const cgroups = recordedCgroups(stateDirectory);
+    for (let round = 0; round < 20; round++) await Promise.all(Array.from({ length: 10 }, start));
+    // Ten ran at once, eight are kept ready, some are on their way.
+    assert.ok(
+      countCgroups(cgroups) <= 40 * cgroups.length,
+      `${countCgroups(cgroups)} of ${cgroups.length} hierarchies`,
+    );
+    await closeSpawner();
+    assert.ok(gone(cgroups));
+  });
+
+  void test('the spawner of an app that was killed removes them', async (context) => {
+    const { child, processes, cgroups } = await startApp(context, `${temporaryDirectory(context)}/state`);
+    child.kill('SIGKILL');
+    await until('nothing of it is left', () => gone(cgroups) && !processes.some(exists));
+  });
+
+  for (const both of [false, true]) {
+    const title = both ? 'an app that was killed with its spawner' : 'a spawner that was killed';
+    void test(`the next start removes what ${title} has left`, async (context) => {
+      const stateDirectory = `${temporaryDirectory(context)}/state`;
+      const { child, spawner, processes, cgroups } = await startApp(context, stateDirectory);
+      if (both) child.kill('SIGKILL');
+      process.kill(spawner, 'SIGKILL');
+      await until('all that it had started is gone', () =>
+        processes.filter(exists).every(({ pid }) => pid === spawner),
+      );
+      assert.ok(cgroups.every((path) => existsSync(path)));
+      configureSpawner({ stateDirectory });
+      await start();
+      assert.ok(gone(cgroups), cgroups.filter((path) => existsSync(path)).join(' '));
+      assert.equal(recordedCgroups(stateDirectory).length, cgroups.length);
+      await closeSpawner();
+    });
+  }
+
+  void test('those of an app that is alive stay when another one starts', async (context) => {
+    const stateDirectory = `${temporaryDirectory(context)}/state`;
+    const { child, processes, cgroups } = await startApp(context, stateDirectory);
+    configureSpawner({ stateDirectory });
+    await start();
+    assert.ok(cgroups.every((path) => existsSync(path)));
+    assert.equal(recordedCgroups(stateDirectory).length, cgroups.length * 2);
+    await closeSpawner();
+    assert.ok(cgroups.every((path) => existsSync(path)));
+    child.kill('SIGKILL');
+    await until('nothing of it is left', () => gone(cgroups) && !processes.some(exists));
+  });
+});

@@ -1,0 +1,51 @@
+# One environment: `sh environment.sh NAME`. "## environment TITLE" and "## status N SECONDS" frame what it says.
+export HOME=/tmp SPAWN_SANDBOX_TEST_STEPS=/app/steps
+LIMITS=build/test/integration/limits.test.js
+CAUSES=build/test/integration/causes.test.js
+TRACES=build/test/integration/cgroup-traces.test.js
+PLACE=guest/placement.test.mjs
+USER_ID=1000
+# By their paths, for the shell has lesser ones of these names built in.
+AS_USER="/usr/bin/setpriv --reuid=$USER_ID --regid=$USER_ID --clear-groups"
+UNSHARE=/usr/bin/unshare
+
+service="$TOP/app.slice/$1.service" prepare=: status=0 started=$(date +%s)
+
+# environment TITLE MEMORY-BY PLACE: what the tests shall find.
+environment() {
+  export SPAWN_SANDBOX_TEST_MEMORY_BY="$2" SPAWN_SANDBOX_TEST_PLACE="$3"
+  echo "## environment $1"
+}
+
+# The cgroup of the environment; $prepare is what is to be done to it. As with systemd, each start gets a fresh one: an app that
+# was moved leaves one behind in which nothing can be started.
+renew_service() {
+  local tries=0
+  # A spawner outlives its app by a moment.
+  while [ -d "$service" ] && ! rmdir "$service/spawn-sandbox-app" "$service" 2> /dev/null && ! rmdir "$service" 2> /dev/null; do
+    tries=$((tries + 1))
+    [ $tries -gt 50 ] && echo "not ok - $service is still in use" && status=1 && return
+    sleep 0.1
+  done
+  mkdir "$service"
+  $prepare
+}
+
+# inside HOW AS FILE...: enters the cgroup, and starts each of the test files with node, as AS says. HOW is "exec" where node shall
+# be alone there, else empty: then a shell stays beside it.
+inside() {
+  local how=$1 as=$2 test
+  shift 2
+  for test; do
+    renew_service
+    timeout -s KILL 150 sh -c "echo 0 > $service/cgroup.procs; $how $as node --test-reporter=tap $test" || status=1
+  done
+}
+
+. "/app/guest/$1.sh"
+
+# The leaf is the app's, and goes with the service.
+sleep 0.5
+left=$(find "$service" -maxdepth 1 -name 'spawn-sandbox-*' ! -name spawn-sandbox-app)
+[ -n "$left" ] && echo "not ok - $left is left" && status=1
+echo "## status $status $(($(date +%s) - started))"

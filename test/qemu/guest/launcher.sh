@@ -1,0 +1,2 @@
+environment 'a root service that a shell has started' 'cgroup v2' "$service"
+inside '' '' $PLACE
