@@ -4,7 +4,7 @@
 export const limits = {
   memory: '64MiB',
   cpuTime: '1s',
-  wallTime: '2s',
+  wallTime: '5s',
   processes: 8,
   output: '64KiB',
   scratch: '1MiB',

@@ -11,8 +11,8 @@ const VERDICTS: Readonly<Record<string, readonly [verdict: string, evidence: Reg
   'wrong-answer': ['wrong answer', /Printed \d+ where \d+ was expected/],
   'does-not-compile': ['compile error', /answer.* undeclared/],
   // On a machine that others keep busy, two seconds go by before one of them was its own.
-  'endless-loop': ['time limit exceeded', /limits\.(cpuTime \(1 s\)|wallTime \(2 s\))/],
-  sleeper: ['time limit exceeded', /limits\.wallTime \(2 s\)/],
+  'endless-loop': ['time limit exceeded', /limits\.(cpuTime \(1 s\)|wallTime \(5 s\))/],
+  sleeper: ['time limit exceeded', /limits\.wallTime \(5 s\)/],
   'memory-hog': ['memory limit exceeded', /limits\.memory \(64 MiB\)/],
   crash: ['runtime error', /Ended by SIGSEGV/],
   flood: ['output limit exceeded', /limits\.output \(64 KiB\)/],

@@ -9,13 +9,16 @@ void test('hello prints what the step computed and how it ended', async () => {
   assert.equal(status, 0);
 });
 
-void test('stream-lines shows each answer of the step in order, of both streams', async () => {
+void test('stream-lines shows each answer of the step, each stream in its order', async () => {
   const { status, stdout, stderr } = await runExample('stream-lines.mjs');
   assert.equal(stderr, '');
   const lines = stdout.trim().split('\n');
+  const answers = lines.slice(0, 4).map((line) => line.replace(/^ *\d+ ms {2}/, ''));
+  // Two pipes: which of two lines comes first when both wait, nobody promises.
+  assert.ok(answers.includes('-1 has no root'), stdout);
   assert.deepEqual(
-    lines.slice(0, 4).map((line) => line.replace(/^ *\d+ ms {2}/, '')),
-    ['the root of 2 is 1.414', 'the root of 16 is 4.000', '-1 has no root', 'the root of 1764 is 42.000'],
+    answers.filter((line) => line.startsWith('the root')),
+    ['the root of 2 is 1.414', 'the root of 16 is 4.000', 'the root of 1764 is 42.000'],
   );
   assert.equal(lines[4], 'Exited with status 0. It wrote 74 bytes to stdout and 15 to stderr.');
   assert.equal(status, 0);
