@@ -37,6 +37,7 @@ async function runAsOrdinaryUser() {
       'build',
       'proto',
       'native/build',
+      'native/common',
       'test',
       'examples',
       'src',

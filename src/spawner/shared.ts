@@ -44,14 +44,13 @@ export function configureSpawner(options: SpawnerOptions): void {
  * @returns resolves when every step has its result and the spawner's process has ended
  */
 export async function closeSpawner(): Promise<void> {
-  await closing;
   const connection = current;
-  if (connection === undefined) return;
-  current = undefined;
-  for (const step of running) step.destroy();
-  closing = connection.close().finally(() => {
-    closing = undefined;
-  });
+  if (connection !== undefined) {
+    // Before anything is awaited: a step that starts from now on gets another spawner.
+    current = undefined;
+    for (const step of running) step.destroy();
+    closing = Promise.all([closing, connection.close()]).then(() => undefined);
+  }
   await closing;
 }
 

@@ -36,13 +36,14 @@ export function startApp(
   code: string,
   {
     env = {},
-    nodeOptions = [],
+    command = [process.execPath],
   }: {
     readonly env?: Readonly<Record<string, string>>;
-    readonly nodeOptions?: readonly string[];
+    readonly /** What executes Node, as `['prlimit', '--nofile=99', process.execPath]`. */ command?: readonly string[];
   } = {},
 ): App {
-  const child = spawn(process.execPath, [...nodeOptions, '--input-type=module', '--eval', code], {
+  const [program = process.execPath, ...before] = command;
+  const child = spawn(program, [...before, '--input-type=module', '--eval', code], {
     cwd: PACKAGE,
     env: { ...process.env, NODE_TEST_CONTEXT: undefined, ...env },
     stdio: ['pipe', 'pipe', 'pipe'],

@@ -1,16 +1,16 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { until } from './until.js';
 
 /** A process of the machine. A pid may be used again, together with the start time it may not. */
 export interface ProcessId {
   readonly pid: number;
   readonly startTime: string;
+  readonly parent: number;
 }
 
 interface Seen extends ProcessId {
   readonly name: string;
   readonly state: string;
-  readonly parent: number;
 }
 
 let lastMarker = 0;
@@ -67,17 +67,6 @@ export function exists({ pid, startTime }: ProcessId): boolean {
 /** How many descriptors a process has open. */
 export function countDescriptors(pid: number): number {
   return readdirSync(`/proc/${pid}/fd`).length;
-}
-
-/** What the descriptors of this process lead to, for a message that says which one is too many. */
-export function describeDescriptors(): readonly string[] {
-  return readdirSync('/proc/self/fd').flatMap((fd) => {
-    try {
-      return [`${fd} ${readlinkSync(`/proc/self/fd/${fd}`)}`];
-    } catch {
-      return []; // that of the listing itself
-    }
-  });
 }
 
 function allPids(): readonly number[] {

@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { suite, test } from 'node:test';
+import { startApp } from '../helpers/app.js';
+import { spawnersOf } from '../helpers/marked-processes.js';
+import { isRoot } from '../helpers/privileges.js';
+import { temporaryDirectory } from '../helpers/temporary-directory.js';
+
+/** Runs as many steps at once as each line of its stdin says, and prints how they ended as JSON. */
+const BURSTS = `
+  import { configureSpawner, spawnSandbox } from 'spawn-sandbox';
+  import { createInterface } from 'node:readline';
+  configureSpawner({ stateDirectory: process.env.STATE, queueTimeout: '10s', pool: 1 });
+  await spawnSandbox('true');
+  console.log('ready');
+  for await (const count of createInterface({ input: process.stdin })) {
+    const steps = Array.from({ length: Number(count) }, () => spawnSandbox('sh', ['-c', 'sleep 0.2; echo done']).result);
+    const codes = (await Promise.allSettled(steps)).map(({ value, reason }) => value === undefined ? reason.code ?? String(reason) : value.stdout === 'done\\n' ? 'ok' : value.detail);
+    console.log(JSON.stringify(codes));
+  }`;
+
+void suite('out of descriptors', () => {
+  // As an ordinary user the spawner also needs some to watch what runs.
+  const todo = isRoot ? false : 'steps that cannot be watched for a moment are ended as out of memory';
+
+  void test(
+    'with 100 for the app and as many for the spawner, some steps go on, the others say why not',
+    { todo },
+    async (context) => {
+      const env = { STATE: join(temporaryDirectory(context), 'state') };
+      const app = startApp(context, BURSTS, { env, command: ['prlimit', '--nofile=100:100', process.execPath] });
+      assert.equal(await app.line(), 'ready');
+      const spawner = spawnersOf(app.pid);
+      for (const count of [40, 3, 40, 3]) {
+        app.child.stdin?.write(`${count}\n`);
+        const codes = JSON.parse(await app.line()) as readonly string[];
+        const others = codes.filter((code) => code !== 'ok');
+        assert.equal(codes.length, count);
+        assert.deepEqual(
+          others.filter((code) => !['ERR_RESOURCES', 'ERR_QUEUE_TIMEOUT'].includes(code)),
+          [],
+        );
+        assert.ok(others.length < count, codes.join(' '));
+        if (count === 3) assert.deepEqual(others, [], 'few are no trouble, also afterwards');
+      }
+      assert.deepEqual(spawnersOf(app.pid), spawner, 'the spawner has survived it');
+      app.child.stdin?.end();
+      assert.equal((await app.ended).status, 0);
+    },
+  );
+
+  void test('of the app alone, which gets them back later', async (context) => {
+    const app = startApp(context, BURSTS, { env: { STATE: join(temporaryDirectory(context), 'state') } });
+    assert.equal(await app.line(), 'ready');
+    const { status, stderr } = spawnSync('prlimit', [`--pid=${app.pid}`, '--nofile=64:'], { encoding: 'utf8' });
+    assert.equal(status, 0, stderr);
+    app.child.stdin?.write('40\n');
+    assert.deepEqual(new Set(JSON.parse(await app.line()) as string[]), new Set(['ok']));
+    app.child.stdin?.end();
+    assert.equal((await app.ended).status, 0);
+  });
+});

@@ -1,0 +1,257 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { suite, test, type TestContext } from 'node:test';
+import {
+  encodeConfigure,
+  encodeDefine,
+  encodeKill,
+  encodeProbe,
+  encodeStart,
+  encodeStartSettings,
+  decodeReply,
+} from '#src/spawner/codec.js';
+import { configureMessage } from '#src/spawner/configure.js';
+import { loadAddon, spawnerPath } from '#src/spawner/locate.js';
+import type { Reply } from '#src/spawner/messages.js';
+import { resolveSpawnerOptions } from '#src/options/spawner-options.js';
+import { planStep } from '#src/plan.js';
+import { temporaryDirectory } from '../helpers/temporary-directory.js';
+import { until } from '../helpers/until.js';
+
+const addon = loadAddon();
+
+interface Conversation {
+  readonly child: ChildProcess;
+  readonly replies: readonly Reply[];
+  send(packet: Uint8Array, pipes?: readonly [boolean, boolean, boolean]): unknown;
+  /** The spawner ends by itself and not by a signal. */
+  end(): Promise<void>;
+}
+
+/** A spawner, and nothing between it and the test. */
+function converse(context: TestContext): Conversation {
+  const [near, far] = addon.channel();
+  const replies: Reply[] = [];
+  const reactor = addon.createReactor(near, {
+    message: (packet) => replies.push(decodeReply(packet)),
+    data: () => undefined,
+    writable: () => undefined,
+    closed: () => undefined,
+  });
+  const child = spawn(spawnerPath(), [], { stdio: ['ignore', 'ignore', 'inherit', far], env: {} });
+  addon.close(far);
+  const ended = once(child, 'exit') as Promise<[number | null, string | null]>;
+  context.after(() => {
+    reactor.close();
+    child.kill('SIGKILL');
+  });
+  reactor.ref();
+  return {
+    child,
+    replies,
+    send: (packet, [stdin, stdout, stderr] = [false, false, false]) => reactor.send(packet, stdin, stdout, stderr),
+    end: async () => {
+      reactor.close();
+      const timer = setTimeout(() => child.kill('SIGKILL'), 5000);
+      const [status, signal] = await ended;
+      clearTimeout(timer);
+      assert.deepEqual([status, signal], [0, null]);
+    },
+  };
+}
+
+function configuration(context: TestContext): Uint8Array {
+  return encodeConfigure(
+    configureMessage(resolveSpawnerOptions({ stateDirectory: join(temporaryDirectory(context), 'state') })),
+  );
+}
+
+/** Configured, and with a policy number 1. */
+function prepared(context: TestContext): Conversation {
+  const conversation = converse(context);
+  conversation.send(configuration(context));
+  conversation.send(encodeDefine({ policyId: 1, ...planStep('true', [], {}).policy }));
+  return conversation;
+}
+
+function start(
+  stepId: number,
+  { policyId = 1, pipes = false }: { readonly policyId?: number; readonly pipes?: boolean } = {},
+): Uint8Array {
+  const { file, argv, settings } = planStep(
+    'true',
+    [],
+    pipes ? { stdin: 'pipe' } : { stdout: 'ignore', stderr: 'ignore' },
+  );
+  return encodeStart({ stepId, policyId, file, argv }, settings);
+}
+
+async function answerTo(stepId: number, { replies }: Conversation): Promise<Reply> {
+  const find = (): Reply | undefined =>
+    replies.find(
+      (reply) =>
+        (reply.kind === 'ended' && reply.ended.stepId === stepId) ||
+        (reply.kind === 'failed' && reply.failed.stepId === stepId),
+    );
+  await until(`step ${stepId} is answered`, () => find() !== undefined);
+  return find() as Reply;
+}
+
+function endOf(child: ChildProcess): Promise<void> {
+  return until('the spawner has ended', () => child.exitCode !== null || child.signalCode !== null);
+}
+
+void suite('a spawner that is told nonsense', () => {
+  const NONSENSE: readonly (readonly [what: string, packet: Uint8Array])[] = [
+    ['random bytes', randomBytes(300)],
+    ['one byte', Buffer.from([0x7f])],
+    ['an unknown request', Buffer.from([0x7a, 0x01, 0x00])],
+    ['a length beyond the packet', Buffer.from([0x1a, 0xff, 0xff, 0xff, 0xff, 0x0f, 0x00])],
+    ['a number without an end', Buffer.alloc(64, 0xff)],
+    ['the mark of a memory file without one', Buffer.from([0])],
+    ['two requests at once', Buffer.concat([encodeProbe(1), encodeProbe(2)])],
+    ['a start before the configuration', start(1)],
+    ['a long message that is no request', Buffer.alloc(200_000, 0x55)],
+    ['the longest message, empty', Buffer.alloc(4 * 2 ** 20)],
+  ];
+  for (const [what, packet] of NONSENSE) {
+    void test(`${what}: it ends, or says that it failed, and never by a signal`, async (context) => {
+      const conversation = converse(context);
+      conversation.send(packet);
+      await endOf(conversation.child);
+      await conversation.end();
+      for (const reply of conversation.replies) assert.equal(reply.kind, 'failed');
+    });
+
+    void test(`${what}, after the configuration`, async (context) => {
+      const conversation = prepared(context);
+      conversation.send(packet);
+      conversation.send(start(7));
+      await until(
+        'it has answered or ended',
+        () => conversation.replies.length > 1 || conversation.child.exitCode !== null,
+      );
+      await conversation.end();
+    });
+  }
+
+  void test('a descriptor in place of a sealed memory file ends it', async (context) => {
+    const conversation = prepared(context);
+    conversation.send(Buffer.from([0]), [true, false, false]);
+    await endOf(conversation.child);
+    await conversation.end();
+  });
+
+  for (const [what, pipes] of [
+    ['fewer', [false, false, false]],
+    ['more', [true, true, true]],
+  ] as const) {
+    void test(`a start with ${what} descriptors than it says fails, and the next one runs`, async (context) => {
+      const conversation = prepared(context);
+      const packet = what === 'fewer' ? start(1, { pipes: true }) : start(1);
+      conversation.send(packet, pipes);
+      assert.equal((await answerTo(1, conversation)).kind, 'failed');
+      conversation.send(start(2));
+      const reply = await answerTo(2, conversation);
+      assert.ok(reply.kind === 'ended' && reply.ended.exitCode === 0);
+      await conversation.end();
+    });
+  }
+
+  void test('a policy that does not exist fails the step alone', async (context) => {
+    const conversation = prepared(context);
+    conversation.send(start(1, { policyId: 99 }));
+    const reply = await answerTo(1, conversation);
+    assert.ok(reply.kind === 'failed' && reply.failed.stage === 14);
+    conversation.send(start(2));
+    assert.equal((await answerTo(2, conversation)).kind, 'ended');
+    await conversation.end();
+  });
+
+  void test('a step number that is in use already is refused', async (context) => {
+    const conversation = prepared(context);
+    const { settings } = planStep('sleep', ['1000'], { stdout: 'ignore', stderr: 'ignore' });
+    const long = encodeStart(
+      { stepId: 5, policyId: 1, file: Buffer.from('sleep'), argv: ['sleep', '1000'].map((word) => Buffer.from(word)) },
+      settings,
+    );
+    conversation.send(long);
+    conversation.send(long);
+    assert.equal((await answerTo(5, conversation)).kind, 'failed');
+    conversation.send(encodeKill({ stepId: 5, cause: 10, signal: 9, graceMs: 0 }));
+    await until('the first one has ended', () => conversation.replies.some(({ kind }) => kind === 'ended'));
+    await conversation.end();
+  });
+
+  void test('kills of steps that do not exist are passed over', async (context) => {
+    const conversation = prepared(context);
+    for (const stepId of [0, 1, 2 ** 40]) conversation.send(encodeKill({ stepId, cause: 10, signal: 15, graceMs: 1 }));
+    conversation.send(start(2));
+    assert.equal((await answerTo(2, conversation)).kind, 'ended');
+    await conversation.end();
+  });
+
+  void test('a second configuration is refused, and nothing works after it', async (context) => {
+    const conversation = prepared(context);
+    conversation.send(configuration(context));
+    conversation.send(start(1));
+    await until('it has answered twice', () => conversation.replies.length === 2);
+    assert.deepEqual(
+      conversation.replies.map(({ kind }) => kind),
+      ['ready', 'failed'],
+    );
+    await conversation.end();
+  });
+
+  void test('a start without arguments, and one with a NUL in each, fail', async (context) => {
+    const conversation = prepared(context);
+    const settings = encodeStartSettings({ ...EMPTY_SETTINGS, cwd: Buffer.from('/') });
+    conversation.send(encodeStart({ stepId: 1, policyId: 1, file: Buffer.from('true'), argv: [] }, settings));
+    conversation.send(
+      encodeStart({ stepId: 2, policyId: 1, file: Buffer.from('tr\0ue'), argv: [Buffer.from('a\0b')] }, settings),
+    );
+    await until(
+      'both are answered, or it has ended',
+      () => conversation.replies.length >= 3 || conversation.child.exitCode !== null,
+    );
+    for (const reply of conversation.replies) assert.notEqual(reply.kind, 'started');
+    await conversation.end();
+  });
+
+  void test('an app that goes away in the middle of everything ends it', async (context) => {
+    const conversation = prepared(context);
+    for (let stepId = 1; stepId <= 30; stepId++) conversation.send(start(stepId));
+    await conversation.end();
+  });
+
+  void test('random changes to a good conversation never end it by a signal', async (context) => {
+    for (let round = 0; round < 30; round++) {
+      const conversation = converse(context);
+      const packets = [
+        configuration(context),
+        encodeDefine({ policyId: 1, ...planStep('true', [], {}).policy }),
+        start(1),
+        start(2),
+      ];
+      for (const packet of packets) {
+        const changed = Buffer.from(packet);
+        const [where, what] = randomBytes(3);
+        if (round % 4 !== 0) changed[Math.floor(((where ?? 0) / 256) * changed.length)] = what ?? 0;
+        conversation.send(round % 3 === 0 ? changed.subarray(0, changed.length - 1) : changed);
+      }
+      await conversation.end();
+    }
+  });
+});
+
+const EMPTY_SETTINGS = {
+  env: [],
+  stdin: 0,
+  stdout: 0,
+  stderr: 0,
+  limits: { memoryBytes: 0, processes: 0, cpuTimeMs: 0, milliCpus: 0, wallTimeMs: 0, fileSizeBytes: 0, openFiles: 0 },
+  announce: false,
+};
