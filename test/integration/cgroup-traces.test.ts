@@ -44,7 +44,7 @@ async function start(): Promise<void> {
 
 const gone = (paths: readonly string[]): boolean => paths.every((path) => !existsSync(path));
 
-void suite('cgroups that nobody uses any more', { timeout: 120_000 }, () => {
+void suite('cgroups that nobody uses any more', { timeout: 300_000 }, () => {
   void test('closing the spawner leaves none', async (context) => {
     const stateDirectory = `${temporaryDirectory(context)}/state`;
     configureSpawner({ stateDirectory });
@@ -70,41 +70,53 @@ void suite('cgroups that nobody uses any more', { timeout: 120_000 }, () => {
     assert.ok(gone(cgroups));
   });
 
-  void test('the spawner of an app that was killed removes them', async (context) => {
-    const { child, processes, cgroups } = await startApp(context, `${temporaryDirectory(context)}/state`);
-    child.kill('SIGKILL');
-    await until('nothing of it is left', () => gone(cgroups) && !processes.some(exists));
-  });
-
-  for (const both of [false, true]) {
-    const title = both ? 'an app that was killed with its spawner' : 'a spawner that was killed';
-    void test(`the next start removes what ${title} has left`, async (context) => {
-      const stateDirectory = `${temporaryDirectory(context)}/state`;
-      const { child, spawner, processes, cgroups } = await startApp(context, stateDirectory);
-      if (both) child.kill('SIGKILL');
-      process.kill(spawner, 'SIGKILL');
-      await until('all that it had started is gone', () =>
-        processes.filter(exists).every(({ pid }) => pid === spawner),
-      );
-      assert.ok(cgroups.every((path) => existsSync(path)));
-      configureSpawner({ stateDirectory });
-      await start();
-      assert.ok(gone(cgroups), cgroups.filter((path) => existsSync(path)).join(' '));
-      assert.equal(recordedCgroups(stateDirectory).length, cgroups.length);
-      await closeSpawner();
-    });
-  }
-
-  void test('those of an app that is alive stay when another one starts', async (context) => {
+  void test('those of an app that is alive stay when another one starts; when it is killed its spawner removes them', async (context) => {
     const stateDirectory = `${temporaryDirectory(context)}/state`;
     const { child, processes, cgroups } = await startApp(context, stateDirectory);
     configureSpawner({ stateDirectory });
     await start();
-    assert.ok(cgroups.every((path) => existsSync(path)));
     assert.equal(recordedCgroups(stateDirectory).length, cgroups.length * 2);
     await closeSpawner();
     assert.ok(cgroups.every((path) => existsSync(path)));
     child.kill('SIGKILL');
     await until('nothing of it is left', () => gone(cgroups) && !processes.some(exists));
   });
+
+  void test('the next start removes what an app that was killed with its spawner has left', async (context) => {
+    const stateDirectory = `${temporaryDirectory(context)}/state`;
+    const { child, spawner, processes, cgroups } = await startApp(context, stateDirectory);
+    child.kill('SIGKILL');
+    process.kill(spawner, 'SIGKILL');
+    await until('nothing of it runs', () => !processes.some(exists));
+    await assertSweptByNextStart(stateDirectory, cgroups);
+  });
+
+  void test('the next start removes what a spawner that was killed has left', async (context) => {
+    const stateDirectory = `${temporaryDirectory(context)}/state`;
+    configureSpawner({ stateDirectory });
+    const step = spawnSandbox('sh', ['-c', 'echo up; (sleep 300 &); sleep 300'], ANY_FORM);
+    for await (const line of step) {
+      if (line === 'up') break;
+    }
+    const cgroups = recordedCgroups(stateDirectory);
+    const [spawner = 0] = spawnersOf(process.pid);
+    const inside = descendantsOf(spawner);
+    process.kill(spawner, 'SIGKILL');
+    await assert.rejects(async () => await step, { code: 'ERR_SPAWNER_DIED' });
+    await until('nothing of it runs', () => !inside.some(exists));
+    await assertSweptByNextStart(stateDirectory, cgroups);
+  });
 });
+
+async function assertSweptByNextStart(stateDirectory: string, cgroups: readonly string[]): Promise<void> {
+  assert.ok(
+    cgroups.every((path) => existsSync(path)),
+    'the control: they are still there',
+  );
+  await closeSpawner();
+  configureSpawner({ stateDirectory });
+  await start();
+  assert.ok(gone(cgroups), cgroups.filter((path) => existsSync(path)).join(' '));
+  assert.equal(recordedCgroups(stateDirectory).length, cgroups.length);
+  await closeSpawner();
+}

@@ -38,7 +38,7 @@ inside() {
   shift 2
   for test; do
     renew_service
-    timeout -s KILL 150 sh -c "echo 0 > $service/cgroup.procs; $how $as node --test-reporter=tap $test" || status=1
+    timeout -s KILL 300 sh -c "echo 0 > $service/cgroup.procs; $how $as node --test-reporter=tap $test" || status=1
   done
 }
 
