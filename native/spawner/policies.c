@@ -73,7 +73,6 @@ static void drop_unmade(struct spawner *spawner, struct policy *policy)
 static void maker_gone(struct spawner *spawner, struct policy *policy, const struct failure *failure)
 {
     stop_maker(spawner, policy);
-    policy->making = 0;
     back_off(policy);
     drop_unmade(spawner, policy);
     drop_ready(spawner, policy);
@@ -103,8 +102,6 @@ static void maker_ready(struct spawner *spawner, struct watch *watch, uint32_t e
     }
     policy->root_device = reply.root_device;
     policy->root_inode = reply.root_inode;
-    if (policy->making > 0)
-        policy->making--;
     int pidfd = packet.descriptor_count > 0 ? take_descriptor(&packet.descriptors[0]) : -1;
     close_packet(&packet);
     sandbox_made(spawner, &reply, pidfd);

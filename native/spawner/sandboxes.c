@@ -32,6 +32,8 @@ static void set_state(struct spawner *spawner, struct sandbox *sandbox, enum san
         *list = sandbox->next;
     if (sandbox->next)
         sandbox->next->previous = sandbox->previous;
+    if (sandbox->state == SANDBOX_MAKING)
+        sandbox->policy->making--; /* until it is parked it counts as on its way, or too many would be asked for */
     if (sandbox->state == SANDBOX_READY)
         sandbox->policy->ready_count--;
     sandbox->state = state;
@@ -54,6 +56,7 @@ static struct sandbox *new_sandbox(struct spawner *spawner, struct policy *polic
     sandbox->policy = policy;
     sandbox->slot = slot;
     slot->sandbox = sandbox;
+    policy->making++;
     link_into(&spawner->others, sandbox);
     return sandbox;
 }
@@ -104,7 +107,6 @@ int request_sandbox(struct spawner *spawner, struct policy *policy, struct failu
     }
     close(reports[1]);
     close(jobs[1]);
-    policy->making++;
     return 0;
 }
 
