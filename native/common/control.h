@@ -51,7 +51,7 @@ struct define {
     uint32_t policy_id;
     uint32_t uid, gid;
     struct bytes hostname, base_filter, step_filter;
-    bool step_filter_notifies, host_network;
+    bool step_filter_notifies, host_network, reuse_net, reuse_user;
     uint64_t scratch_bytes, scratch_inodes;
     uint32_t require, allow_weaker, allow_missing;
     size_t mount_count, cover_count;

@@ -152,6 +152,12 @@ static void read_define_number(struct reader *reader, const struct field *field,
     case 14:
         out->allow_missing = field_u32(reader, field);
         break;
+    case 16:
+        out->reuse_net = field_u64(reader, field) != 0;
+        break;
+    case 17:
+        out->reuse_user = field_u64(reader, field) != 0;
+        break;
     }
 }
 

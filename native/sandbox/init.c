@@ -6,17 +6,14 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
-#include <linux/if.h>
 #include <linux/keyctl.h>
 #include <linux/securebits.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -40,15 +37,6 @@ static int join_cgroups(const struct sandbox_start *start, struct failure *failu
     return unshare(CLONE_NEWCGROUP) ? fail_layer(failure, LAYER_CGROUP) : 0;
 }
 
-static int raise_loopback(const struct sandbox_start *start, struct failure *failure)
-{
-    if (start->policy->host_network)
-        return 0;
-    autoclose int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP};
-    return fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) ? fail_layer(failure, LAYER_NET) : 0;
-}
-
 static int set_hostname(const struct sandbox_start *start, struct failure *failure)
 {
     const struct bytes *name = &start->policy->hostname;
@@ -70,18 +58,16 @@ static int make_under_own_id(const struct sandbox_start *start)
                : 0;
 }
 
-static int enter_user_namespace(const struct sandbox_start *start, struct failure *failure)
+static int make_user_namespace(const struct sandbox_start *start)
 {
     char byte;
     if (make_under_own_id(start) || unshare(CLONE_NEWUSER))
-        return fail_layer(failure, LAYER_USER);
-    if (write(start->sync, "u", 1) != 1 || read(start->sync, &byte, 1) != 1)
-        return fail_layer(failure, LAYER_USER);
-    return 0;
+        return -1;
+    return write(start->sync, "u", 1) == 1 && read(start->sync, &byte, 1) == 1 ? 0 : -1;
 }
 
 /* Which user namespace /proc/sys/user means, the caller's own tells, not the procfs that is asked. */
-static int forbid_namespaces(int proc, struct failure *failure)
+static int forbid_namespaces(int proc)
 {
     static const struct {
         const char *path, *value;
@@ -104,9 +90,18 @@ static int forbid_namespaces(int proc, struct failure *failure)
     autoclose int settings = openat(proc, "sys/user", O_PATH | O_DIRECTORY | O_CLOEXEC);
     for (size_t i = 0; i < LENGTH(SETTINGS); i++) {
         if (write_file_at(settings, SETTINGS[i].path, SETTINGS[i].value) && (errno != ENOENT || i == 0))
-            return fail_layer(failure, LAYER_USER);
+            return -1;
     }
     return 0;
+}
+
+/* The one that goes with the leased identity has its maps and limits from the sandbox that made it. */
+static int enter_user_namespace(struct sandbox_start *start, struct failure *failure)
+{
+    int failed = start->user >= 0 ? setns(start->user, CLONE_NEWUSER)
+                                  : make_user_namespace(start) || forbid_namespaces(start->proc);
+    close_descriptor(&start->user);
+    return failed ? fail_layer(failure, LAYER_USER) : 0;
 }
 
 /* Where no cgroup counts memory, a SysV segment that nobody has attached would be seen by nobody: there are none then,
@@ -172,15 +167,14 @@ static int die_with_maker(const struct sandbox_start *start, struct failure *fai
 }
 
 /* The order matters: each row says what it needs. */
-static int make_sandbox(const struct sandbox_start *start, struct failure *failure)
+static int make_sandbox(struct sandbox_start *start, struct failure *failure)
 {
     if (join_cgroups(start, failure) ||  /* first: all that follows is charged to the sandbox */
         mount_sandbox(start, failure) || /* needs the maker's privileges, as do the next two */
-        raise_loopback(start, failure) || set_hostname(start, failure) || limit_exchange(start, failure) ||
-        enter_user_namespace(start, failure) ||    /* the end of those privileges */
-        forbid_namespaces(start->proc, failure) || /* needs CAP_SYS_RESOURCE in the new namespace */
-        drop_bounding_set(failure) ||              /* needs CAP_SETPCAP */
-        become_root_inside(start, failure) ||      /* needs CAP_SETUID, CAP_SETGID */
+        enter_net(start, failure) || set_hostname(start, failure) || limit_exchange(start, failure) ||
+        enter_user_namespace(start, failure) || /* the end of those privileges */
+        drop_bounding_set(failure) ||           /* needs CAP_SETPCAP */
+        become_root_inside(start, failure) ||   /* needs CAP_SETUID, CAP_SETGID */
         die_with_maker(start, failure))
         return -1;
     /* A keyring of its own for all inside; the app's would be found in every step otherwise. */
@@ -234,6 +228,14 @@ static void report_end(int socket, const siginfo_t *end, uint32_t killed)
     send_packet(socket, &part, 1, NULL, 0, 0);
 }
 
+/* Nobody waits for this: the step's end is told already. */
+static void report_net(int socket)
+{
+    struct report report = {.kind = REPORT_NET_UNTOUCHED};
+    struct iovec part = {&report, sizeof(report)};
+    send_packet(socket, &part, 1, NULL, 0, 0);
+}
+
 _Noreturn void init_main(struct sandbox_start *start)
 {
     struct failure failure = {0};
@@ -261,5 +263,7 @@ _Noreturn void init_main(struct sandbox_start *start)
     }
     uint32_t killed = end_the_rest();
     report_end(3, &end, killed);
+    if (is_untouched_net())
+        report_net(3);
     _exit(0);
 }

@@ -19,13 +19,15 @@ struct identity {
 
 enum { ATTACH_LIMIT = 6 };
 
-/* spawner -> maker, with descriptors: init's socket, the step's job socket, then what the cgroup needs. */
+/* spawner -> maker, with descriptors: init's socket, the step's job socket, what the cgroup needs, then the namespaces
+ * that are used again. */
 struct make_request {
     uint64_t sandbox;
     struct identity identity;
     uint32_t cgroup_version; /* 1: descriptors of `tasks` files; 2: one descriptor of a directory; 0: none */
     uint32_t cgroup_count;
     bool memory_counted; /* by a cgroup */
+    bool has_net, has_user;
 };
 
 /* maker -> spawner, with the pidfd of init when it was made. */
@@ -37,10 +39,11 @@ struct make_reply {
 };
 
 enum report_kind {
-    REPORT_FAILED,  /* init could not make the sandbox, or the step not confine itself */
-    REPORT_PARKED,  /* from the step; with the seccomp listener if there is one */
-    REPORT_REFUSED, /* from the step: the job could not be executed */
-    REPORT_ENDED,   /* from init: nothing is left inside */
+    REPORT_FAILED,        /* init could not make the sandbox, or the step not confine itself */
+    REPORT_PARKED,        /* from the step; with the seccomp listener if there is one */
+    REPORT_REFUSED,       /* from the step: the job could not be executed */
+    REPORT_ENDED,         /* from init: nothing is left inside */
+    REPORT_NET_UNTOUCHED, /* from init, after that: its net namespace can serve another sandbox */
 };
 
 /* init and step -> spawner */
@@ -90,6 +93,7 @@ struct sandbox_start {
     int attach[ATTACH_LIMIT]; /* cgroup v1 */
     size_t attach_count;
     bool counted;             /* a cgroup limits memory */
+    int net, user;            /* namespaces to be entered; -1: new ones */
     const enum cover *covers; /* one per entry of the policy's list */
     int proc;                 /* the host's /proc, closed before anything foreign runs */
     const int *idmaps;        /* user namespaces for the mounts that are shown as the step's; -1 for the others */
@@ -97,6 +101,12 @@ struct sandbox_start {
 
 _Noreturn void init_main(struct sandbox_start *start);
 int mount_sandbox(const struct sandbox_start *start, struct failure *failure);
+
+/* sandbox/net.c */
+void learn_untouched_net(int proc); /* in the maker, once */
+int enter_net(struct sandbox_start *start, struct failure *failure);
+bool is_untouched_net(void); /* init's own */
+
 _Noreturn void step_main(struct sandbox_start *start);
 
 /* The layers of a step, in order (sandbox/confine.c). */

@@ -142,7 +142,7 @@ static pid_t clone_init(const struct maker *maker, const struct make_request *re
         .pidfd = (uint64_t)(uintptr_t)pidfd,
         .exit_signal = SIGCHLD,
     };
-    if (!maker->policy.host_network)
+    if (!maker->policy.host_network && !request->has_net)
         arguments.flags |= CLONE_NEWNET;
     if (request->cgroup_version == 2) {
         arguments.flags |= CLONE_INTO_CGROUP;
@@ -167,10 +167,11 @@ static int make(struct maker *maker, const struct make_request *request, struct 
                 struct failure *failure)
 {
     int idmaps[MOUNT_LIMIT];
-    int pair[2];
+    int pair[2] = {-1, -1}; /* only for a new user namespace, whose maps have to be written from outside */
+    size_t first = 2 + request->cgroup_count; /* of the namespaces */
     if (make_idmaps(maker, &request->identity, idmaps, failure))
         return -1;
-    if (packet_pair(pair))
+    if (!request->has_user && packet_pair(pair))
         return fail(failure, STAGE_RESOURCES, NULL);
     autoclose int ours = pair[0];
     autoclose int theirs = pair[1];
@@ -186,11 +187,13 @@ static int make(struct maker *maker, const struct make_request *request, struct 
                                       .counted = request->memory_counted,
                                       .covers = maker->tree.covers,
                                       .proc = maker->tree.proc,
+                                      .net = request->has_net ? packet->descriptors[first] : -1,
+                                      .user = request->has_user ? packet->descriptors[first + request->has_net] : -1,
                                       .idmaps = idmaps};
         if (request->cgroup_version == 1)
             start.attach_count = request->cgroup_count;
         memcpy(start.attach, &packet->descriptors[2], sizeof(int) * start.attach_count);
-        close(ours);
+        close_descriptor(&ours);
         init_main(&start);
     }
     int error = errno;
@@ -200,7 +203,7 @@ static int make(struct maker *maker, const struct make_request *request, struct 
     if (pid < 0)
         return fail(failure, STAGE_RESOURCES, NULL);
     close_descriptor(&theirs);
-    if (serve_init(maker, pid, ours, &request->identity, failure)) {
+    if (!request->has_user && serve_init(maker, pid, ours, &request->identity, failure)) {
         kill(pid, SIGKILL);
         close_descriptor(pidfd);
         return -1;
@@ -226,7 +229,7 @@ static int serve(struct maker *maker)
             .sandbox = request.sandbox, .root_device = maker->tree.device, .root_inode = maker->tree.inode};
         int pidfd = -1;
         bool whole = packet.length == sizeof(request) && !packet.truncated && request.cgroup_count <= ATTACH_LIMIT &&
-                     packet.descriptor_count == 2 + request.cgroup_count;
+                     packet.descriptor_count == 2 + request.cgroup_count + request.has_net + request.has_user;
         errno = EMFILE;
         if (!whole)
             fail(&answer.failure, STAGE_RESOURCES, NULL);
@@ -264,6 +267,8 @@ static int prepare(struct maker *maker, struct failure *failure)
     maker->self = (int)syscall(SYS_pidfd_open, getpid(), 0);
     if (maker->self < 0)
         return fail(failure, STAGE_RESOURCES, NULL);
+    if (maker->policy.reuse_net)
+        learn_untouched_net(maker->tree.proc);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
         return fail_layer(failure, LAYER_NO_NEW_PRIVS);
     if (install_filter(maker->policy.base_filter, 0))

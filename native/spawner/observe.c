@@ -61,9 +61,25 @@ static struct layer_state see_namespace(const struct look *look, size_t which, c
     return own ? enforced(BY_NAMESPACE) : absent(BY_UNSPECIFIED);
 }
 
+/* As above, and kept: another sandbox may get it (namespaces.c). What was lent must be what the step is in. */
+static struct layer_state see_kept(const struct look *look, size_t which, const char *name, int *kept)
+{
+    char path[32];
+    struct stat status, lent;
+    snprintf(path, sizeof(path), "ns/%s", name);
+    autoclose int fd = openat(look->directory, path, O_RDONLY | O_CLOEXEC);
+    bool own = fd >= 0 && !fstat(fd, &status) && status.st_ino != look->spawner->own_namespaces[which];
+    if (!own || (*kept >= 0 && (fstat(*kept, &lent) || lent.st_ino != status.st_ino)))
+        return absent(BY_UNSPECIFIED);
+    if (*kept < 0)
+        *kept = take_descriptor(&fd);
+    return enforced(BY_NAMESPACE);
+}
+
 static struct layer_state see_user(const struct look *look)
 {
-    return see_namespace(look, 0, "user");
+    const struct policy *policy = look->sandbox->policy;
+    return policy->reuse_user ? see_kept(look, 0, "user", &look->sandbox->user) : see_namespace(look, 0, "user");
 }
 
 static struct layer_state see_pid(const struct look *look)
@@ -84,7 +100,10 @@ static struct layer_state see_mount(const struct look *look)
 
 static struct layer_state see_net(const struct look *look)
 {
-    return look->sandbox->policy->host_network ? absent(BY_HOST_NETWORK) : see_namespace(look, 3, "net");
+    const struct policy *policy = look->sandbox->policy;
+    if (policy->host_network)
+        return absent(BY_HOST_NETWORK);
+    return policy->reuse_net ? see_kept(look, 3, "net", &look->sandbox->net) : see_namespace(look, 3, "net");
 }
 
 static struct layer_state see_ipc(const struct look *look)
@@ -146,12 +165,8 @@ static struct layer_state see_groups(const struct look *look)
 /* Mode 2 and both filters, above what the spawner itself may run under. */
 static struct layer_state see_seccomp(const struct look *look)
 {
-    char own[4096];
     int filters = atoi(line_of(look->status, "Seccomp_filters"));
-    if (atoi(line_of(look->status, "Seccomp")) != 2 ||
-        read_file_at(look->spawner->proc, "self/status", own, sizeof(own)) < 0)
-        return absent(BY_UNSPECIFIED);
-    if (filters < atoi(line_of(own, "Seccomp_filters")) + 2 ||
+    if (atoi(line_of(look->status, "Seccomp")) != 2 || filters < look->spawner->own_filters + 2 ||
         look->sandbox->policy->notifies != (look->sandbox->listener.fd >= 0))
         return absent(BY_UNSPECIFIED);
     return enforced(BY_FILTER);
@@ -226,6 +241,15 @@ static int judge(struct sandbox *sandbox, enum layer layer, struct layer_state *
     if (state->by == BY_UNSPECIFIED)
         sandbox->failure.stage = STAGE_OBSERVATION;
     return -1;
+}
+
+int count_own_filters(struct spawner *spawner)
+{
+    char own[4096];
+    if (read_file_at(spawner->proc, "self/status", own, sizeof(own)) < 0)
+        return -1;
+    spawner->own_filters = atoi(line_of(own, "Seccomp_filters"));
+    return 0;
 }
 
 static int cannot_look(struct sandbox *sandbox)

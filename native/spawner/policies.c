@@ -181,6 +181,8 @@ static struct policy *new_policy(const struct define *define, struct bytes body)
     policy->host_network = define->host_network;
     policy->has_writable = has_writable(define);
     policy->notifies = define->step_filter_notifies;
+    policy->reuse_net = define->reuse_net;
+    policy->reuse_user = define->reuse_user;
     policy->uid = define->uid;
     policy->gid = define->gid;
     policy->require = define->require;

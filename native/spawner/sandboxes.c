@@ -52,6 +52,7 @@ static struct sandbox *new_sandbox(struct spawner *spawner, struct policy *polic
         return NULL;
     sandbox->reports.fd = sandbox->life.fd = sandbox->listener.fd = -1;
     sandbox->jobs = sandbox->step_pidfd = sandbox->watched_proc = sandbox->watched_scratch = -1;
+    sandbox->net = sandbox->user = -1;
     sandbox->id = ++spawner->next_sandbox;
     sandbox->policy = policy;
     sandbox->slot = slot;
@@ -61,7 +62,7 @@ static struct sandbox *new_sandbox(struct spawner *spawner, struct policy *polic
     return sandbox;
 }
 
-static int send_request(const struct spawner *spawner, const struct sandbox *sandbox, int reports, int jobs)
+static int send_request(struct spawner *spawner, struct sandbox *sandbox, int reports, int jobs)
 {
     const struct cgroup *cgroup = &sandbox->slot->cgroup;
     struct make_request request = {.sandbox = sandbox->id,
@@ -69,10 +70,12 @@ static int send_request(const struct spawner *spawner, const struct sandbox *san
                                    .cgroup_version = spawner->cgroups.version,
                                    .cgroup_count = cgroup->attach_count,
                                    .memory_counted = (spawner->cgroups.controllers & 1u << LAYER_MEMORY) != 0};
-    int descriptors[2 + HIERARCHIES] = {reports, jobs};
+    int descriptors[2 + HIERARCHIES + 2] = {reports, jobs};
     memcpy(&descriptors[2], cgroup->attach, sizeof(int) * cgroup->attach_count);
+    size_t count = 2 + cgroup->attach_count;
+    count += lend_namespaces(spawner, sandbox, &request, &descriptors[count]);
     struct iovec part = {&request, sizeof(request)};
-    return send_packet(sandbox->policy->maker.fd, &part, 1, descriptors, 2 + cgroup->attach_count, MSG_DONTWAIT);
+    return send_packet(sandbox->policy->maker.fd, &part, 1, descriptors, count, MSG_DONTWAIT);
 }
 
 /* Takes what it needs, or leaves everything as it was. */
@@ -168,6 +171,9 @@ static void took_report(struct spawner *spawner, struct sandbox *sandbox, const 
         if (sandbox->step)
             step_ended(spawner, sandbox->step, report);
         break;
+    case REPORT_NET_UNTOUCHED:
+        sandbox->net_untouched = true;
+        break;
     }
 }
 
@@ -202,6 +208,7 @@ static void life_ready(struct spawner *spawner, struct watch *watch, uint32_t ev
     read_reports(spawner, sandbox); /* what init said before it went */
     if (sandbox->step)
         step_lost(spawner, sandbox->step);
+    take_namespaces_back(spawner, sandbox);
     drop_sandbox(spawner, sandbox);
 }
 
@@ -245,9 +252,25 @@ void end_sandbox(struct spawner *spawner, struct sandbox *sandbox)
         syscall(SYS_pidfd_send_signal, sandbox->life.fd, SIGKILL, NULL, 0);
 }
 
+static void stayed(struct spawner *spawner, struct timer *timer)
+{
+    end_sandbox(spawner, (struct sandbox *)((char *)timer - offsetof(struct sandbox, leaving)));
+}
+
+void let_sandbox_leave(struct spawner *spawner, struct sandbox *sandbox)
+{
+    static const uint64_t LONGEST_NS = 1000000000u;
+    sandbox->leaving.expired = stayed;
+    if (set_timer(&spawner->timers, &sandbox->leaving, monotonic_ns() + LONGEST_NS))
+        end_sandbox(spawner, sandbox);
+    else
+        set_state(spawner, sandbox, SANDBOX_ENDING);
+}
+
 static void release_sandbox(struct spawner *spawner, struct sandbox *sandbox)
 {
     set_state(spawner, sandbox, SANDBOX_ENDING);
+    clear_timer(&spawner->timers, &sandbox->leaving);
     unwatch(spawner, &sandbox->reports);
     unwatch(spawner, &sandbox->life);
     unwatch(spawner, &sandbox->listener);
@@ -255,6 +278,7 @@ static void release_sandbox(struct spawner *spawner, struct sandbox *sandbox)
     close_descriptor(&sandbox->step_pidfd);
     close_descriptor(&sandbox->watched_proc);
     close_descriptor(&sandbox->watched_scratch);
+    close_namespaces(sandbox);
     if (sandbox->previous)
         sandbox->previous->next = sandbox->next;
     else

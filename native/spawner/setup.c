@@ -154,7 +154,7 @@ int configure_spawner(struct spawner *spawner, struct bytes body, struct failure
     } else if (enter_outer_namespace(spawner, failure)) {
         return -1;
     }
-    if (record_cgroups(spawner) || remember_namespaces(spawner))
+    if (record_cgroups(spawner) || remember_namespaces(spawner) || count_own_filters(spawner))
         return fail(failure, STAGE_CONFIGURE, NULL);
     spawner->configured = true;
     return 0;

@@ -67,7 +67,7 @@ static struct slot *new_slot(struct spawner *spawner)
     struct slot *slot = calloc(1, sizeof(*slot));
     if (slot) {
         slot->number = spawner->slots_made++;
-        slot->oom.fd = -1;
+        slot->oom.fd = slot->user = -1;
     }
     return slot;
 }
@@ -81,6 +81,7 @@ static bool has_new_notice(const struct slot *slot)
 static void remove_slot(struct spawner *spawner, struct slot *slot)
 {
     discard_cgroup(spawner, slot);
+    close_descriptor(&slot->user);
     if (slot->lease.leased)
         lock_id(spawner, slot->lease.step, F_UNLCK);
     slot->next = spawner->dropped_slots;
@@ -152,4 +153,5 @@ void remove_slots(struct spawner *spawner)
         remove_slot(spawner, slot);
     }
     spawner->free_count = 0;
+    close_spare_nets(spawner);
 }

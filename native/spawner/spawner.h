@@ -35,6 +35,9 @@ struct slot {
     struct identity lease;    /* kept from sandbox to sandbox */
     struct identity identity; /* of the sandbox that is in it now */
     struct cgroup cgroup;
+    int user; /* a user namespace with this lease's maps, or -1 */
+    uint32_t user_uid, user_gid;
+    struct identity user_identity;
     struct sandbox *sandbox;
     bool retired;      /* never used again */
     struct slot *next; /* free slots */
@@ -54,7 +57,10 @@ struct sandbox {
     int jobs;
     int step_pidfd;
     int watched_proc, watched_scratch; /* only where memory is watched */
-    bool gone;                         /* init has ended */
+    int net, user;                     /* its namespaces, where they may be used again; else -1 */
+    bool net_untouched;
+    struct timer leaving; /* after its last report init ends by itself, and is ended when it does not */
+    bool gone;            /* init has ended */
     bool parked;
     pid_t parked_pid;
     struct report parked_report;
@@ -69,7 +75,7 @@ struct policy {
     uint32_t id;
     pid_t maker_pid;
     struct bytes message; /* the Define, ours */
-    bool host_network, has_writable, notifies, forgotten;
+    bool host_network, has_writable, notifies, reuse_net, reuse_user, forgotten;
     uint32_t uid, gid, require, allow_weaker, allow_missing;
     struct failure broken; /* why no sandbox can be made; stage and errno 0: nothing */
     bool is_broken;
@@ -106,7 +112,11 @@ struct step {
     struct step *hash_next;
 };
 
-enum { STEP_BUCKETS = 1024, FREE_SLOTS = 32 /* kept for the next burst; more are made anew */ };
+enum {
+    STEP_BUCKETS = 1024,
+    FREE_SLOTS = 32 /* kept for the next burst; more are made anew */,
+    SPARE_NETS = FREE_SLOTS
+};
 
 struct reply {
     struct reply *next;
@@ -126,6 +136,7 @@ struct spawner {
     char record_name[64];
     uint32_t id_start, id_count, id_offset; /* ids that can be leased, in our user namespace; + offset = on the host */
     uint64_t own_namespaces[7];
+    int own_filters; /* seccomp filters that the spawner itself runs under, for good */
     struct configure configure;
     struct cgroups cgroups;
     struct timers timers;
@@ -138,6 +149,8 @@ struct spawner {
     struct slot *free_slots;
     struct slot *dropped_slots; /* as `dropped` */
     uint32_t slots_made, free_count, running;
+    int spare_nets[SPARE_NETS]; /* untouched ones, that belong to no sandbox now */
+    size_t spare_net_count;
     uint64_t next_sandbox;
     struct step *steps[STEP_BUCKETS];
 };
@@ -198,11 +211,22 @@ int request_sandbox(struct spawner *spawner, struct policy *policy, struct failu
 void sandbox_made(struct spawner *spawner, const struct make_reply *reply, int pidfd);
 void free_dropped(struct spawner *spawner);
 void end_sandbox(struct spawner *spawner, struct sandbox *sandbox);
+/* Its init has reported the end: nothing is left in it but our own code. */
+void let_sandbox_leave(struct spawner *spawner, struct sandbox *sandbox);
 /* A ready one, from now on running; NULL when there is none. */
 struct sandbox *take_ready(struct spawner *spawner, struct policy *policy);
 void drop_sandbox(struct spawner *spawner, struct sandbox *sandbox);
 
+/* namespaces.c */
+/* Fills the request; answers how many descriptors go with it. */
+size_t lend_namespaces(struct spawner *spawner, struct sandbox *sandbox, struct make_request *request, int out[2]);
+/* When nothing of the sandbox runs any more. */
+void take_namespaces_back(struct spawner *spawner, struct sandbox *sandbox);
+void close_namespaces(struct sandbox *sandbox);
+void close_spare_nets(struct spawner *spawner);
+
 /* observe.c */
+int count_own_filters(struct spawner *spawner); /* once: the spawner installs none */
 int observe(struct spawner *spawner, struct sandbox *sandbox, pid_t pid, const struct report *parked);
 
 /* steps.c */

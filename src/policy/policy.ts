@@ -6,6 +6,7 @@ import { etcTree, HOSTNAME } from './etc.js';
 import type { Command } from './command.js';
 import { layerMasks } from './layers.js';
 import { bindReadOnly, bindWritable } from './mounts.js';
+import { reuse } from './reuse.js';
 import { kernelTree, scratchTree } from './runtime-tree.js';
 import { emptyDirectories, systemTree } from './system-tree.js';
 
@@ -30,6 +31,7 @@ export function buildPolicy(options: ResolvedOptions, command: Command): Policy 
     scratchInodes: scratch === 0 ? 0 : Math.max(64, Math.ceil(scratch / BYTES_PER_INODE)),
     hostNetwork: options.network === 'host',
     ...layerMasks(options),
+    ...reuse(options),
     cover: COVERED.map((path) => Buffer.from(path)),
   };
 }

@@ -38,6 +38,8 @@ export interface DefineMessage {
   readonly allowWeaker: number;
   readonly allowMissing: number;
   readonly cover: readonly Buffer[];
+  readonly reuseNet: boolean;
+  readonly reuseUser: boolean;
 }
 
 export const STDIO = { nullDevice: 0, pipe: 1 } as const;

@@ -53,6 +53,8 @@ export const REQUESTS: {
     allowWeaker: 0x1cc00,
     allowMissing: 0x2008,
     cover: [Buffer.from('/proc/kallsyms'), Buffer.from('/proc/keys')],
+    reuseNet: true,
+    reuseUser: true,
   },
   start: {
     stepId: 2 ** 40,

@@ -191,3 +191,28 @@ void describe('plans', () => {
     assert.throws(() => planStep('a', [7 as unknown as string], {}), /args\[0\] must be a string/);
   });
 });
+
+void describe('what of a sandbox may serve the next one', () => {
+  const reuse = (options: SandboxOptions): readonly boolean[] => {
+    const { reuseNet, reuseUser } = policyOf(options);
+    return [reuseNet, reuseUser];
+  };
+  const allowing = (name: string): SandboxOptions => ({
+    syscalls: { extends: 'default', rules: [{ name, verdict: 'allow', reason: 'a test' }] },
+  });
+  void test('net and user namespace, under every preset', () => {
+    for (const syscalls of ['default', 'strict', 'build'] as const) assert.deepEqual(reuse({ syscalls }), [true, true]);
+  });
+  void test('no net namespace where a descriptor could leave the step, or that is the host itself', () => {
+    assert.deepEqual(reuse({ filesystem: { readOnly: ['/srv'] } }), [false, true]);
+    assert.deepEqual(reuse({ filesystem: { writable: ['/srv'] } }), [false, true]);
+    assert.deepEqual(reuse({ network: 'host', allowMissing: ['net'] }), [false, true]);
+  });
+  void test('no net namespace under a policy with sockets of its own', () => {
+    assert.deepEqual(reuse(allowing('socket')), [false, true]);
+    assert.deepEqual(reuse(allowing('getpid')), [true, true]);
+  });
+  void test('no user namespace where keyrings are permitted', () => {
+    for (const name of ['add_key', 'keyctl', 'request_key']) assert.deepEqual(reuse(allowing(name)), [true, false]);
+  });
+});

@@ -1,0 +1,55 @@
+/* Namespaces that one sandbox leaves to another: the user namespace of a leased identity, kept with its slot, and net
+ * namespaces in which nothing happened. Runs in the spawner. Only what init, our own code, has looked at after the last
+ * process of its sandbox had ended comes back, and only under policies that say it may (src/policy/reuse.ts). */
+#include "spawner/spawner.h"
+
+static bool user_fits(const struct slot *slot, const struct policy *policy)
+{
+    return slot->user >= 0 && policy->reuse_user && slot->user_uid == policy->uid && slot->user_gid == policy->gid &&
+           slot->user_identity.step == slot->identity.step && slot->user_identity.root == slot->identity.root;
+}
+
+size_t lend_namespaces(struct spawner *spawner, struct sandbox *sandbox, struct make_request *request, int out[2])
+{
+    const struct policy *policy = sandbox->policy;
+    struct slot *slot = sandbox->slot;
+    size_t count = 0;
+    if (policy->reuse_net && spawner->spare_net_count > 0) {
+        sandbox->net = spawner->spare_nets[--spawner->spare_net_count];
+        request->has_net = true;
+        out[count++] = sandbox->net;
+    }
+    if (!user_fits(slot, policy))
+        close_descriptor(&slot->user);
+    sandbox->user = take_descriptor(&slot->user);
+    if (sandbox->user >= 0) {
+        request->has_user = true;
+        out[count++] = sandbox->user;
+    }
+    return count;
+}
+
+void take_namespaces_back(struct spawner *spawner, struct sandbox *sandbox)
+{
+    struct slot *slot = sandbox->slot;
+    if (sandbox->net_untouched && sandbox->net >= 0 && spawner->spare_net_count < SPARE_NETS)
+        spawner->spare_nets[spawner->spare_net_count++] = take_descriptor(&sandbox->net);
+    if (sandbox->policy->reuse_user && sandbox->user >= 0) {
+        slot->user = take_descriptor(&sandbox->user);
+        slot->user_uid = sandbox->policy->uid;
+        slot->user_gid = sandbox->policy->gid;
+        slot->user_identity = slot->identity;
+    }
+}
+
+void close_namespaces(struct sandbox *sandbox)
+{
+    close_descriptor(&sandbox->net);
+    close_descriptor(&sandbox->user);
+}
+
+void close_spare_nets(struct spawner *spawner)
+{
+    while (spawner->spare_net_count > 0)
+        close_descriptor(&spawner->spare_nets[--spawner->spare_net_count]);
+}
