@@ -219,7 +219,7 @@ static int reply(const struct make_reply *answer, int pidfd)
 
 static int serve(struct maker *maker)
 {
-    for (;;) {
+    for (bool first = true;;) {
         struct make_request request = {0};
         struct packet packet;
         int got = receive_packet(MAKER_SOCKET, &request, sizeof(request), &packet, 0);
@@ -240,6 +240,9 @@ static int serve(struct maker *maker)
         close_descriptor(&pidfd);
         if (failed)
             return -1;
+        if (first && maker->policy.reuse_net) /* only now: somebody may wait for the first one */
+            learn_untouched_net(maker->tree.proc);
+        first = false;
     }
 }
 
@@ -267,8 +270,6 @@ static int prepare(struct maker *maker, struct failure *failure)
     maker->self = (int)syscall(SYS_pidfd_open, getpid(), 0);
     if (maker->self < 0)
         return fail(failure, STAGE_RESOURCES, NULL);
-    if (maker->policy.reuse_net)
-        learn_untouched_net(maker->tree.proc);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
         return fail_layer(failure, LAYER_NO_NEW_PRIVS);
     if (install_filter(maker->policy.base_filter, 0))

@@ -1,9 +1,9 @@
-/* The net namespace of a sandbox: a new one with its loopback up, or one that came back untouched from a sandbox before.
- * Runs in the maker (what an untouched one looks like) and in init (which one, and whether it still looks so). Making
- * and removing one costs more than everything else that a sandbox needs, and most steps never open a socket.
+/* The net namespace of a sandbox: a new one with its loopback up, or one that came back untouched from a sandbox
+ * before. Runs in the maker (what an untouched one looks like) and in init (which one, and whether it still looks so).
+ * Making and removing one costs more than everything else that a sandbox needs, and most steps never open a socket.
  *
- * Untouched means: the kernel's counters of sockets, packets and refused attempts, and its table of flow labels, read as
- * they did when it was new. Every packet in it passes the loopback device, its only one, and is counted there; what
+ * Untouched means: the kernel's counters of sockets, packets and refused attempts, and its table of flow labels, read
+ * as they did when it was new. Every packet in it passes the loopback device, its only one, and is counted there; what
  * never became a packet is counted in snmp and snmp6. So nothing that a step did there is left, and there is nothing to
  * find for the next one. */
 #include "sandbox/internal.h"
@@ -62,8 +62,7 @@ struct lesson {
 
 void learn_untouched_net(int proc)
 {
-    struct lesson *lesson =
-        mmap(NULL, sizeof(*lesson), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct lesson *lesson = mmap(NULL, sizeof(*lesson), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (lesson == MAP_FAILED)
         return;
     struct clone_args arguments = {.flags = CLONE_NEWNET, .exit_signal = SIGCHLD};
@@ -73,7 +72,8 @@ void learn_untouched_net(int proc)
             lesson->length = read_traces(proc, lesson->traces);
         _exit(0);
     }
-    while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
+    siginfo_t unused;
+    while (pid > 0 && waitid(P_PID, (id_t)pid, &unused, WEXITED) && errno == EINTR) {
     }
     untouched_length = pid > 0 ? lesson->length : 0;
     memcpy(untouched, lesson->traces, untouched_length);

@@ -205,9 +205,18 @@ static void see_covers(const struct define *policy, struct tree *tree)
     }
 }
 
+/* For id maps and the limits in sys/user. With the host's privileges a procfs of the maker's own: container engines
+ * show /proc/sys read-only, and what they mean to protect by that, the maker's filter and mount tree keep from the
+ * steps. */
+static int open_proc(bool privileged)
+{
+    int own = privileged ? new_proc(MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC) : -1;
+    return own >= 0 ? own : open("/proc", O_DIRECTORY | O_CLOEXEC);
+}
+
 int build_tree(const struct define *policy, struct tree *tree, struct failure *failure)
 {
-    tree->proc = open("/proc", O_DIRECTORY | O_CLOEXEC); /* for the id maps */
+    tree->proc = open_proc(tree->privileged);
     if (tree->proc < 0 || unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
         return fail_layer(failure, LAYER_MOUNT);
     int sources[MOUNT_LIMIT];

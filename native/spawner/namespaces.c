@@ -3,6 +3,14 @@
  * process of its sandbox had ended comes back, and only under policies that say it may (src/policy/reuse.ts). */
 #include "spawner/spawner.h"
 
+#include <sched.h>
+
+/* A filter over the app may refuse to enter namespaces, and everything else works without. */
+bool may_enter_namespaces(void)
+{
+    return setns(-1, CLONE_NEWNET) && errno == EBADF;
+}
+
 static bool user_fits(const struct slot *slot, const struct policy *policy)
 {
     return slot->user >= 0 && policy->reuse_user && slot->user_uid == policy->uid && slot->user_gid == policy->gid &&

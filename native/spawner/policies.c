@@ -166,7 +166,7 @@ static bool has_writable(const struct define *define)
     return false;
 }
 
-static struct policy *new_policy(const struct define *define, struct bytes body)
+static struct policy *new_policy(const struct spawner *spawner, const struct define *define, struct bytes body)
 {
     struct policy *policy = calloc(1, sizeof(*policy));
     uint8_t *copy = policy ? malloc(body.length) : NULL;
@@ -181,8 +181,8 @@ static struct policy *new_policy(const struct define *define, struct bytes body)
     policy->host_network = define->host_network;
     policy->has_writable = has_writable(define);
     policy->notifies = define->step_filter_notifies;
-    policy->reuse_net = define->reuse_net;
-    policy->reuse_user = define->reuse_user;
+    policy->reuse_net = define->reuse_net && spawner->enters_namespaces;
+    policy->reuse_user = define->reuse_user && spawner->enters_namespaces;
     policy->uid = define->uid;
     policy->gid = define->gid;
     policy->require = define->require;
@@ -197,7 +197,7 @@ void define_policy(struct spawner *spawner, struct bytes body)
     static struct define define; /* large, and used by one message at a time */
     if (read_define(body, &define) || find_policy(spawner, define.policy_id))
         return; /* each Start that names it is answered UNKNOWN_POLICY, or the first definition stands */
-    struct policy *policy = new_policy(&define, body);
+    struct policy *policy = new_policy(spawner, &define, body);
     if (!policy)
         return;
     policy->next = spawner->policies;

@@ -147,6 +147,7 @@ int configure_spawner(struct spawner *spawner, struct bytes body, struct failure
     /* With the app's own rights on files, before a user namespace changes what they mean. */
     open_cgroups(&spawner->cgroups, &spawner->configure);
     spawner->privileged = has_host_privileges();
+    spawner->enters_namespaces = may_enter_namespaces();
     if (spawner->privileged) {
         spawner->leases = spawner->configure.uid_count > 1;
         spawner->id_start = spawner->configure.uid_start;

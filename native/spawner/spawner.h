@@ -128,7 +128,7 @@ struct spawner {
     int epoll;
     struct watch app;
     struct reply *replies_first, *replies_last;
-    bool configured, refused, privileged, leases, ending;
+    bool configured, refused, privileged, leases, enters_namespaces, ending;
     int self;              /* our own binary, sealed, for the makers */
     int proc;              /* the host's /proc */
     int state;             /* the state directory */
@@ -218,6 +218,7 @@ struct sandbox *take_ready(struct spawner *spawner, struct policy *policy);
 void drop_sandbox(struct spawner *spawner, struct sandbox *sandbox);
 
 /* namespaces.c */
+bool may_enter_namespaces(void);
 /* Fills the request; answers how many descriptors go with it. */
 size_t lend_namespaces(struct spawner *spawner, struct sandbox *sandbox, struct make_request *request, int out[2]);
 /* When nothing of the sandbox runs any more. */

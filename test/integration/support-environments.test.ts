@@ -71,6 +71,11 @@ inWorld('a user namespace with enough ids is as good as the host', { within: [] 
   assert.ok(report.privileged);
 });
 
+inWorld('a masked /proc, for root', { before: DOCKER_PROC }, (report, status) => {
+  assert.equal(status, 0, JSON.stringify(report.problems, null, 2));
+  assert.deepEqual(codesOf(report, 'error'), []);
+});
+
 inWorld('a masked /proc, for an ordinary user', { before: DOCKER_PROC, uid: ORDINARY_ID }, (report, status) => {
   assert.equal(status, 1);
   assert.deepEqual(codesOf(report, 'error'), ['proc-masked']);

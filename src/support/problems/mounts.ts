@@ -50,7 +50,7 @@ export const procNotMounted: Diagnosis = (evidence) => {
   });
 };
 
-/** With rights over the host a new /proc can be mounted in spite of masks, but the settings are written before, in the one that is there. */
+/** With rights over the host the maker mounts a /proc of its own in spite of masks; without them it writes in the one that is there. */
 export const procSysReadOnly: Diagnosis = ({ mounts, selfTest, environment }) => {
   const settings = mountOf(mounts, '/proc/sys/user');
   if (selfTest.error?.errno !== constants.errno.EROFS || settings === undefined || !isReadOnly(settings))
