@@ -1,5 +1,7 @@
 /** The error numbers that a rule may give; the same on every architecture supported. */
 export const ERRNO = {
+  /** The call seems to succeed, and does nothing: for what programs ask for out of caution, and give up without. */
+  OK: 0,
   EPERM: 1,
   ENOENT: 2,
   ESRCH: 3,

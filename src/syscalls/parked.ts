@@ -28,7 +28,12 @@ export const PARKED: readonly ParkedCall[] = [
   { name: 'dup3', reason: 'places stdin, stdout and stderr' },
   { name: 'close', reason: 'closes what the program must not inherit' },
   { name: 'close_range', reason: 'closes what the program must not inherit' },
-  { name: 'prlimit64', reason: 'sets the limits of its job', with: { 0: 0n } },
+  // RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_NPROC, RLIMIT_NOFILE
+  ...[0n, 1n, 6n, 7n].map((resource) => ({
+    name: 'prlimit64',
+    reason: 'sets the limits of its job',
+    with: { 0: 0n, 1: resource },
+  })),
   { name: 'chdir', reason: 'enters the working directory' },
   { name: 'umask', reason: 'sets the file mode mask' },
   { name: 'getpid', reason: 'names itself' },

@@ -133,3 +133,15 @@ function answersIn(output: string): Answers {
   const lines = output.trim().split('\n');
   return new Map(lines.map((line) => [line.split(' ')[0] ?? '', Number(line.split(' ')[1])]));
 }
+
+void test("the limit that keeps the host's core dump handler asleep cannot be changed", async () => {
+  // Outside the limit is lowered: the control. Inside the same seems to succeed, and does nothing.
+  const script = 'ulimit -S -c 0; echo $?; ulimit -H -c 0; grep "core file" /proc/self/limits';
+  const blanks = / +/g;
+  const outside = execFileSync('bash', ['-c', script], { encoding: 'utf8' }).replace(blanks, ' ');
+  assert.match(outside, /^0\nMax core file size 0 0 bytes/);
+  for (const syscalls of ['default', 'build'] as const) {
+    const inside = await run('bash', ['-c', script], { syscalls });
+    assert.match(inside.stdout.replace(blanks, ' '), /^0\nMax core file size 1 1 bytes/);
+  }
+});

@@ -24,6 +24,10 @@ const ARCH_REGISTERS = [0x1001, 0x1002, 0x1003, 0x1004]; // ARCH_SET_GS, ARCH_SE
 const ARCH_XCOMP = [0x1021, 0x1022, 0x1023]; // ARCH_GET_XCOMP_SUPP, ARCH_GET_XCOMP_PERM, ARCH_REQ_XCOMP_PERM
 const ARCH_SHADOW_STACK = [0x5001, 0x5002, 0x5003, 0x5005]; // enable, disable, lock, status
 
+const RLIMIT_CORE = 4;
+/** A limit of 1 is the kernel's own sign for that, and only it keeps a handler in core_pattern from being run, as root. */
+const CORE_STAYS = "a crash must not wake the host's core dump handler";
+
 /** A clone that makes a process instead of a thread. */
 export const CLONE_OF_PROCESS: ArgumentCondition = { argument: 0, noBits: CLONE_THREAD };
 
@@ -64,6 +68,11 @@ export const PROCESSES: readonly SyscallRule[] = [
   refuse('prlimit64', 'EPERM', 'limits of another process: a step could end its own init', [
     { argument: 0, notEquals: 0 },
   ]),
+  refuse('prlimit64', 'OK', CORE_STAYS, [
+    { argument: 1, equals: RLIMIT_CORE },
+    { argument: 2, notEquals: 0 },
+  ]),
+  refuse('setrlimit', 'OK', CORE_STAYS, [{ argument: 0, equals: RLIMIT_CORE }]),
   allow(['prlimit64', 'getrlimit', 'setrlimit', 'getrusage', 'times'], 'own limits and usage'),
   allow(['uname', 'sysinfo', 'getrandom'], 'facts, and random numbers'),
 ];

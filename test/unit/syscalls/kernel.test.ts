@@ -82,5 +82,5 @@ void describe('the kernel says what the interpreter says', { skip }, () => {
 function nameOfReturn(value: number): number | string {
   if (value === 0x7fff0000) return 'permitted';
   if (value === 0x7fc00000) return 'notified';
-  return -(value & 0xffff);
+  return 0 - (value & 0xffff); // not -0
 }
