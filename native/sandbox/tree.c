@@ -135,7 +135,21 @@ static int make_symlink(int root, dev_t device, const struct mount_entry *entry,
     return within < 0 ? -1 : symlinkat(content, within, slash + 1);
 }
 
-static int place(int root, dev_t device, const struct mount_entry *entry, int source, char *path)
+/* A node of its own instead of a mount, where the root may hold devices (build_tree) and a container permits to make
+ * one. */
+static int make_device(int root, dev_t device, const struct stat *source, char *path)
+{
+    char *slash = strrchr(path, '/');
+    *slash = 0;
+    autoclose int within = open_target(root, device, path, true, 0755);
+    *slash = '/';
+    if (within < 0 || mknodat(within, slash + 1, source->st_mode, source->st_rdev))
+        return -1;
+    return fchmodat(within, slash + 1, source->st_mode & 07777, 0);
+}
+
+static int place(const struct tree *tree, int root, dev_t device, const struct mount_entry *entry, int source,
+                 char *path)
 {
     if (entry->kind == MOUNT_SYMLINK)
         return make_symlink(root, device, entry, path);
@@ -146,6 +160,8 @@ static int place(int root, dev_t device, const struct mount_entry *entry, int so
     struct stat status = {.st_mode = S_IFDIR};
     if (source >= 0 && fstat(source, &status))
         return -1;
+    if (entry->kind == MOUNT_DEVICE && tree->privileged && !make_device(root, device, &status, path))
+        return 0;
     mode_t mode = entry->kind == MOUNT_DIRECTORY ? entry->mode : 0755;
     autoclose int target = open_target(root, device, path, S_ISDIR(status.st_mode), mode);
     if (target < 0)
@@ -153,7 +169,8 @@ static int place(int root, dev_t device, const struct mount_entry *entry, int so
     return source < 0 ? 0 : attach_mount(source, target, "");
 }
 
-static int fill(const struct define *policy, int root, const int *sources, struct failure *failure)
+static int fill(const struct define *policy, const struct tree *tree, int root, const int *sources,
+                struct failure *failure)
 {
     char path[PATH_LIMIT + 1];
     struct stat status;
@@ -161,7 +178,7 @@ static int fill(const struct define *policy, int root, const int *sources, struc
         return fail(failure, STAGE_MOUNT_TARGET, "/");
     for (size_t i = 0; i < policy->mount_count; i++) {
         text_of(policy->mounts[i].target, path);
-        if (place(root, status.st_dev, &policy->mounts[i], sources[i], path))
+        if (place(tree, root, status.st_dev, &policy->mounts[i], sources[i], path))
             return fail(failure, STAGE_MOUNT_TARGET, path);
     }
     return 0;
@@ -223,9 +240,11 @@ int build_tree(const struct define *policy, struct tree *tree, struct failure *f
     see_covers(policy, tree);
     if (open_sources(policy, sources, failure))
         return -1;
-    autoclose int root = new_tmpfs("mode=0755,size=16m,nr_inodes=16384", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+    /* With the host's privileges the few devices are nodes of this tmpfs, which nobody inside can write to. */
+    autoclose int root =
+        new_tmpfs("mode=0755,size=16m,nr_inodes=16384", MOUNT_ATTR_NOSUID | (tree->privileged ? 0 : MOUNT_ATTR_NODEV));
     /* Any directory does to stand on: it is covered in this namespace only, and all sources are open already. */
-    if (root < 0 || attach_mount(root, AT_FDCWD, "/usr") || fill(policy, root, sources, failure))
+    if (root < 0 || attach_mount(root, AT_FDCWD, "/usr") || fill(policy, tree, root, sources, failure))
         return failure->stage ? -1 : fail_layer(failure, LAYER_MOUNT);
     struct stat status;
     if (fstat(root, &status) || keep_proc(root, status.st_dev, tree->privileged) || make_covers(root) || enter(root))

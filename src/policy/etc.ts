@@ -1,7 +1,8 @@
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import type { ResolvedUser } from '../options/user.js';
 import type { MountMessage } from '../spawner/messages.js';
-import { bindReadOnly, directory, file } from './mounts.js';
+import { directory, file } from './mounts.js';
+import { copyOrBind } from './small-copies.js';
 
 export const HOSTNAME = 'sandbox';
 
@@ -57,24 +58,25 @@ export function etcTree(user: ResolvedUser, network: 'none' | 'host'): readonly 
     file('/etc/hostname', `${HOSTNAME}\n`),
     file('/etc/nsswitch.conf', NSSWITCH),
     file('/etc/host.conf', 'multi on\n'),
-    ...[...ofHost, ...SHARED.filter(existsInEtc), ...sharedByPrefix()].map((name) => shared(`/etc/${name}`)),
+    ...ofHost.flatMap((name) => copyOrBind(`/etc/${name}`)),
+    ...sharedOfHost(),
   ];
 }
 
-/** A small file is copied: every mount costs time for each sandbox, and shows where it comes from. */
-function shared(path: string): MountMessage {
-  try {
-    const found = statSync(path);
-    if (found.isFile() && found.size <= LARGEST_COPY && (found.mode & READABLE_BY_ALL) !== 0)
-      return file(path, readFileSync(path));
-  } catch {
-    // Unreadable for the app, or just gone: the spawner decides.
+/** Read anew after this time: a package may have been installed. */
+const RECENT_MS = 30_000;
+let recent: { readonly at: number; readonly mounts: readonly MountMessage[] } | undefined;
+
+/** The same for every policy, and some dozens of small files. */
+function sharedOfHost(): readonly MountMessage[] {
+  const now = performance.now();
+  if (recent === undefined || now - recent.at > RECENT_MS) {
+    const names = [...SHARED.filter(existsInEtc), ...sharedByPrefix()];
+    recent = { at: now, mounts: names.flatMap((name) => copyOrBind(`/etc/${name}`)) };
   }
-  return bindReadOnly(path, undefined, { optional: true });
+  return recent.mounts;
 }
 
-const LARGEST_COPY = 128 * 1024;
-const READABLE_BY_ALL = 0o004;
 const HOSTS = `127.0.0.1 localhost ${HOSTNAME}\n::1 localhost ip6-localhost ip6-loopback\n`;
 const NSSWITCH = ['passwd: files', 'group: files', 'hosts: files dns', 'services: files', 'protocols: files', ''].join(
   '\n',
