@@ -98,24 +98,27 @@ static int allow_moves(int ruleset)
     return root < 0 ? -1 : (int)syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
 }
 
-/* What Landlock adds to the namespaces: no signal to init even where it has the same host uid, and no device node ever.
- */
+/* What Landlock adds to the namespaces: no signal to init even where it has the same host uid. Kernels that cannot say
+ * that yet forbid device nodes once more; where they can, files are left out, or every opening would pay for it. */
 static int restrict_by_landlock(bool *restricted, struct failure *failure)
 {
     struct {
         uint64_t handled_access_fs, handled_access_net, scoped;
-    } ruleset = {.handled_access_fs =
-                     LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_REFER};
+    } ruleset = {0};
     long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
     if (version < 2) {       /* the first cannot allow moves */
         *restricted = false; /* whether that is acceptable, the spawner decides by the policy */
         return 0;
     }
-    if (version >= 6)
+    bool scopes = version >= 6;
+    if (scopes)
         ruleset.scoped = LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET | LANDLOCK_SCOPE_SIGNAL;
-    size_t size = version >= 6 ? sizeof(ruleset) : sizeof(ruleset.handled_access_fs);
+    else
+        ruleset.handled_access_fs =
+            LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_REFER;
+    size_t size = scopes ? sizeof(ruleset) : sizeof(ruleset.handled_access_fs);
     autoclose int fd = (int)syscall(SYS_landlock_create_ruleset, &ruleset, size, 0);
-    if (fd < 0 || allow_moves(fd) || syscall(SYS_landlock_restrict_self, fd, 0))
+    if (fd < 0 || (!scopes && allow_moves(fd)) || syscall(SYS_landlock_restrict_self, fd, 0))
         return fail_layer(failure, LAYER_LANDLOCK);
     *restricted = true;
     return 0;
