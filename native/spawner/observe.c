@@ -187,10 +187,13 @@ static struct layer_state see_controller(const struct look *look, enum layer lay
     return enforced(cgroups->version == 2 ? BY_CGROUP_V2 : BY_CGROUP_V1);
 }
 
+/* It is watched only where the app accepts that. Where it accepts neither that nor to do without, the refusal names
+ * the form that would be possible. */
 static struct layer_state see_memory(const struct look *look)
 {
-    return see_controller(look, LAYER_MEMORY,
-                          look->sandbox->watched_proc >= 0 ? weaker(BY_WATCHED) : absent(BY_NO_WRITABLE_CGROUP));
+    bool waived = look->sandbox->policy->allow_missing & 1u << LAYER_MEMORY;
+    bool watched = look->sandbox->watched_proc >= 0;
+    return see_controller(look, LAYER_MEMORY, waived && !watched ? absent(BY_NO_WRITABLE_CGROUP) : weaker(BY_WATCHED));
 }
 
 static struct layer_state see_processes(const struct look *look)

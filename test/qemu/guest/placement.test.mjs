@@ -82,7 +82,10 @@ test(
           assert.ok(error instanceof SandboxError);
           assert.equal(error.code, 'ERR_LAYER_UNAVAILABLE');
           console.log(`# ${error.message}`);
-          return /cgroup/.test(error.message);
+          assert.equal(error.layer, 'memory');
+          assert.match(error.message, /cgroup/);
+          assert.match(error.remedy, /allowWeaker: \['memory'\]/);
+          return true;
         },
       );
     }
