@@ -134,10 +134,12 @@ static int filter_syscalls(const struct define *policy, int *listener, struct fa
     return 0;
 }
 
-#ifdef __x86_64__
+#if defined(__x86_64__)
 #define NATIVE_ARCHITECTURE AUDIT_ARCH_X86_64
-#else
+#elif defined(__aarch64__)
 #define NATIVE_ARCHITECTURE AUDIT_ARCH_AARCH64
+#else
+#error "there is no table of system calls for this architecture"
 #endif
 
 /* Where no cgroup counts memory: files without a name in any mount tree, and memory that is shared without a file. What
