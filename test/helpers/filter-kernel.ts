@@ -4,13 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { compileSyscalls, resolveSyscalls } from '#src/syscalls/index.js';
 import type { SyscallOption } from '#src/syscalls/index.js';
+import { compiledBefore } from './compiled.js';
 
 const SOURCES = join(import.meta.dirname, '../../../test/helpers');
 
 /** A call to ask the kernel about. */
 export interface KernelCall {
   readonly nr: number;
-  /** By int 0x80 instead of the native way. */
+  /** By int 0x80 instead of the native way (x64). */
   readonly foreign?: boolean;
   readonly args?: readonly bigint[];
 }
@@ -26,7 +27,7 @@ export class FilterKernel implements Disposable {
   readonly #directory = mkdtempSync(join(tmpdir(), 'filter-'));
 
   constructor() {
-    for (const name of ['filter-probe', 'filter-load']) {
+    for (const name of ['filter-probe', 'filter-load'].filter((name) => compiledBefore(name) === undefined)) {
       const source = join(SOURCES, `${name}.c`);
       execFileSync('cc', ['-std=gnu17', '-O2', '-pthread', '-o', join(this.#directory, name), source]);
     }
@@ -38,10 +39,10 @@ export class FilterKernel implements Disposable {
     for (const [index, { nr, foreign = false, args = [] }] of calls.entries()) {
       input.set([BigInt(nr), foreign ? 1n : 0n, ...args.map((value) => BigInt.asUintN(64, value))], index * 8);
     }
-    const { status, stdout, stderr } = spawnSync(join(this.#directory, 'filter-probe'), this.#write(option), {
+    const { status, stdout, stderr } = spawnSync(this.#program('filter-probe'), this.#write(option), {
       input: new Uint8Array(input.buffer),
       maxBuffer: 2 ** 26,
-      timeout: 60_000,
+      timeout: 300_000,
     });
     if (status !== 0) throw new Error(`filter-probe: ${String(status)} ${stderr.toString()}`);
     return Array.from(new BigInt64Array(Uint8Array.from(stdout).buffer), nameOfAnswer);
@@ -49,7 +50,7 @@ export class FilterKernel implements Disposable {
 
   /** Executes a command under both filters. */
   run(option: SyscallOption, command: readonly string[]): Output {
-    return spawnSync(join(this.#directory, 'filter-load'), [...this.#write(option), 'run', ...command], {
+    return spawnSync(this.#program('filter-load'), [...this.#write(option), 'run', ...command], {
       encoding: 'utf8',
       timeout: 60_000,
       cwd: this.#directory,
@@ -64,6 +65,10 @@ export class FilterKernel implements Disposable {
 
   [Symbol.dispose](): void {
     rmSync(this.#directory, { recursive: true });
+  }
+
+  #program(name: string): string {
+    return compiledBefore(name) ?? join(this.#directory, name);
   }
 
   #write(option: SyscallOption): string[] {

@@ -3,7 +3,7 @@
  *
  *   filter-probe BASE STEP < calls > verdicts
  *
- * A call is 8 little-endian 64-bit words: number, 0 for the native ABI or 1 for int 0x80, six arguments. A verdict is
+ * A call is 8 little-endian 64-bit words: number, 0 for the native ABI or 1 for int 0x80 (x64), six arguments. A verdict is
  * the 64-bit value that the call "returned": minus an error number, or PERMITTED, or NOTIFIED.
  *
  * A third filter asks for a tracer on every call. The kernel takes the strictest answer, so the tracer is asked
@@ -16,11 +16,13 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <elf.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/uio.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 
@@ -42,6 +44,7 @@ struct session {
     volatile int64_t *verdicts;
 };
 
+#if defined(__x86_64__)
 static int64_t make_call(const struct call *call)
 {
     int64_t result;
@@ -65,6 +68,49 @@ static int64_t make_call(const struct call *call)
     return result;
 }
 
+static void skip_call(pid_t child)
+{
+    struct user_regs_struct registers;
+    if (ptrace(PTRACE_GETREGS, child, 0, &registers) != 0)
+        die("PTRACE_GETREGS");
+    registers.orig_rax = (unsigned long long)-1;
+    registers.rax = PERMITTED;
+    if (ptrace(PTRACE_SETREGS, child, 0, &registers) != 0)
+        die("PTRACE_SETREGS");
+}
+#elif defined(__aarch64__)
+static int64_t make_call(const struct call *call)
+{
+    register uint64_t x8 __asm__("x8") = call->number;
+    register uint64_t x0 __asm__("x0") = call->arguments[0];
+    register uint64_t x1 __asm__("x1") = call->arguments[1];
+    register uint64_t x2 __asm__("x2") = call->arguments[2];
+    register uint64_t x3 __asm__("x3") = call->arguments[3];
+    register uint64_t x4 __asm__("x4") = call->arguments[4];
+    register uint64_t x5 __asm__("x5") = call->arguments[5];
+    __asm__ volatile("svc #0"
+                     : "+r"(x0)
+                     : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
+                     : "memory");
+    return (int64_t)x0;
+}
+
+static void skip_call(pid_t child)
+{
+    struct user_regs_struct registers;
+    int number = -1;
+    struct iovec all = {&registers, sizeof(registers)}, call = {&number, sizeof(number)};
+    if (ptrace(PTRACE_GETREGSET, child, NT_PRSTATUS, &all) != 0)
+        die("PTRACE_GETREGSET");
+    registers.regs[0] = PERMITTED;
+    if (ptrace(PTRACE_SETREGSET, child, NT_PRSTATUS, &all) != 0 ||
+        ptrace(PTRACE_SETREGSET, child, NT_ARM_SYSTEM_CALL, &call) != 0)
+        die("PTRACE_SETREGSET");
+}
+#else
+#error "how calls are made and skipped is not known for this architecture"
+#endif
+
 static void traced_child(struct session *session, struct filter *base, struct filter *step)
 {
     static struct filter trace_all = {.code = {{.code = 0x06, .k = SECCOMP_RET_TRACE}}, .length = 1};
@@ -81,7 +127,7 @@ static void traced_child(struct session *session, struct filter *base, struct fi
         die("step");
     session->listener = listener;
     while (!session->armed)
-        __asm__ volatile("pause");
+        __asm__ volatile("" ::: "memory");
     for (size_t at = 0; at < session->count; at++) {
         session->verdicts[at] = make_call(&session->calls[at]);
         session->done = at + 1;
@@ -117,17 +163,6 @@ static void arm(struct session *session, pid_t child)
     if (pthread_create(&thread, NULL, answer_listener, &listener) != 0)
         die("pthread_create");
     session->armed = 1;
-}
-
-static void skip_call(pid_t child)
-{
-    struct user_regs_struct registers;
-    if (ptrace(PTRACE_GETREGS, child, 0, &registers) != 0)
-        die("PTRACE_GETREGS");
-    registers.orig_rax = (unsigned long long)-1;
-    registers.rax = PERMITTED;
-    if (ptrace(PTRACE_SETREGS, child, 0, &registers) != 0)
-        die("PTRACE_SETREGS");
 }
 
 static void trace(struct session *session, pid_t child)

@@ -5,11 +5,14 @@ import { join } from 'node:path';
 import { after } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { findInPath } from '#src/policy/lookup.js';
+import { compiledBefore } from './compiled.js';
 
 const SOURCES = fileURLToPath(new URL('../../../test/steps/', import.meta.url));
 
 /** Programs of hostile code, compiled once per test file; nothing without a compiler. */
 export function compileProbe(name: string): string | undefined {
+  const compiled = compiledBefore(name);
+  if (compiled !== undefined) return compiled;
   if (findInPath('gcc', process.env['PATH'] ?? '') === undefined) return undefined;
   const directory = mkdtempSync(join(tmpdir(), 'spawn-sandbox-probe-'));
   after(() => {

@@ -4,13 +4,9 @@ import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite, test, type TestContext } from 'node:test';
 import { spawnSandbox, type StepResult, type SyscallPolicy } from 'spawn-sandbox';
-import { call32, call64, exit, tinyProgram } from '../helpers/elf.js';
+import { tinyPrograms } from '../helpers/elf.js';
 import { HOG } from '../helpers/hog.js';
 import { temporaryDirectory } from '../helpers/temporary-directory.js';
-
-const X32 = 0x40000000;
-const GETPID = 39;
-const GETPID_32 = 20;
 
 /** What of a result says how the step ended. */
 function ending({ ok, status, exitCode, signal, cause, scope }: StepResult): unknown {
@@ -30,16 +26,11 @@ function shell(script: string, options: Parameters<typeof spawnSandbox>[2] = {})
 }
 
 /** The program's path inside and outside, mounted nowhere yet. */
-function writeProgram(context: TestContext, bytes: Buffer): string {
+function writeProgram(context: TestContext, bytes: Buffer = Buffer.alloc(0)): string {
   const path = join(temporaryDirectory(context), 'program');
   writeFileSync(path, bytes);
   chmodSync(path, 0o755);
   return path;
-}
-
-function skipUnlessX64(context: TestContext): boolean {
-  if (process.arch !== 'x64') context.skip('machine code of x86-64');
-  return process.arch !== 'x64';
 }
 
 void suite('why a step ended', () => {
@@ -205,38 +196,41 @@ void suite('system calls that end the sandbox', () => {
     assert.equal(result.cause, 'seccomp');
   });
 
-  void test('the 32-bit entry is seccomp', async (context) => {
-    if (skipUnlessX64(context)) return;
-    const program = writeProgram(context, tinyProgram(call32(GETPID_32), exit(0)));
+  const programs = tinyPrograms();
+  const noPrograms = programs === undefined && `no machine code for ${process.arch}`;
+  const noX32 = programs?.x32 === undefined && 'this processor has no x32';
+
+  const runTiny = async (program: string): Promise<StepResult> =>
+    await spawnSandbox(program, [], { filesystem: { readOnly: [program] } });
+
+  void test('the 32-bit entry is seccomp', { skip: noPrograms }, async (context) => {
+    const program = writeProgram(context, programs?.foreign);
     const outside = spawnSync(program);
     if (outside.status !== 0) {
-      context.skip(`this kernel has no 32-bit entry: ${outside.signal ?? outside.status ?? ''}`);
+      context.skip(
+        `this kernel has no 32-bit entry: ${outside.error?.message ?? outside.signal ?? outside.status ?? ''}`,
+      );
       return;
     }
-    const result = await spawnSandbox(program, [], {
-      filesystem: { readOnly: [program] },
-    });
+    const result = await runTiny(program);
     assert.deepEqual(ending(result), { ...KILLED, cause: 'seccomp' });
     assert.match(result.detail, /20 of a foreign ABI/);
   });
 
-  void test('the x32 numbers are seccomp', async (context) => {
-    if (skipUnlessX64(context)) return;
-    const program = writeProgram(context, tinyProgram(call64(X32 | GETPID), exit(0)));
+  void test('the x32 numbers are seccomp', { skip: noX32 }, async (context) => {
+    const program = writeProgram(context, programs?.x32);
     assert.equal(spawnSync(program).status, 0, 'the control: outside the call does no harm');
-    const result = await spawnSandbox(program, [], {
-      filesystem: { readOnly: [program] },
-    });
+    const result = await runTiny(program);
     assert.deepEqual(ending(result), { ...KILLED, cause: 'seccomp' });
     assert.match(result.detail, /Made the system call/);
   });
 
-  void test('a program of machine instructions runs when it makes ordinary calls', async (context) => {
-    if (skipUnlessX64(context)) return;
-    const program = writeProgram(context, tinyProgram(call64(GETPID), exit(7)));
-    const result = await spawnSandbox(program, [], {
-      filesystem: { readOnly: [program] },
-    });
-    assert.equal(result.exitCode, 7);
-  });
+  void test(
+    'a program of machine instructions runs when it makes ordinary calls',
+    { skip: noPrograms },
+    async (context) => {
+      const result = await runTiny(writeProgram(context, programs?.ordinary));
+      assert.equal(result.exitCode, 7);
+    },
+  );
 });

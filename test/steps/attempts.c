@@ -220,7 +220,7 @@ static long terminal(unsigned long request) { return syscall(SYS_ioctl, 0, reque
     A("clone3-user", clone3_user())                                                                                    \
     A("clone-parent", clone_with(CLONE_PARENT | SIGCHLD))                                                              \
     A("clone-untraced", clone_with(CLONE_UNTRACED | SIGCHLD))                                                          \
-    A("mount", apart() ? -1 : mount("none", "/mnt", "tmpfs", 0, NULL))                                                 \
+    A("mount", apart() ? -1 : mount("none", "/tmp", "tmpfs", 0, NULL))                                                 \
     A("umount", apart() ? -1 : umount2("/proc/kallsyms", MNT_DETACH) && errno == EINVAL ? 0 : -1)                       \
     A("open_tree", done(syscall(SYS_open_tree, AT_FDCWD, "/usr", O_CLOEXEC)))                                          \
     A("listmount", list_mounts())                                                                                      \
