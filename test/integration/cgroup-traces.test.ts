@@ -44,7 +44,7 @@ async function start(): Promise<void> {
 
 const gone = (paths: readonly string[]): boolean => paths.every((path) => !existsSync(path));
 
-void suite('cgroups that nobody uses any more', { timeout: 300_000 }, () => {
+void suite('cgroups that nobody uses any more', { timeout: 600_000 }, () => {
   void test('closing the spawner leaves none', async (context) => {
     const stateDirectory = `${temporaryDirectory(context)}/state`;
     configureSpawner({ stateDirectory });

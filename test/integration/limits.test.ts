@@ -9,7 +9,7 @@ import { ANY_FORM } from '../helpers/weaker.js';
 const MEBIBYTE = 2 ** 20;
 type Limits = NonNullable<SandboxOptions['limits']>;
 
-void suite('limits', { timeout: 300_000 }, () => {
+void suite('limits', { timeout: 600_000 }, () => {
   const program = stepProgram({ after }, 'limits');
   let memory: LayerState;
   let cpu: LayerState;

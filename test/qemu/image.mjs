@@ -1,9 +1,20 @@
 // The guest's two file systems: a first one in memory that only finds the disk, and the disk, with node, the built package,
-// its compiled tests and busybox for everything else.
+// compiled tests and busybox for everything else.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, cpSync, mkdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
-import { CACHE, GUEST, ROOT } from './paths.mjs';
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, dirname, join, relative } from 'node:path';
+import { packTree } from './cpio.mjs';
+import { GUEST, ROOT } from './paths.mjs';
 import { findProgram } from './requirements.mjs';
 
 /** In the order in which they need each other. */
@@ -15,9 +26,14 @@ const MODULES = [
   'drivers/virtio/virtio_pci.ko',
   'drivers/block/virtio_blk.ko',
 ];
-/** Programs of this machine that run in the guest, with their libraries. */
+/** Programs that run in the guest, with their libraries. */
 const PROGRAMS = ['setpriv', 'unshare'];
-const PACKAGE = ['package.json', 'dist', 'native/build/spawner', 'native/build/addon.node', 'proto'];
+/** Compiled for the guest, which has no compiler. */
+const STEPS = ['test/steps/limits.c', 'test/steps/attempts.c', 'test/helpers/filter-probe.c'];
+const PACKAGE = ['package.json', 'dist', 'proto'];
+const NATIVE = ['spawner', 'addon.node'];
+/** Development dependencies that a test imports. */
+const OF_TESTS = ['node_modules/fast-check', 'node_modules/pure-rand'];
 const DIRECTORIES = [
   'dev',
   'proc',
@@ -35,21 +51,26 @@ const DIRECTORIES = [
 ];
 const ALIASES = ['bin', 'lib', 'lib64', 'sbin'];
 
-export function buildImage(kernel) {
-  compileTests();
-  return { initramfs: buildInitramfs(kernel), disk: buildDisk(kernel) };
+export function buildImage(target, kernel) {
+  compileTests(target);
+  compileSteps(target);
+  return { initramfs: buildInitramfs(target, kernel), disk: buildDisk(target, kernel) };
 }
 
-function compileTests() {
+function compileTests(target) {
   const compiler = join(ROOT, 'node_modules/typescript/bin/tsc');
-  rmSync(join(CACHE, 'tests'), { recursive: true, force: true });
-  must(process.execPath, [compiler, '-p', 'test/qemu']);
-  mkdirSync(join(CACHE, 'steps'), { recursive: true });
-  must('cc', ['-O1', '-o', join(CACHE, 'steps/limits'), 'test/steps/limits.c']);
+  must(process.execPath, [compiler, '-p', 'test/qemu', '--outDir', emptied(target, 'tests')]);
 }
 
-function buildInitramfs({ busybox, modules }) {
-  const tree = emptied('initramfs');
+function compileSteps(target) {
+  const steps = emptied(target, 'steps');
+  for (const source of STEPS) {
+    must(target.compiler, ['-O1', '-w', '-pthread', '-o', join(steps, basename(source, '.c')), source]);
+  }
+}
+
+function buildInitramfs(target, { busybox, modules }) {
+  const tree = emptied(target, 'initramfs');
   for (const name of ['bin', 'dev', 'proc', 'root', 'modules']) mkdirSync(join(tree, name));
   cpSync(busybox, join(tree, 'bin/busybox'));
   cpSync(join(GUEST, 'init.sh'), join(tree, 'init'));
@@ -58,20 +79,18 @@ function buildInitramfs({ busybox, modules }) {
     cpSync(join(modules, name), join(tree, 'modules', `${index}.ko`));
   });
   const archive = `${tree}.cpio`;
-  must('sh', ['-c', '"$1" find . | "$1" cpio -o -H newc > "$2"', 'sh', busybox, archive], {
-    cwd: tree,
-    stdio: ['ignore', 'inherit', 'ignore'],
-  });
+  packTree(tree, archive);
   return archive;
 }
 
-function buildDisk({ busybox }) {
-  const tree = emptied('disk');
+function buildDisk(target, kernel) {
+  const tree = emptied(target, 'disk');
   for (const name of DIRECTORIES) mkdirSync(join(tree, name), { recursive: true });
   for (const name of ALIASES) symlinkSync(`usr/${name}`, join(tree, name));
-  installBusybox(tree, busybox);
-  for (const program of [process.execPath, ...PROGRAMS.map(findProgram)]) installProgram(tree, program);
-  installPackage(join(tree, 'app'));
+  cpSync(kernel.busybox, join(tree, 'usr/bin/busybox'));
+  if (target.foreign) installForeign(tree, kernel);
+  else for (const program of [process.execPath, ...PROGRAMS.map(findProgram)]) installProgram(tree, program);
+  installPackage(target, join(tree, 'app'));
   writeFileSync(join(tree, 'etc/passwd'), 'root:x:0:0::/root:/bin/sh\nuser:x:1000:1000::/home:/bin/sh\n');
   writeFileSync(join(tree, 'etc/group'), 'root:x:0:\nuser:x:1000:\n');
   const image = `${tree}.ext4`;
@@ -84,19 +103,22 @@ function buildDisk({ busybox }) {
   return image;
 }
 
-function installBusybox(tree, busybox) {
-  cpSync(busybox, join(tree, 'usr/bin/busybox'));
-  const { stdout } = spawnSync(busybox, ['--list'], { encoding: 'utf8' });
-  for (const name of stdout.split('\n').filter((line) => line !== '' && line !== 'busybox')) {
-    symlinkSync('busybox', join(tree, 'usr/bin', name));
+/** From the packages of its own architecture. */
+function installForeign(tree, { root, node }) {
+  for (const directory of ['lib', 'usr/lib']) {
+    for (const name of readdirSync(join(root, directory)).filter((entry) => /^ld-|-linux-gnu$/.test(entry))) {
+      const options = { recursive: true, verbatimSymlinks: true };
+      cpSync(join(root, directory, name), join(tree, 'usr/lib', name), options);
+    }
+  }
+  for (const program of [node, ...PROGRAMS.map((name) => join(root, 'usr/bin', name))]) {
+    cpSync(program, join(tree, 'usr/bin', basename(program)));
   }
 }
 
 /** Into the place that its name has for the system: the loader looks for libraries where they are here. */
 function installProgram(tree, program) {
-  const target = join(tree, 'usr/bin', program.split('/').at(-1));
-  rmSync(target, { force: true });
-  cpSync(realpathSync(program), target);
+  cpSync(realpathSync(program), join(tree, 'usr/bin', basename(program)));
   const { stdout } = spawnSync('ldd', [program], { encoding: 'utf8' });
   for (const [, path] of stdout.matchAll(/(\/\S+) \(/g)) {
     const place = join(tree, path.replace(/^\/(lib|lib64)\//, '/usr/$1/'));
@@ -105,12 +127,22 @@ function installProgram(tree, program) {
   }
 }
 
-function installPackage(place) {
-  for (const name of PACKAGE) cpSync(join(ROOT, name), join(place, name), { recursive: true });
-  for (const path of runtimeModules()) cpSync(join(ROOT, path), join(place, path), { recursive: true });
-  cpSync(join(CACHE, 'tests'), join(place, 'build/test'), { recursive: true });
-  cpSync(join(CACHE, 'steps'), join(place, 'steps'), { recursive: true });
+function installPackage(target, place) {
+  for (const name of [...PACKAGE, ...runtimeModules(), ...OF_TESTS]) {
+    cpSync(join(ROOT, name), join(place, name), { recursive: true });
+  }
+  for (const name of NATIVE) cpSync(join(nativePrograms(target), name), join(place, 'native/build', name));
+  cpSync(join(target.cache, 'tests'), join(place, 'build/test'), { recursive: true });
+  cpSync(join(target.cache, 'steps'), join(place, 'steps'), { recursive: true });
   cpSync(GUEST, join(place, 'guest'), { recursive: true });
+}
+
+/** Where they are; for another architecture they are built first. */
+function nativePrograms({ foreign, cache, compiler }) {
+  if (!foreign) return join(ROOT, 'native/build');
+  const build = join(cache, 'native');
+  must('make', ['-C', 'native', '--no-print-directory', '--silent', `CC=${compiler}`, `BUILD=${build}`]);
+  return build;
 }
 
 /** What the lock file does not mark as needed for development only. */
@@ -121,8 +153,8 @@ function runtimeModules() {
   );
 }
 
-function emptied(name) {
-  const directory = join(CACHE, name);
+function emptied({ cache }, name) {
+  const directory = join(cache, name);
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(directory, { recursive: true });
   return directory;

@@ -1,7 +1,6 @@
 // Boots the virtual machine and reads what it writes to its serial console, until it switches itself off or time is up.
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { EMULATOR } from './paths.mjs';
 
 /** Takes a few seconds. A busy machine may let the guest's clocks be set up wrongly, and then it never boots: it is tried again. */
 const LONGEST_BOOT = 60_000;
@@ -15,8 +14,10 @@ export async function boot(options) {
   return end;
 }
 
-function bootOnce({ kernel, image, wanted, onLine }, deadline) {
-  const machine = spawn(EMULATOR, argumentsFor(kernel, image, wanted), { stdio: ['ignore', 'pipe', 'inherit'] });
+function bootOnce({ target, kernel, image, wanted, onLine }, deadline) {
+  const machine = spawn(target.emulator, argumentsFor(target, kernel, image, wanted), {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   let end = 'off';
   const switchOff = (why, ms) =>
     setTimeout(() => {
@@ -38,10 +39,10 @@ function bootOnce({ kernel, image, wanted, onLine }, deadline) {
 }
 
 /** Without hardware virtualisation: it is rarely to be had where tests run, and not all of it works. */
-function argumentsFor(kernel, { initramfs, disk }, wanted) {
-  const line = `console=ttyS0 loglevel=1 panic=-1 mitigations=off spawn_sandbox_wanted=${wanted.join(',')}`;
+function argumentsFor(target, kernel, { initramfs, disk }, wanted) {
+  const line = `console=${target.console} loglevel=1 panic=-1 mitigations=off spawn_sandbox_wanted=${wanted.join(',')}`;
   return [
-    ...['-accel', 'tcg,thread=multi', '-cpu', 'max', '-m', '2048', '-smp', '2'],
+    ...['-accel', 'tcg,thread=multi', ...target.machine, '-m', '2048', '-smp', '2'],
     ...['-display', 'none', '-nodefaults', '-no-reboot', '-serial', 'stdio', '-monitor', 'none', '-net', 'none'],
     ...['-kernel', kernel.image, '-initrd', initramfs, '-append', line],
     ...['-drive', `file=${disk},if=virtio,format=raw,snapshot=on`],

@@ -2,7 +2,6 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-/** Kernel, images and what was compiled for them. Ignored by git; may be removed at any time. */
+/** Kernels, images and what was compiled for them. Ignored by git; may be removed at any time. */
 export const CACHE = join(ROOT, '.cache/qemu');
 export const GUEST = join(ROOT, 'test/qemu/guest');
-export const EMULATOR = 'qemu-system-x86_64';

@@ -2,7 +2,7 @@
 // TAP and "## status N SECONDS", and at last "## done". Environments speak at the same time; each is shown when it has ended.
 
 /** Sums up the totals with which each run ends. A run that breaks off without them has failed. */
-export function createReport(out) {
+export function createReport(out, where) {
   const environments = new Map();
   let done = false;
 
@@ -27,7 +27,7 @@ export function createReport(out) {
         settle(one);
       }
       out.write('\n');
-      for (const one of all) out.write(`cgroup v2, ${summary(one)}\n`);
+      for (const one of all) out.write(`${where}, ${summary(one)}\n`);
       if (!done) out.write(`${HOW[end]}\n`);
       const sum = (key) => all.reduce((total, one) => total + one[key], 0);
       return { passed: sum('passed'), failed: sum('failed') + (done && all.length > 0 ? 0 : 1) };

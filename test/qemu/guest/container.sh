@@ -9,5 +9,5 @@ for test; do node --test-reporter=tap "$test" || status=1; done
 exit "${status:-0}"
 CONTAINER
 renew_service
-timeout -s KILL 300 $UNSHARE --mount --pid --fork \
+timeout -s KILL $((MOST_SECONDS * 2)) $UNSHARE --mount --pid --fork \
   sh -c "echo 0 > $service/cgroup.procs; exec $UNSHARE --cgroup sh /run/container $LIMITS $PLACE" || status=1

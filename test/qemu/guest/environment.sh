@@ -2,9 +2,14 @@
 export HOME=/tmp SPAWN_SANDBOX_TEST_STEPS=/app/steps
 LIMITS=build/test/integration/limits.test.js
 CAUSES=build/test/integration/causes.test.js
+ATTEMPTS=build/test/security/attempts.test.js
+FILTERS=build/test/unit/syscalls/kernel.test.js
+PACKETS=build/test/integration/spawner-packets.test.js
 TRACES=build/test/integration/cgroup-traces.test.js
 PLACE=guest/placement.test.mjs
 USER_ID=1000
+# Of one file of tests.
+MOST_SECONDS=600
 # By their paths, for the shell has lesser ones of these names built in.
 AS_USER="/usr/bin/setpriv --reuid=$USER_ID --regid=$USER_ID --clear-groups"
 UNSHARE=/usr/bin/unshare
@@ -38,7 +43,7 @@ inside() {
   shift 2
   for test; do
     renew_service
-    timeout -s KILL 300 sh -c "echo 0 > $service/cgroup.procs; $how $as node --test-reporter=tap $test" || status=1
+    timeout -s KILL $MOST_SECONDS sh -c "echo 0 > $service/cgroup.procs; $how $as node --test-reporter=tap $test" || status=1
   done
 }
 

@@ -33,9 +33,8 @@ lane() {
   done
 }
 
-(sleep 60; while :; do echo "=== $(cat /proc/uptime)"; for p in /proc/[0-9]*; do [ -s $p/cmdline ] && echo "debug $(echo $p) $(cat $p/status | grep -E 'State|PPid' | tr -d '\n') $(tr '\0' ' ' < $p/cmdline | cut -c1-60) :: $(cat $p/syscall | cut -c1-60) :: $(head -4 $p/stack | tr '\n' ' ')"; done; sleep 30; done) &
 lane service container &
-lane delegated stranger undelegated launcher readonly bounded &
-wait %2 %3
-sleep 1; echo "## done"
+lane attacks delegated stranger undelegated launcher readonly bounded &
+wait
+echo "## done"
 poweroff -f
