@@ -66,7 +66,7 @@ export interface StepResult {
   readonly scope: 'step' | 'sandbox' | 'host';
   /** One sentence with the evidence, for people. */
   readonly detail: string;
-  /** Limits that were touched without being the cause. */
+  /** Limits that were touched without being the cause: `memory`, `processes`, `scratch`, `fileSize`; the others are causes. */
   readonly limitsHit: readonly Limit[];
   /** At most `collect` bytes, exactly as written; text unless `encoding` is `'buffer'`. */
   readonly stdout: string | Uint8Array;

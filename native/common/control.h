@@ -101,7 +101,7 @@ struct layer_state {
 struct evidence {
     uint32_t oom_kills, process_limit_hits, killed_processes, seccomp_syscall, seccomp_arch, kill_signal;
     uint64_t memory_limit_bytes, memory_limit_hits, limit_ms;
-    bool main_exited_first, memory_watched;
+    bool main_exited_first, memory_watched, scratch_full;
 };
 
 struct usage {

@@ -36,6 +36,7 @@ static void write_evidence(struct writer *writer, const struct evidence *evidenc
     write_number(writer, 9, evidence->kill_signal);
     write_number(writer, 10, evidence->limit_ms);
     write_number(writer, 11, evidence->memory_watched);
+    write_number(writer, 12, evidence->scratch_full);
     write_end(writer, body);
 }
 

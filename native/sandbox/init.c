@@ -214,17 +214,25 @@ static uint64_t timeval_ns(struct timeval time)
     return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_usec * 1000u;
 }
 
-static void report_end(int socket, const siginfo_t *end, uint32_t killed)
+static bool is_scratch_full(const struct define *policy)
 {
-    struct report report = {
-        .kind = REPORT_ENDED, .wait_code = end->si_code, .wait_status = end->si_status, .killed = killed};
+    char path[PATH_LIMIT + 1];
+    struct bytes target = scratch_target(policy);
+    struct statfs space;
+    memcpy(path, target.data ? (const void *)target.data : "", target.length);
+    path[target.length] = 0;
+    return !statfs(path, &space) && is_used_up(&space);
+}
+
+static void report_end(int socket, struct report *report)
+{
     struct rusage usage;
     if (!getrusage(RUSAGE_CHILDREN, &usage)) {
-        report.user_ns = timeval_ns(usage.ru_utime);
-        report.system_ns = timeval_ns(usage.ru_stime);
-        report.peak_bytes = (uint64_t)usage.ru_maxrss * 1024;
+        report->user_ns = timeval_ns(usage.ru_utime);
+        report->system_ns = timeval_ns(usage.ru_stime);
+        report->peak_bytes = (uint64_t)usage.ru_maxrss * 1024;
     }
-    struct iovec part = {&report, sizeof(report)};
+    struct iovec part = {report, sizeof(*report)};
     send_packet(socket, &part, 1, NULL, 0, 0);
 }
 
@@ -261,8 +269,12 @@ _Noreturn void init_main(struct sandbox_start *start)
     siginfo_t end = {0};
     while (end.si_pid == 0 && reap(step, &end)) {
     }
-    uint32_t killed = end_the_rest();
-    report_end(3, &end, killed);
+    struct report ended = {.kind = REPORT_ENDED,
+                           .wait_code = end.si_code,
+                           .wait_status = end.si_status,
+                           .scratch_full = is_scratch_full(start->policy)};
+    ended.killed = end_the_rest();
+    report_end(3, &ended);
     if (is_untouched_net())
         report_net(3);
     _exit(0);

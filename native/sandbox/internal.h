@@ -4,6 +4,7 @@
 #define INTERNAL_H
 
 #include <sys/types.h>
+#include <sys/vfs.h>
 
 #include "common/control.h"
 
@@ -54,6 +55,7 @@ struct report {
     int32_t wait_code;   /* ended: siginfo's code and status of the main process */
     int32_t wait_status;
     uint32_t killed;                         /* ended: processes that had to be killed */
+    bool scratch_full;                       /* ended: when the main process had */
     uint64_t user_ns, system_ns, peak_bytes; /* ended: rusage of all that were reaped */
     struct failure failure;
 };
@@ -78,6 +80,11 @@ struct tree {
     uint64_t device, inode; /* of the root */
     enum cover covers[COVER_LIMIT];
 };
+/* Where the scratch space can be looked at: its first entry; empty when the policy has none. Policies put /dev/shm
+ * first, which lies in the read-only root and which no other mount may cover. */
+struct bytes scratch_target(const struct define *policy);
+/* Whether nothing more can be written to it, or no file be made. Without a limit both totals are 0. */
+bool is_used_up(const struct statfs *space);
 bool has_source(const struct mount_entry *entry);
 bool is_idmapped(const struct mount_entry *entry);
 int open_target(int root, dev_t device, const char *path, bool directory, mode_t mode);

@@ -176,6 +176,9 @@ static struct policy *new_policy(const struct spawner *spawner, const struct def
     }
     memcpy(copy, body.data, body.length);
     policy->message = (struct bytes){copy, body.length};
+    struct bytes scratch = scratch_target(define);
+    if (scratch.length > 0)
+        policy->scratch = (struct bytes){copy + (scratch.data - body.data), scratch.length};
     policy->id = define->policy_id;
     policy->maker.fd = -1;
     policy->host_network = define->host_network;

@@ -75,6 +75,7 @@ struct policy {
     uint32_t id;
     pid_t maker_pid;
     struct bytes message; /* the Define, ours */
+    struct bytes scratch; /* in it: where the scratch space is seen inside */
     bool host_network, has_writable, notifies, reuse_net, reuse_user, forgotten;
     uint32_t uid, gid, require, allow_weaker, allow_missing;
     struct failure broken; /* why no sandbox can be made; stage and errno 0: nothing */
@@ -241,6 +242,10 @@ void step_refused(struct spawner *spawner, struct step *step, const struct failu
 void step_event(struct spawner *spawner, struct step *step, uint32_t cause, uint32_t scope);
 void fail_step(struct spawner *spawner, struct step *step, const struct failure *failure);
 struct step *find_step(struct spawner *spawner, uint64_t id);
+
+/* scratch.c */
+int open_scratch(const struct spawner *spawner, const struct policy *policy, pid_t pid);
+bool is_scratch_full(const struct spawner *spawner, const struct sandbox *sandbox);
 
 /* watch_usage.c: where no cgroup limits it. */
 int open_watched(struct spawner *spawner, struct sandbox *sandbox, pid_t pid);

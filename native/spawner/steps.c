@@ -111,6 +111,8 @@ void step_event(struct spawner *spawner, struct step *step, uint32_t cause, uint
         step->cause = cause;
         step->scope = scope;
     }
+    if (step->sandbox && step->sandbox->state == SANDBOX_RUNNING)
+        step->evidence.scratch_full = is_scratch_full(spawner, step->sandbox);
     if (step->sandbox)
         end_sandbox(spawner, step->sandbox);
 }
@@ -174,6 +176,7 @@ static void answer(struct spawner *spawner, struct step *step, const struct repo
         ended.exit_code = exited ? (uint32_t)report->wait_status : 0;
         ended.signal = exited ? 0 : (uint32_t)report->wait_status;
         ended.evidence.killed_processes = report->killed;
+        ended.evidence.scratch_full = report->scratch_full;
         if (!step->has_cause)
             step->cause = exited ? CAUSE_EXIT : CAUSE_SIGNAL;
     }

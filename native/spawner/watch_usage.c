@@ -20,8 +20,7 @@ int open_watched(struct spawner *spawner, struct sandbox *sandbox, pid_t pid)
     char path[64];
     snprintf(path, sizeof(path), "%d/root/proc", pid);
     sandbox->watched_proc = openat(spawner->proc, path, O_DIRECTORY | O_CLOEXEC);
-    snprintf(path, sizeof(path), "%d/root/tmp", pid);
-    sandbox->watched_scratch = openat(spawner->proc, path, O_DIRECTORY | O_CLOEXEC);
+    sandbox->watched_scratch = open_scratch(spawner, sandbox->policy, pid);
     return sandbox->watched_proc < 0 || sandbox->watched_scratch < 0 ? -1 : 0;
 }
 

@@ -68,6 +68,7 @@ function limitsHit({ evidence, signal }: EndedMessage, cause: Cause): readonly L
   const hit: Limit[] = [];
   if (cause !== 'oom' && evidence.oomKills > 0) hit.push('memory');
   if (evidence.processLimitHits > 0) hit.push('processes');
+  if (evidence.scratchFull) hit.push('scratch');
   // The kernel sends it only for RLIMIT_FSIZE; that a step can send it to itself makes it the step's claim.
   if (signalName(signal) === 'SIGXFSZ') hit.push('fileSize');
   return hit;

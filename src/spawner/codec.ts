@@ -172,6 +172,7 @@ export const NO_EVIDENCE: EvidenceMessage = {
   killSignal: 0,
   limitMs: 0,
   memoryWatched: false,
+  scratchFull: false,
 };
 export const NO_USAGE: UsageMessage = {
   queueNs: 0,

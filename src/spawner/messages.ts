@@ -136,6 +136,7 @@ export interface EvidenceMessage {
   readonly killSignal: number;
   readonly limitMs: number;
   readonly memoryWatched: boolean;
+  readonly scratchFull: boolean;
 }
 
 export interface UsageMessage {

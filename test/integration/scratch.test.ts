@@ -38,6 +38,44 @@ void suite('files of a step', () => {
     assert.ok(count > 100 && count <= 256, String(count));
   });
 
+  for (const [what, fill] of [
+    ['bytes', 'head -c 2M /dev/zero > /tmp/a'],
+    ['files', 'for i in $(seq 300); do : > /dev/shm/$i; done'],
+  ] as const) {
+    const script = `(${fill}) 2>/dev/null; echo $?`;
+    const limits = { scratch: '1MiB' };
+
+    void test(`a step that ends with its scratch full of ${what} has touched that limit`, async () => {
+      const result = await shell(`${script}; exit 3`, { limits });
+      assert.deepEqual([result.cause, result.status, result.limitsHit], ['exit', 3, ['scratch']]);
+      const signal = await shell(`${script}; kill -SEGV $$`, { limits });
+      assert.deepEqual([signal.cause, signal.limitsHit], ['signal', ['scratch']]);
+      const control = await shell(script, { limits: { scratch: '8MiB' } });
+      assert.deepEqual([control.stdout, control.limitsHit], ['0\n', []]);
+    });
+
+    void test(`so has one that is ended while it is full of ${what}`, async () => {
+      const waits = `${script}; sleep 1000`;
+      const timeout = await shell(waits, { limits: { ...limits, wallTime: '1500ms' } });
+      assert.deepEqual([timeout.cause, timeout.limitsHit], ['wallTimeout', ['scratch']]);
+      const step = spawnSandbox('sh', ['-c', waits], { limits });
+      for await (const line of step) if (line !== '') step.kill();
+      const killed = await step;
+      assert.deepEqual([killed.cause, killed.limitsHit], ['killed', ['scratch']]);
+      const control = await shell(waits, { limits: { scratch: '8MiB', wallTime: '1500ms' } });
+      assert.deepEqual([control.stdout, control.cause, control.limitsHit], ['0\n', 'wallTimeout', []]);
+    });
+  }
+
+  void test('what was full and is not at the end is not told, nor what has no limit', async () => {
+    const limits = { scratch: '1MiB' };
+    const deleted = await shell('head -c 2M /dev/zero > /tmp/a || rm /tmp/a', { limits });
+    assert.match(String(deleted.stderr), /No space left/);
+    assert.deepEqual([deleted.ok, deleted.limitsHit], [true, []]);
+    const unlimited = await shell('head -c 2M /dev/zero > /tmp/a', { limits: { scratch: Infinity } });
+    assert.deepEqual([unlimited.ok, unlimited.limitsHit], [true, []]);
+  });
+
   void test('by default scratch is no more than half of the memory', async () => {
     const script = 'df -k --output=size /tmp | tail -1';
     assert.equal(Number(await stdoutOf('sh', ['-c', script])), 64 * 1024);

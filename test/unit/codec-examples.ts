@@ -114,6 +114,7 @@ export const REPLIES: Readonly<Record<string, object>> = {
         killSignal: 15,
         limitMs: 1000,
         memoryWatched: true,
+        scratchFull: true,
       },
       usage: {
         queueNs: 1_000_000,

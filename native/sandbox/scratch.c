@@ -1,0 +1,17 @@
+/* Where the scratch space of a policy can be looked at, and whether it is used up. Used by init and by the spawner,
+ * each with its own rights: what is looked at is a file system that only the kernel describes. */
+#include "sandbox/internal.h"
+
+struct bytes scratch_target(const struct define *policy)
+{
+    for (size_t i = 0; i < policy->mount_count; i++) {
+        if (policy->mounts[i].kind == MOUNT_SCRATCH)
+            return policy->mounts[i].target;
+    }
+    return (struct bytes){0};
+}
+
+bool is_used_up(const struct statfs *space)
+{
+    return (space->f_blocks > 0 && space->f_bfree == 0) || (space->f_files > 0 && space->f_ffree == 0);
+}
