@@ -41,7 +41,10 @@ export interface Usage {
   readonly systemCpuMs?: number;
   /** Missing when not known. */
   readonly peakMemoryBytes?: number;
-  /** Missing when not known. */
+  /**
+   * Most processes and threads at once, counted as `limits.processes` counts them. Missing where no cgroup counts them, or
+   * the kernel keeps no peak (`pids.peak`).
+   */
   readonly peakProcesses?: number;
 }
 

@@ -85,6 +85,12 @@ static int watch_v1(const struct cgroups *all, struct cgroup *cgroup)
     return set_text(all, cgroup, MEMORY, "cgroup.event_control", text);
 }
 
+static void open_pids(const struct cgroups *all, struct cgroup *cgroup)
+{
+    cgroup->pids_events = open_in(all, cgroup, PIDS, "pids.events", O_RDONLY);
+    cgroup->pids_peak = open_in(all, cgroup, PIDS, "pids.peak", O_RDONLY);
+}
+
 static int open_v1(const struct cgroups *all, struct cgroup *cgroup)
 {
     for (size_t i = 0; i < HIERARCHIES; i++) {
@@ -95,10 +101,10 @@ static int open_v1(const struct cgroups *all, struct cgroup *cgroup)
             return -1;
         cgroup->attach[cgroup->attach_count++] = fd;
     }
+    open_pids(all, cgroup);
     cgroup->memory_events = open_in(all, cgroup, MEMORY, "memory.oom_control", O_RDONLY);
     cgroup->memory_peak = open_in(all, cgroup, MEMORY, "memory.max_usage_in_bytes", O_RDWR);
     cgroup->cpu = open_in(all, cgroup, CPUACCT, "cpuacct.usage", O_RDONLY);
-    cgroup->pids_events = open_in(all, cgroup, PIDS, "pids.events", O_RDONLY);
     return all->controllers & 1u << LAYER_MEMORY ? watch_v1(all, cgroup) : 0;
 }
 
@@ -111,7 +117,7 @@ static int open_v2(const struct cgroups *all, struct cgroup *cgroup)
     cgroup->memory_events = open_in(all, cgroup, 0, "memory.events", O_RDONLY);
     cgroup->memory_peak = open_in(all, cgroup, 0, "memory.peak", O_RDONLY);
     cgroup->cpu = open_in(all, cgroup, 0, "cpu.stat", O_RDONLY);
-    cgroup->pids_events = open_in(all, cgroup, 0, "pids.events", O_RDONLY);
+    open_pids(all, cgroup);
     /* Opened once more: reading a file silences its notice, and the counters are read at any time. */
     cgroup->oom_notice = open_in(all, cgroup, 0, "memory.events", O_RDONLY);
     if (cgroup->memory_events < 0 || cgroup->oom_notice < 0)
@@ -129,6 +135,7 @@ int make_cgroup(struct cgroups *all, struct cgroup *cgroup, uint32_t number)
                               .memory_peak = -1,
                               .cpu = -1,
                               .pids_events = -1,
+                              .pids_peak = -1,
                               .oom_notice = -1,
                               .made = true};
     /* A name is never used twice: what could not be removed yet must not be found again. */
@@ -173,8 +180,8 @@ void remove_cgroup(struct cgroups *all, struct cgroup *cgroup)
 {
     if (!cgroup->made)
         return;
-    int *const descriptors[] = {&cgroup->memory_events, &cgroup->memory_peak, &cgroup->cpu, &cgroup->pids_events,
-                                &cgroup->oom_notice};
+    int *const descriptors[] = {&cgroup->memory_events, &cgroup->memory_peak, &cgroup->cpu,
+                                &cgroup->pids_events,   &cgroup->pids_peak,   &cgroup->oom_notice};
     for (size_t i = 0; i < LENGTH(descriptors); i++)
         close_descriptor(descriptors[i]);
     for (size_t i = 0; i < HIERARCHIES; i++)
@@ -205,6 +212,7 @@ static void read_absolute(const struct cgroups *all, const struct cgroup *cgroup
     }
     out->fork_refusals = read_number(cgroup->pids_events, "max");
     out->peak_bytes = read_number(cgroup->memory_peak, NULL);
+    out->peak_processes = read_number(cgroup->pids_peak, NULL);
 }
 
 int begin_cgroup(const struct cgroups *all, struct cgroup *cgroup)
@@ -292,12 +300,35 @@ int limit_cgroup(const struct cgroups *all, struct cgroup *cgroup, const struct 
     return 0;
 }
 
-enum { CLEAN_BYTES = 4 << 20 };
+enum {
+    CLEAN_BYTES = 4 << 20,
+    NO_STEP_YET = 2, /* init and the parked step: what every sandbox has */
+};
 
-bool can_reuse(const struct cgroups *all, const struct cgroup *cgroup)
+/* The peak of processes cannot be reset, and the next step would be told this one's. Only a step that had children has
+ * raised it; then this one directory is made anew, which is far cheaper than all of them. The name is used again only
+ * because nothing has it any more. */
+static int make_pids_anew(const struct cgroups *all, struct cgroup *cgroup)
+{
+    size_t attach = all->parents[MEMORY] >= 0 ? 1 : 0; /* of those that there are, in the order of the hierarchies */
+    if (read_number(cgroup->pids_peak, NULL) <= NO_STEP_YET)
+        return 0;
+    close_descriptor(&cgroup->pids_events);
+    close_descriptor(&cgroup->pids_peak);
+    close_descriptor(&cgroup->attach[attach]);
+    if (unlinkat(all->parents[PIDS], cgroup->name, AT_REMOVEDIR) || mkdirat(all->parents[PIDS], cgroup->name, 0755))
+        return -1;
+    cgroup->attach[attach] = open_in(all, cgroup, PIDS, "tasks", O_WRONLY);
+    open_pids(all, cgroup);
+    cgroup->applied.processes = 0;
+    return cgroup->attach[attach] < 0 ? -1 : 0;
+}
+
+bool can_reuse(const struct cgroups *all, struct cgroup *cgroup)
 {
     /* Page cache that the last step was charged for would be counted against the next. */
-    return all->reusable && read_number_of(all, cgroup, MEMORY, "memory.usage_in_bytes") <= CLEAN_BYTES;
+    return all->reusable && read_number_of(all, cgroup, MEMORY, "memory.usage_in_bytes") <= CLEAN_BYTES &&
+           !make_pids_anew(all, cgroup);
 }
 
 uint32_t oom_notice_events(const struct cgroups *all)

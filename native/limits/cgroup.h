@@ -28,7 +28,7 @@ struct counters {
     uint64_t limit_hits;                 /* times that this cgroup's own limit led to one */
     uint64_t fork_refusals;
     uint64_t peak_bytes;     /* since begin_cgroup */
-    uint64_t peak_processes; /* 0: not known */
+    uint64_t peak_processes; /* with init, since the cgroup was made or made anew; 0: not known */
 };
 
 struct cgroup {
@@ -36,7 +36,7 @@ struct cgroup {
     char name[24];
     int attach[HIERARCHIES]; /* v1: `tasks` files; v2: [0] the directory */
     uint32_t attach_count;
-    int memory_events, memory_peak, cpu, pids_events;
+    int memory_events, memory_peak, cpu, pids_events, pids_peak;
     int oom_notice; /* readable (v1: an eventfd) or exceptional (v2: memory.events) when something was killed */
     struct limits applied;
     struct counters begun;
@@ -57,8 +57,8 @@ int limit_cgroup(const struct cgroups *all, struct cgroup *cgroup, const struct 
                  uint32_t extra_processes);
 /* Since begin_cgroup. */
 void read_counters(const struct cgroups *all, const struct cgroup *cgroup, struct counters *out);
-/* After a sandbox: whether the cgroup is empty and clean enough for the next one. */
-bool can_reuse(const struct cgroups *all, const struct cgroup *cgroup);
+/* After a sandbox: makes the cgroup fit for the next one, and answers whether it is. */
+bool can_reuse(const struct cgroups *all, struct cgroup *cgroup);
 /* What epoll is to wait for on `oom_notice`. A v2 file is always readable; what is new is exceptional. */
 uint32_t oom_notice_events(const struct cgroups *all);
 /* The notice lasts until it is read away. */

@@ -131,13 +131,14 @@ static void split_cpu_time(struct counters *counters, const struct report *repor
 
 static void fill_usage(const struct step *step, struct ended *ended, const struct counters *counters)
 {
-    uint64_t now = monotonic_ns();
-    ended->usage = (struct usage){.queue_ns = step->released_at - step->queued_at,
-                                  .wall_ns = now - step->released_at,
-                                  .user_cpu_ns = counters->user_ns,
-                                  .system_cpu_ns = counters->system_ns,
-                                  .peak_memory_bytes = counters->peak_bytes,
-                                  .peak_processes = (uint32_t)counters->peak_processes};
+    uint64_t now = monotonic_ns(), init = 1; /* it is in the same cgroup, and nothing that the step made */
+    ended->usage = (struct usage){
+        .queue_ns = step->released_at - step->queued_at,
+        .wall_ns = now - step->released_at,
+        .user_cpu_ns = counters->user_ns,
+        .system_cpu_ns = counters->system_ns,
+        .peak_memory_bytes = counters->peak_bytes,
+        .peak_processes = counters->peak_processes > init ? (uint32_t)(counters->peak_processes - init) : 0};
 }
 
 /* Whether the kernel's own limit of this cgroup was hit, or one above it that is not the step's. */

@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { suite, test } from 'node:test';
-import { spawnSandbox } from 'spawn-sandbox';
+import { closeSpawner, configureSpawner, spawnSandbox } from 'spawn-sandbox';
+import { recordedCgroups } from '../helpers/cgroup-records.js';
 import { hold } from '../helpers/hog.js';
 import { run } from '../helpers/run.js';
+import { temporaryDirectory } from '../helpers/temporary-directory.js';
 
 const MEBIBYTE = 2 ** 20;
 
@@ -38,6 +42,26 @@ void suite('usage', () => {
       const { peakMemoryBytes = 0 } = (await run('true')).usage;
       assert.ok(peakMemoryBytes < 30 * MEBIBYTE, `${peakMemoryBytes} bytes`);
     }
+  });
+
+  void test('the peak of processes is told where the kernel keeps it, and is that of this step', async (context) => {
+    const stateDirectory = join(temporaryDirectory(context), 'state');
+    await closeSpawner();
+    configureSpawner({ stateDirectory, pool: 2 });
+    context.after(async () => {
+      await closeSpawner();
+      configureSpawner({});
+    });
+    await run('true');
+    const kept = recordedCgroups(stateDirectory).some((path) => existsSync(join(path, 'pids.peak')));
+    const children = 'for i in 1 2 3 4 5; do sleep 0.2 & done; wait';
+    for (let round = 0; round < 6; round++) {
+      const { peakProcesses } = (await run('sh', ['-c', children])).usage;
+      assert.equal(peakProcesses, kept ? 6 : undefined, 'the shell and its five children');
+      assert.equal((await run('true')).usage.peakProcesses, kept ? 1 : undefined);
+    }
+    const { limitsHit, usage } = await spawnSandbox('sh', ['-c', children], { limits: { processes: 4 } });
+    if (kept) assert.deepEqual([limitsHit, usage.peakProcesses], [['processes'], 4]);
   });
 
   void test('what is not known is missing, and not 0', async () => {
