@@ -333,7 +333,8 @@ bool can_reuse(const struct cgroups *all, struct cgroup *cgroup)
 
 uint32_t oom_notice_events(const struct cgroups *all)
 {
-    return all->version == 2 ? EPOLLPRI : EPOLLIN;
+    /* Edge-triggered, so that a notice that was read away does not keep its place before what came since. */
+    return all->version == 2 ? EPOLLPRI : EPOLLIN | EPOLLET;
 }
 
 void acknowledge_oom(const struct cgroups *all, const struct cgroup *cgroup)

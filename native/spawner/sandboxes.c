@@ -50,8 +50,8 @@ static struct sandbox *new_sandbox(struct spawner *spawner, struct policy *polic
     struct sandbox *sandbox = calloc(1, sizeof(*sandbox));
     if (!sandbox)
         return NULL;
-    sandbox->reports.fd = sandbox->life.fd = sandbox->listener.fd = -1;
-    sandbox->jobs = sandbox->step_pidfd = sandbox->watched_proc = sandbox->watched_scratch = -1;
+    sandbox->reports.fd = sandbox->life.fd = sandbox->listener.fd = sandbox->main.fd = -1;
+    sandbox->jobs = sandbox->watched_proc = sandbox->watched_scratch = -1;
     sandbox->net = sandbox->user = -1;
     sandbox->id = ++spawner->next_sandbox;
     sandbox->policy = policy;
@@ -126,8 +126,9 @@ static void become_ready(struct spawner *spawner, struct sandbox *sandbox)
 {
     if (!sandbox->parked || sandbox->life.fd < 0 || sandbox->state != SANDBOX_MAKING)
         return;
-    sandbox->step_pidfd = (int)syscall(SYS_pidfd_open, sandbox->parked_pid, 0);
-    if (sandbox->step_pidfd < 0 || begin_cgroup(&spawner->cgroups, &sandbox->slot->cgroup)) {
+    int pidfd = (int)syscall(SYS_pidfd_open, sandbox->parked_pid, 0);
+    if (pidfd < 0 || watch_descriptor(spawner, &sandbox->main, pidfd, EPOLLIN | EPOLLONESHOT, main_ended) ||
+        begin_cgroup(&spawner->cgroups, &sandbox->slot->cgroup)) {
         struct failure failure;
         fail(&failure, STAGE_RESOURCES, NULL);
         make_failed(spawner, sandbox, &failure);
@@ -274,8 +275,8 @@ static void release_sandbox(struct spawner *spawner, struct sandbox *sandbox)
     unwatch(spawner, &sandbox->reports);
     unwatch(spawner, &sandbox->life);
     unwatch(spawner, &sandbox->listener);
+    unwatch(spawner, &sandbox->main);
     close_descriptor(&sandbox->jobs);
-    close_descriptor(&sandbox->step_pidfd);
     close_descriptor(&sandbox->watched_proc);
     close_descriptor(&sandbox->watched_scratch);
     close_namespaces(sandbox);

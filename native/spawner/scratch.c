@@ -32,6 +32,6 @@ bool is_scratch_full(const struct spawner *spawner, const struct sandbox *sandbo
     if (sandbox->watched_scratch >= 0)
         return !fstatfs(sandbox->watched_scratch, &space) && is_used_up(&space);
     autoclose int scratch = open_scratch(spawner, sandbox->policy, sandbox->parked_pid);
-    return scratch >= 0 && !fstatfs(scratch, &space) &&
-           !syscall(SYS_pidfd_send_signal, sandbox->step_pidfd, 0, NULL, 0) && is_used_up(&space);
+    return scratch >= 0 && !fstatfs(scratch, &space) && !syscall(SYS_pidfd_send_signal, sandbox->main.fd, 0, NULL, 0) &&
+           is_used_up(&space);
 }

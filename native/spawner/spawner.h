@@ -49,13 +49,14 @@ struct sandbox {
     struct watch reports;  /* init's socket, shared with the step */
     struct watch life;     /* pidfd of init */
     struct watch listener; /* seccomp notifications */
+    struct watch main;     /* pidfd of the step's main process */
     uint64_t id;
     enum sandbox_state state;
     struct policy *policy;
     struct slot *slot;
     struct step *step;
     int jobs;
-    int step_pidfd;
+    bool main_ended;
     int watched_proc, watched_scratch; /* only where memory is watched */
     int net, user;                     /* its namespaces, where they may be used again; else -1 */
     bool net_untouched;
@@ -106,7 +107,8 @@ struct step {
     bool announce;
     uint64_t queued_at, released_at;
     uint64_t queue_deadline, wall_deadline, grace_deadline, cpu_check, memory_check; /* 0: none */
-    bool has_cause;                                                                  /* the first event wins */
+    bool oom_noticed, oom_after_end; /* the first notice, and that it came after the main process had ended */
+    bool has_cause;                  /* the first event wins */
     uint32_t cause, scope;
     struct evidence evidence;
     struct step *next; /* in its policy's queue */
@@ -242,6 +244,13 @@ void step_refused(struct spawner *spawner, struct step *step, const struct failu
 void step_event(struct spawner *spawner, struct step *step, uint32_t cause, uint32_t scope);
 void fail_step(struct spawner *spawner, struct step *step, const struct failure *failure);
 struct step *find_step(struct spawner *spawner, uint64_t id);
+
+/* ending.c: the main process. */
+void main_ended(struct spawner *spawner, struct watch *watch, uint32_t events);
+/* Whether the main process had ended when the kernel ended another for its memory. */
+bool exited_before_oom(const struct spawner *spawner, const struct step *step, const struct report *report);
+/* How it ended, when init has ended without a report and the kernel can tell. */
+bool exit_of(const struct sandbox *sandbox, struct report *report);
 
 /* scratch.c */
 int open_scratch(const struct spawner *spawner, const struct policy *policy, pid_t pid);

@@ -164,7 +164,9 @@ static void answer(struct spawner *spawner, struct step *step, const struct repo
     ended.evidence.process_limit_hits = (uint32_t)counters.fork_refusals;
     ended.evidence.memory_limit_hits = counters.limit_hits;
     ended.evidence.memory_limit_bytes = step->limits.memory_bytes;
-    if (counters.oom_kills > 0 && !step->has_cause) {
+    bool too_late = counters.oom_kills > 0 && exited_before_oom(spawner, step, report);
+    ended.evidence.main_exited_first |= too_late;
+    if (counters.oom_kills > 0 && !step->has_cause && !too_late) {
         step->has_cause = true;
         step->cause = CAUSE_OOM;
         step->scope = scope_of_oom(step, &counters);
@@ -206,13 +208,15 @@ void step_ended(struct spawner *spawner, struct step *step, const struct report 
     answer(spawner, step, killed_by_us ? NULL : report);
 }
 
-/* Init is gone without a report: we ended it, or something else did. */
+/* Init is gone without a report: we ended it, or something else did; on cgroup v2 the kernel, with all the others. */
 void step_lost(struct spawner *spawner, struct step *step)
 {
     struct counters counters;
+    struct report report;
     read_counters(&spawner->cgroups, &step->sandbox->slot->cgroup, &counters);
     if (step->has_cause || counters.oom_kills > 0) {
-        answer(spawner, step, NULL);
+        bool told = !step->has_cause && exit_of(step->sandbox, &report);
+        answer(spawner, step, told ? &report : NULL);
         return;
     }
     struct failure failure = {.stage = STAGE_LOST};
@@ -248,6 +252,13 @@ static void check_cpu(struct spawner *spawner, struct step *step, uint64_t now)
     step->cpu_check = now + (pause < 2 * MS ? 2 * MS : pause);
 }
 
+/* After the end of the main process it is not what ends the step: init is ending the rest, and about to report. */
+static void out_of_memory(struct spawner *spawner, struct step *step, const struct counters *counters)
+{
+    if (!step->oom_after_end)
+        step_event(spawner, step, CAUSE_OOM, scope_of_oom(step, counters));
+}
+
 static void check_memory(struct spawner *spawner, struct step *step, uint64_t now)
 {
     struct sandbox *sandbox = step->sandbox;
@@ -260,14 +271,16 @@ static void check_memory(struct spawner *spawner, struct step *step, uint64_t no
         if (!over)
             return;
         step->evidence.memory_watched = true;
+        step->evidence.main_exited_first = sandbox->main_ended;
         step->memory_check = 0;
-        step_event(spawner, step, CAUSE_OOM, SCOPE_STEP);
+        if (!sandbox->main_ended)
+            step_event(spawner, step, CAUSE_OOM, SCOPE_STEP);
         return;
     }
     step->memory_check = 0;
     read_counters(&spawner->cgroups, &sandbox->slot->cgroup, &counters);
     if (counters.oom_kills > 0)
-        step_event(spawner, step, CAUSE_OOM, scope_of_oom(step, &counters));
+        out_of_memory(spawner, step, &counters);
 }
 
 /* cgroup v1 gives notice before it kills: the counter may lag behind, so it is looked at once more a little later. */
@@ -281,8 +294,10 @@ void oom_noticed(struct spawner *spawner, struct watch *watch, uint32_t events)
     struct step *step = slot->sandbox ? slot->sandbox->step : NULL;
     if (!step || step->has_cause)
         return;
+    step->oom_after_end = step->oom_noticed ? step->oom_after_end : step->sandbox->main_ended;
+    step->oom_noticed = true;
     if (counters.oom_kills > 0) {
-        step_event(spawner, step, CAUSE_OOM, scope_of_oom(step, &counters));
+        out_of_memory(spawner, step, &counters);
     } else {
         step->memory_check = monotonic_ns() + 2 * MS;
         arm(spawner, step);
@@ -508,7 +523,7 @@ void kill_step(struct spawner *spawner, struct bytes body)
         step->scope = SCOPE_STEP;
         step->evidence.kill_signal = request.signal;
     }
-    syscall(SYS_pidfd_send_signal, step->sandbox->step_pidfd, request.signal, NULL, 0);
+    syscall(SYS_pidfd_send_signal, step->sandbox->main.fd, request.signal, NULL, 0);
     if (request.grace_ms) {
         step->grace_deadline = monotonic_ns() + request.grace_ms * MS;
         arm(spawner, step);

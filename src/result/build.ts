@@ -66,7 +66,7 @@ function endedByUs(ended: EndedMessage, cause: Cause): boolean {
 
 function limitsHit({ evidence, signal }: EndedMessage, cause: Cause): readonly Limit[] {
   const hit: Limit[] = [];
-  if (cause !== 'oom' && evidence.oomKills > 0) hit.push('memory');
+  if (cause !== 'oom' && (evidence.oomKills > 0 || evidence.memoryWatched)) hit.push('memory');
   if (evidence.processLimitHits > 0) hit.push('processes');
   if (evidence.scratchFull) hit.push('scratch');
   // The kernel sends it only for RLIMIT_FSIZE; that a step can send it to itself makes it the step's claim.

@@ -17,16 +17,11 @@ export interface Ending {
 
 /** One sentence that says why a step ended, with the evidence. */
 export function describeEnding(ending: Ending): string {
-  const sentence = SENTENCES[ending.cause](ending);
-  const after = ending.evidence.mainExitedFirst && ending.cause !== 'exit' ? '; its main process had ended before' : '';
-  return `${sentence}${after}${leftovers(ending)}.`;
+  return `${SENTENCES[ending.cause](ending)}${afterwards(ending)}${leftovers(ending)}.`;
 }
 
 const SENTENCES: Readonly<Record<Cause, (ending: Ending) => string>> = {
-  exit: ({ status, evidence }) => {
-    const exited = status < 0 ? `Ended by ${signalName(-status)}` : `Exited with status ${status}`;
-    return evidence.oomKills > 0 ? `${exited}; afterwards what it left behind exceeded the memory limit` : exited;
-  },
+  exit: ({ status }) => (status < 0 ? `Ended by ${signalName(-status)}` : `Exited with status ${status}`),
   signal: ({ status }) => `Ended by ${signalName(-status)}, which was not sent by the library`,
   oom: describeOom,
   wallTimeout: ({ evidence, limits }) =>
@@ -53,6 +48,11 @@ function describeOom({ scope, evidence, limits }: Ending): string {
   const limit = formatSize(evidence.memoryLimitBytes || limits.memory);
   if (evidence.memoryWatched) return `Used more than limits.memory (${limit}), seen by the spawner, which watches it`;
   return `Used more than limits.memory (${limit}), and the kernel ended ${processes(evidence.oomKills)} (oom_kill ${evidence.oomKills})`;
+}
+
+function afterwards({ cause, evidence }: Ending): string {
+  if (!evidence.mainExitedFirst || (cause !== 'exit' && cause !== 'signal')) return '';
+  return '; afterwards what it left behind exceeded the memory limit';
 }
 
 function leftovers({ cause, evidence }: Ending): string {

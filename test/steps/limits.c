@@ -47,8 +47,44 @@ static int eat_below(const char *mebibytes)
         _exit(0);
     }
     waitpid(child, NULL, 0);
-    usleep(300000);
+    sleep(3);
     say("survived");
+    return 0;
+}
+
+/* Children that share the memory, and ask for all of it in the moment in which the parent is gone. */
+static int eat_after(const char *mebibytes)
+{
+    enum { CHILDREN = 12 };
+    int ready[2];
+    char byte;
+    pid_t parent = getpid();
+    if (pipe(ready))
+        return 3;
+    for (int i = 0; i < CHILDREN; i++) {
+        if (fork())
+            continue;
+        if (write(ready[1], "r", 1) != 1)
+            _exit(3);
+        while (getppid() == parent) {
+        }
+        touch(strtoul(mebibytes, NULL, 10) / CHILDREN);
+        for (;;)
+            pause();
+    }
+    for (int i = 0; i < CHILDREN; i++) {
+        if (read(ready[0], &byte, 1) != 1)
+            return 3;
+    }
+    return 0;
+}
+
+/* The parent exits well as soon as its child has been ended for want of memory. */
+static int exit_after(const char *mebibytes)
+{
+    if (fork() == 0)
+        _exit(eat(mebibytes));
+    wait(NULL);
     return 0;
 }
 
@@ -124,7 +160,8 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         int (*act)(const char *argument);
-    } VERBS[] = {{"eat", eat}, {"eat-below", eat_below}, {"fork-all", fork_all}, {"spin", spin}, {"scatter", scatter}};
+    } VERBS[] = {{"eat", eat}, {"eat-below", eat_below}, {"eat-after", eat_after},
+                 {"exit-after", exit_after}, {"fork-all", fork_all}, {"spin", spin}, {"scatter", scatter}};
     for (size_t i = 0; argc == 3 && i < sizeof(VERBS) / sizeof(VERBS[0]); i++) {
         if (!strcmp(argv[1], VERBS[i].name))
             return VERBS[i].act(argv[2]);

@@ -87,8 +87,12 @@ const DETAILS: readonly (readonly [one: Case, detail: string])[] = [
   [{ cause: 'aborted', signal: 9 }, 'Aborted by its signal.'],
   [{ cause: 'killed', signal: 15, evidence: { killSignal: 15 } }, "Killed by kill('SIGTERM')."],
   [
-    { cause: 'wallTimeout', exitCode: 0, evidence: { limitMs: 1000, mainExitedFirst: true } },
-    'Ran for longer than limits.wallTime (1 s); its main process had ended before.',
+    { cause: 'signal', signal: 11, evidence: { oomKills: 1, mainExitedFirst: true } },
+    'Ended by SIGSEGV, which was not sent by the library; afterwards what it left behind exceeded the memory limit.',
+  ],
+  [
+    { cause: 'exit', evidence: { memoryWatched: true, mainExitedFirst: true } },
+    'Exited with status 0; afterwards what it left behind exceeded the memory limit.',
   ],
 ];
 
