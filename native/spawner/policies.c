@@ -108,14 +108,20 @@ static void maker_ready(struct spawner *spawner, struct watch *watch, uint32_t e
     fill_pool(spawner, policy);
 }
 
+/* The places that the maker's two shall take are those of the spawner's own first ones: what stands there is moved, the
+ * others stay, so that a full table does not matter. */
+static int out_of_the_way(int fd)
+{
+    return fd >= MAKER_FIRST_FREE ? fd : fcntl(fd, F_DUPFD_CLOEXEC, MAKER_FIRST_FREE);
+}
+
 _Noreturn static void become_maker(struct spawner *spawner, int socket, int message)
 {
     char *argv[] = {(char[]){"spawn-sandbox"}, (char[]){"maker"}, NULL};
     char *env[] = {NULL};
-    /* Out of the way of the places that they shall take. */
-    int self = fcntl(spawner->self, F_DUPFD_CLOEXEC, 10);
-    socket = fcntl(socket, F_DUPFD_CLOEXEC, 10);
-    message = fcntl(message, F_DUPFD_CLOEXEC, 10);
+    int self = out_of_the_way(spawner->self);
+    socket = out_of_the_way(socket);
+    message = out_of_the_way(message);
     if (self < 0 || dup3(socket, MAKER_SOCKET, 0) < 0 || dup3(message, MAKER_POLICY, 0) < 0)
         _exit(1);
     close_range(MAKER_FIRST_FREE, ~0u, CLOSE_RANGE_CLOEXEC);

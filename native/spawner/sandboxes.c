@@ -143,25 +143,50 @@ static void become_ready(struct spawner *spawner, struct sandbox *sandbox)
     run_queue(spawner, sandbox->policy);
 }
 
+/* The listener of the verdict `kill` comes with the report. Want of room for it is no fault of the policy's, and not
+ * what observe() would make of it: a filter that does not notify. */
+static int take_listener(struct spawner *spawner, struct sandbox *sandbox, struct packet *packet,
+                         struct failure *failure)
+{
+    errno = EMFILE;
+    if (packet->truncated)
+        return fail(failure, STAGE_RESOURCES, NULL);
+    if (packet->descriptor_count != 1)
+        return 0;
+    if (watch_descriptor(spawner, &sandbox->listener, packet->descriptors[0], EPOLLIN, seccomp_notified)) {
+        sandbox->listener.fd = -1;
+        return fail(failure, STAGE_RESOURCES, NULL);
+    }
+    take_descriptor(&packet->descriptors[0]);
+    return 0;
+}
+
+static void report_failed(struct spawner *spawner, struct sandbox *sandbox, const struct failure *failure)
+{
+    sandbox->has_failure = true;
+    sandbox->failure = *failure;
+    if (sandbox->life.fd >= 0)
+        make_failed(spawner, sandbox, failure);
+}
+
 static void took_report(struct spawner *spawner, struct sandbox *sandbox, const struct report *report,
                         struct packet *packet)
 {
+    struct failure failure;
     switch (report->kind) {
     case REPORT_FAILED:
-        sandbox->has_failure = true;
-        sandbox->failure = report->failure;
-        if (sandbox->life.fd >= 0)
-            make_failed(spawner, sandbox, &report->failure);
+        report_failed(spawner, sandbox, &report->failure);
         break;
     case REPORT_PARKED:
         if (sandbox->parked)
             break;
+        if (take_listener(spawner, sandbox, packet, &failure)) {
+            report_failed(spawner, sandbox, &failure);
+            break;
+        }
         sandbox->parked = true;
         sandbox->parked_pid = packet->sender;
         sandbox->parked_report = *report;
-        if (packet->descriptor_count == 1 &&
-            !watch_descriptor(spawner, &sandbox->listener, packet->descriptors[0], EPOLLIN, seccomp_notified))
-            take_descriptor(&packet->descriptors[0]);
         become_ready(spawner, sandbox);
         break;
     case REPORT_REFUSED:

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
+import { closeSpawner, configureSpawner, type SandboxError, spawnSandbox } from 'spawn-sandbox';
 import { startApp } from '../helpers/app.js';
-import { spawnersOf } from '../helpers/marked-processes.js';
+import { countDescriptors, spawnersOf } from '../helpers/marked-processes.js';
 import { isRoot } from '../helpers/privileges.js';
 import { temporaryDirectory } from '../helpers/temporary-directory.js';
 
@@ -50,14 +51,45 @@ void suite('out of descriptors', () => {
     },
   );
 
+  void test('at whatever point of making a sandbox, the step is told that, and the next one is as ever', async (context) => {
+    await closeSpawner();
+    configureSpawner({ stateDirectory: join(temporaryDirectory(context), 'state'), pool: 1, queueTimeout: '5s' });
+    context.after(async () => {
+      await closeSpawner();
+      configureSpawner({});
+    });
+    await spawnSandbox('true');
+    const [spawner = 0] = spawnersOf(process.pid);
+    const seen = new Set<string>();
+    for (let room = 0; room < 30; room++) {
+      // A policy of its own, so that nothing is ready.
+      const step = (extra: number): Promise<string> =>
+        spawnSandbox('true', [], { limits: { scratch: (1 + room) * 2 ** 20 + extra * 4096 } }).result.then(
+          ({ ok, detail }) => (ok ? 'ok' : detail),
+          (error: unknown) => (error as SandboxError).code,
+        );
+      limitDescriptors(spawner, countDescriptors(spawner) + room);
+      for (const outcome of await Promise.all([step(0), step(0), step(1)])) seen.add(outcome);
+      limitDescriptors(spawner, 1024);
+      assert.equal(await step(0), 'ok', `with room for ${room}`);
+    }
+    assert.deepEqual(seen, new Set(['ERR_RESOURCES', 'ok']));
+    assert.deepEqual(spawnersOf(process.pid), [spawner], 'it has survived it');
+  });
+
   void test('of the app alone, which gets them back later', async (context) => {
     const app = startApp(context, BURSTS, { env: { STATE: join(temporaryDirectory(context), 'state') } });
     assert.equal(await app.line(), 'ready');
-    const { status, stderr } = spawnSync('prlimit', [`--pid=${app.pid}`, '--nofile=64:'], { encoding: 'utf8' });
-    assert.equal(status, 0, stderr);
+    limitDescriptors(app.pid, 64);
     app.child.stdin?.write('40\n');
     assert.deepEqual(new Set(JSON.parse(await app.line()) as string[]), new Set(['ok']));
     app.child.stdin?.end();
     assert.equal((await app.ended).status, 0);
   });
 });
+
+/** The soft limit: a process that runs may get it back. */
+function limitDescriptors(pid: number, most: number): void {
+  const { status, stderr } = spawnSync('prlimit', [`--pid=${pid}`, `--nofile=${most}:`], { encoding: 'utf8' });
+  assert.equal(status, 0, stderr);
+}
