@@ -61,19 +61,21 @@ static struct layer_state see_namespace(const struct look *look, size_t which, c
     return own ? enforced(BY_NAMESPACE) : absent(BY_UNSPECIFIED);
 }
 
-/* As above, and kept: another sandbox may get it (namespaces.c). What was lent must be what the step is in. */
+/* As above, and kept: another sandbox may get it (namespaces.c), but for want of descriptors. What was lent must be
+ * what the step is in. */
 static struct layer_state see_kept(const struct look *look, size_t which, const char *name, int *kept)
 {
     char path[32];
     struct stat status, lent;
+    struct layer_state seen = see_namespace(look, which, name);
     snprintf(path, sizeof(path), "ns/%s", name);
-    autoclose int fd = openat(look->directory, path, O_RDONLY | O_CLOEXEC);
-    bool own = fd >= 0 && !fstat(fd, &status) && status.st_ino != look->spawner->own_namespaces[which];
-    if (!own || (*kept >= 0 && (fstat(*kept, &lent) || lent.st_ino != status.st_ino)))
-        return absent(BY_UNSPECIFIED);
+    if (seen.state != STATE_ENFORCED)
+        return seen;
     if (*kept < 0)
-        *kept = take_descriptor(&fd);
-    return enforced(BY_NAMESPACE);
+        *kept = openat(look->directory, path, O_RDONLY | O_CLOEXEC);
+    else if (fstatat(look->directory, path, &status, 0) || fstat(*kept, &lent) || lent.st_ino != status.st_ino)
+        return absent(BY_UNSPECIFIED);
+    return seen;
 }
 
 static struct layer_state see_user(const struct look *look)
