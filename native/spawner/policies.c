@@ -61,22 +61,51 @@ static void drop_unmade(struct spawner *spawner, struct policy *policy)
 {
     for (struct sandbox *next, *sandbox = spawner->others; sandbox; sandbox = next) {
         next = sandbox->next;
-        if (sandbox->policy != policy || sandbox->state != SANDBOX_MAKING || sandbox->life.fd >= 0)
+        if (sandbox->policy != policy || sandbox->state != SANDBOX_MAKING)
             continue;
+        if (sandbox->life.fd >= 0) {
+            end_sandbox(spawner, sandbox);
+            continue;
+        }
         sandbox->slot->retired = true;
         drop_sandbox(spawner, sandbox);
     }
 }
 
-/* The maker has ended: it could not build the tree (it said why), or it died. A policy is broken for good only when the
- * maker said so. */
-static void maker_gone(struct spawner *spawner, struct policy *policy, const struct failure *failure)
+static void drop_maker(struct spawner *spawner, struct policy *policy)
 {
     stop_maker(spawner, policy);
     back_off(policy);
     drop_unmade(spawner, policy);
     drop_ready(spawner, policy);
+}
+
+/* It said why it cannot build the tree, or is not needed any more. */
+static void end_maker(struct spawner *spawner, struct policy *policy, const struct failure *failure)
+{
+    drop_maker(spawner, policy);
     fail_queue(spawner, policy, failure);
+}
+
+/* It died, and that is nothing that a step has to suffer for: another one is started. Only those that have waited for
+ * two makers in a row, neither of which made a sandbox, fail. */
+static void maker_died(struct spawner *spawner, struct policy *policy, const struct failure *failure)
+{
+    uint64_t before = policy->maker_died_at;
+    drop_maker(spawner, policy);
+    policy->maker_died_at = monotonic_ns();
+    while (policy->queue_first && policy->queue_first->queued_at <= before)
+        fail_step(spawner, policy->queue_first, failure);
+    policy->wants_refill = true;
+    spawner->wants_refill = true;
+}
+
+/* Its end comes in one with that of its sandboxes, and is told only when the last of them has let go of its socket. */
+bool is_maker_gone(const struct policy *policy)
+{
+    siginfo_t end = {0};
+    return policy->maker_pid <= 0 ||
+           (!waitid(P_PID, (id_t)policy->maker_pid, &end, WEXITED | WNOHANG | WNOWAIT) && end.si_pid != 0);
 }
 
 static void maker_ready(struct spawner *spawner, struct watch *watch, uint32_t events)
@@ -91,7 +120,10 @@ static void maker_ready(struct spawner *spawner, struct watch *watch, uint32_t e
     if (got <= 0 || packet.length != sizeof(reply)) {
         struct failure failure = {.stage = STAGE_MAKER, .error = got == 0 ? 0 : errno};
         close_packet(&packet);
-        maker_gone(spawner, policy, policy->is_broken ? &policy->broken : &failure);
+        if (policy->is_broken)
+            end_maker(spawner, policy, &policy->broken);
+        else
+            maker_died(spawner, policy, &failure);
         return;
     }
     if (reply.sandbox == 0) {
@@ -251,7 +283,7 @@ void forget_policy(struct spawner *spawner, uint32_t id)
     if (policy) {
         struct failure failure = {.stage = STAGE_UNKNOWN_POLICY};
         policy->forgotten = true;
-        maker_gone(spawner, policy, &failure);
+        end_maker(spawner, policy, &failure);
         spawner->has_forgotten = true;
     }
 }

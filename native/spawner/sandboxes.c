@@ -3,6 +3,7 @@
  */
 #include "spawner/spawner.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -119,7 +120,8 @@ static void make_failed(struct spawner *spawner, struct sandbox *sandbox, const 
     struct failure told = sandbox->has_failure ? sandbox->failure : *failure;
     back_off(policy);
     end_sandbox(spawner, sandbox);
-    fail_or_wait(spawner, policy, &told);
+    if (!is_maker_gone(policy)) /* whatever a sandbox suffers that its maker takes along, another maker may spare it */
+        fail_or_wait(spawner, policy, &told);
 }
 
 static void become_ready(struct spawner *spawner, struct sandbox *sandbox)
@@ -139,6 +141,7 @@ static void become_ready(struct spawner *spawner, struct sandbox *sandbox)
         return;
     }
     sandbox->policy->failures = 0;
+    sandbox->policy->maker_died_at = 0;
     set_state(spawner, sandbox, SANDBOX_READY);
     run_queue(spawner, sandbox->policy);
 }
@@ -165,7 +168,7 @@ static void report_failed(struct spawner *spawner, struct sandbox *sandbox, cons
 {
     sandbox->has_failure = true;
     sandbox->failure = *failure;
-    if (sandbox->life.fd >= 0)
+    if (sandbox->life.fd >= 0 && sandbox->state == SANDBOX_MAKING)
         make_failed(spawner, sandbox, failure);
 }
 
@@ -333,8 +336,20 @@ void free_dropped(struct spawner *spawner)
     }
 }
 
+/* Whether its end has not been told yet. A step that is handed to one that is gone would be lost, and nobody could say
+ * whether it had begun. */
+static bool is_gone(const struct sandbox *sandbox)
+{
+    struct pollfd life = {.fd = sandbox->life.fd, .events = POLLIN};
+    return sandbox->main_ended || poll(&life, 1, 0) != 0;
+}
+
 struct sandbox *take_ready(struct spawner *spawner, struct policy *policy)
 {
+    if (!policy->ready || is_maker_gone(policy))
+        return NULL;
+    while (policy->ready && is_gone(policy->ready))
+        end_sandbox(spawner, policy->ready);
     struct sandbox *sandbox = policy->ready;
     if (sandbox)
         set_state(spawner, sandbox, SANDBOX_RUNNING);

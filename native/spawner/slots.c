@@ -133,8 +133,10 @@ struct slot *take_slot(struct spawner *spawner, const struct policy *policy, str
  * left. */
 void give_slot(struct spawner *spawner, struct slot *slot)
 {
-    if (slot->retired)
+    if (slot->retired) {
+        discard_cgroup(spawner, slot); /* its descriptors; what the kernel still holds of it is removed later */
         return;
+    }
     if (slot->cgroup.made && !can_reuse(&spawner->cgroups, &slot->cgroup))
         discard_cgroup(spawner, slot);
     if (spawner->free_count >= FREE_SLOTS) {

@@ -61,7 +61,6 @@ struct sandbox {
     int net, user;                     /* its namespaces, where they may be used again; else -1 */
     bool net_untouched;
     struct timer leaving; /* after its last report init ends by itself, and is ended when it does not */
-    bool gone;            /* init has ended */
     bool parked;
     pid_t parked_pid;
     struct report parked_report;
@@ -87,7 +86,8 @@ struct policy {
     struct step *queue_first, *queue_last;
     uint32_t queued;
     uint64_t last_used, idle_until;
-    uint32_t failures; /* in a row */
+    uint32_t failures;      /* in a row */
+    uint64_t maker_died_at; /* 0: what was made since, or never */
     bool wants_refill;
     struct policy *next;
 };
@@ -198,6 +198,7 @@ void free_dropped_slots(struct spawner *spawner);
 void oom_noticed(struct spawner *spawner, struct watch *watch, uint32_t events); /* steps.c */
 
 /* policies.c: makers and the pools of ready sandboxes. */
+bool is_maker_gone(const struct policy *policy);
 struct policy *find_policy(struct spawner *spawner, uint32_t id);
 void define_policy(struct spawner *spawner, struct bytes body);
 void forget_policy(struct spawner *spawner, uint32_t id);

@@ -44,7 +44,7 @@ const SENTENCES: Readonly<Record<Stage, Sentence>> = {
   },
   maker: {
     code: 'ERR_SPAWNER_DIED',
-    says: ({ reason }) => `The process that makes the sandboxes of this policy ended: ${reason}.`,
+    says: ({ reason }) => `The process that makes the sandboxes of this policy ended twice in a row: ${reason}.`,
     remedy: () => 'The next step starts another one.',
   },
   mountSource: {
