@@ -33,7 +33,7 @@ struct configure {
     struct bytes state_directory;
     struct bytes cgroup_parent;
     uint32_t uid_start, uid_count;
-    uint32_t pool, max_concurrent, queue_timeout_ms;
+    uint32_t pool, max_concurrent, queue_timeout_ms, idle_ms, idle_makers;
     struct id_range subordinate_uids, subordinate_gids; /* the largest of those offered */
     uint64_t instance;
 };

@@ -72,6 +72,12 @@ int read_configure(struct bytes body, struct configure *out)
         case 10:
             out->instance = field_u64(&reader, &field);
             break;
+        case 11:
+            out->idle_ms = field_u32(&reader, &field);
+            break;
+        case 12:
+            out->idle_makers = field_u32(&reader, &field);
+            break;
         }
     }
     bool absolute = out->state_directory.length > 0 && out->state_directory.data[0] == '/';

@@ -14,8 +14,6 @@ enum {
     MAKING_AT_ONCE = 4, /* one maker works on one at a time; more only wait in its socket */
 };
 
-static const uint64_t BUSY_NS = 10000000000u; /* a policy keeps its full pool this long after its last use */
-
 struct policy *find_policy(struct spawner *spawner, uint32_t id)
 {
     for (struct policy *policy = spawner->policies; policy; policy = policy->next) {
@@ -77,6 +75,13 @@ static void drop_maker(struct spawner *spawner, struct policy *policy)
     stop_maker(spawner, policy);
     back_off(policy);
     drop_unmade(spawner, policy);
+    drop_ready(spawner, policy);
+}
+
+void rest_policy(struct spawner *spawner, struct policy *policy)
+{
+    policy->resting = true;
+    stop_maker(spawner, policy);
     drop_ready(spawner, policy);
 }
 
@@ -292,9 +297,9 @@ static uint32_t wanted_ready(const struct spawner *spawner, const struct policy 
 {
     uint32_t pool = spawner->configure.pool;
     uint64_t now = monotonic_ns();
-    if (policy->forgotten || spawner->ending || now < policy->idle_until)
+    if (policy->forgotten || policy->resting || spawner->ending || now < policy->idle_until)
         return 0;
-    return policy->last_used + BUSY_NS > now || pool == 0 ? pool : 1;
+    return pool == 0 || is_busy(spawner, policy) ? pool : 1;
 }
 
 /* A step that has just been released wants the processors now; its own end, a moment later, brings the pool up again.

@@ -80,6 +80,7 @@ struct policy {
     uint32_t uid, gid, require, allow_weaker, allow_missing;
     struct failure broken; /* why no sandbox can be made; stage and errno 0: nothing */
     bool is_broken;
+    bool in_use, resting; /* for trim.c; without a maker until it is used again */
     uint64_t root_device, root_inode;
     uint32_t making, ready_count;
     struct sandbox *ready;
@@ -143,7 +144,7 @@ struct spawner {
     struct configure configure;
     struct cgroups cgroups;
     struct timers timers;
-    struct timer retry;
+    struct timer retry, trim;
     struct policy *policies;
     struct sandbox *others;
     struct sandbox *dropped; /* freed between two rounds of the loop: an event of this round may still point at them */
@@ -209,6 +210,13 @@ void fail_or_wait(struct spawner *spawner, struct policy *policy, const struct f
 void free_forgotten(struct spawner *spawner);
 void fill_pool(struct spawner *spawner, struct policy *policy);
 void fail_queue(struct spawner *spawner, struct policy *policy, const struct failure *failure);
+
+/* Gives up its maker and its ready sandboxes until it is used again. */
+void rest_policy(struct spawner *spawner, struct policy *policy);
+
+/* trim.c: what is kept for nobody. */
+bool is_busy(const struct spawner *spawner, const struct policy *policy);
+void trim_later(struct spawner *spawner);
 
 /* sandboxes.c: from a request to the maker until nothing is left. */
 int request_sandbox(struct spawner *spawner, struct policy *policy, struct failure *failure);

@@ -400,6 +400,7 @@ void run_queue(struct spawner *spawner, struct policy *policy)
         release(spawner, policy->queue_first, sandbox);
     }
     refill_after_release(spawner, policy);
+    trim_later(spawner);
 }
 
 static struct step *new_step(struct spawner *spawner, const struct start *start, struct bytes message,
@@ -435,6 +436,7 @@ static void enqueue(struct policy *policy, struct step *step)
 {
     step->policy = policy;
     policy->last_used = step->queued_at;
+    policy->resting = false;
     policy->queued++;
     if (policy->queue_last)
         policy->queue_last->next = step;

@@ -17,7 +17,11 @@ export interface SpawnerOptions {
    * @default '/run/spawn-sandbox' for root, else '$XDG_RUNTIME_DIR/spawn-sandbox' or '/tmp/spawn-sandbox-UID'
    */
   readonly stateDirectory?: string;
-  /** Sandboxes kept ready for each policy in use. @default 8 */
+  /**
+   * Sandboxes kept ready for each policy in use. After 10 s without use it is one; and after a minute none, but for the 16
+   * policies that were used last.
+   * @default 8
+   */
   readonly pool?: number;
   /** Steps running at once; more wait. @default 1024 */
   readonly maxConcurrent?: number;

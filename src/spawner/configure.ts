@@ -4,6 +4,9 @@ import { ownNames, subordinateRanges } from './id-files.js';
 import type { ConfigureMessage, IdRange } from './messages.js';
 import { chooseUidRange } from './uid-range.js';
 
+/** An app that has used many policies keeps processes for the latest few of those that it does not use any more. */
+const IDLE = { idleMs: 60_000, idleMakers: 16 };
+
 /** The first message to a spawner. */
 export function configureMessage(options: ResolvedSpawnerOptions): ConfigureMessage {
   const range = process.geteuid?.() === 0 ? (options.uidRange ?? chooseUidRange()) : undefined;
@@ -18,6 +21,7 @@ export function configureMessage(options: ResolvedSpawnerOptions): ConfigureMess
     subordinateUids: ownRanges('/etc/subuid'),
     subordinateGids: ownRanges('/etc/subgid'),
     instance: randomInstance(),
+    ...IDLE,
   };
 }
 

@@ -90,6 +90,8 @@ export interface ConfigureMessage {
   readonly subordinateUids: readonly IdRange[];
   readonly subordinateGids: readonly IdRange[];
   readonly instance: number;
+  readonly idleMs: number;
+  readonly idleMakers: number;
 }
 
 /** `Cause` of the protocol, by number. */

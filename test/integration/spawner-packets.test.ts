@@ -15,9 +15,10 @@ import {
 } from '#src/spawner/codec.js';
 import { configureMessage } from '#src/spawner/configure.js';
 import { loadAddon, spawnerPath } from '#src/spawner/locate.js';
-import type { Reply } from '#src/spawner/messages.js';
+import type { ConfigureMessage, Reply } from '#src/spawner/messages.js';
 import { resolveSpawnerOptions } from '#src/options/spawner-options.js';
 import { planStep } from '#src/plan.js';
+import { descendantsOf } from '../helpers/marked-processes.js';
 import { temporaryDirectory } from '../helpers/temporary-directory.js';
 import { until } from '../helpers/until.js';
 
@@ -63,10 +64,9 @@ function converse(context: TestContext): Conversation {
   };
 }
 
-function configuration(context: TestContext): Uint8Array {
-  return encodeConfigure(
-    configureMessage(resolveSpawnerOptions({ stateDirectory: join(temporaryDirectory(context), 'state') })),
-  );
+function configuration(context: TestContext, changes: Partial<ConfigureMessage> = {}): Uint8Array {
+  const stateDirectory = join(temporaryDirectory(context), 'state');
+  return encodeConfigure({ ...configureMessage(resolveSpawnerOptions({ stateDirectory })), ...changes });
 }
 
 /** Configured, and with a policy number 1. */
@@ -244,6 +244,68 @@ void suite('a spawner that is told nonsense', () => {
       }
       await conversation.end();
     }
+  });
+});
+
+void suite('a spawner with many policies', () => {
+  const COUNT = 30;
+  const policies = Array.from({ length: COUNT }, (_, index) => index + 1);
+
+  /** Each policy used once, in their order. */
+  async function withPolicies(context: TestContext, changes: Partial<ConfigureMessage>): Promise<Conversation> {
+    const conversation = converse(context);
+    conversation.send(configuration(context, { pool: 3, ...changes }));
+    for (const policyId of policies) {
+      const { policy } = planStep('true', [], { limits: { scratch: 2 ** 20 + policyId * 4096 } });
+      conversation.send(encodeDefine({ policyId, ...policy }));
+      conversation.send(start(policyId, { policyId }));
+      assert.equal((await answerTo(policyId, conversation)).kind, 'ended');
+    }
+    return conversation;
+  }
+
+  function makersOf({ child }: Conversation): readonly number[] {
+    const spawner = child.pid ?? 0;
+    return descendantsOf(spawner).flatMap(({ pid, parent }) => (parent === spawner ? [pid] : []));
+  }
+
+  void test('keeps the makers of the few that were used last, with one sandbox each', async (context) => {
+    const conversation = await withPolicies(context, { idleMs: 3000, idleMakers: 4 });
+    assert.ok(makersOf(conversation).length > 20, 'the control: at first each has one');
+    await until('four are left', () => makersOf(conversation).length === 4);
+    await until('with an init and a parked step each', () => descendantsOf(conversation.child.pid ?? 0).length === 12);
+    const kept = makersOf(conversation);
+    const steps = policies.map((policyId) => ({ policyId, stepId: 100 + policyId })).reverse();
+    for (const { policyId, stepId } of steps.slice(0, 4)) {
+      conversation.send(start(stepId, { policyId }));
+      assert.equal((await answerTo(stepId, conversation)).kind, 'ended');
+    }
+    assert.deepEqual(makersOf(conversation), kept, 'the last ones did not need another');
+    for (const { policyId, stepId } of steps.slice(4)) {
+      conversation.send(start(stepId, { policyId }));
+      assert.equal((await answerTo(stepId, conversation)).kind, 'ended', 'the others can be used as ever');
+    }
+    await until('four are left again', () => makersOf(conversation).length === 4);
+    await conversation.end();
+  });
+
+  void test('leaves those alone in which a step runs', async (context) => {
+    const conversation = await withPolicies(context, { idleMs: 600, idleMakers: 0 });
+    const { settings } = planStep('sleep', ['2'], { stdout: 'ignore', stderr: 'ignore' });
+    const argv = ['sleep', '2'].map((word) => Buffer.from(word));
+    conversation.send(encodeStart({ stepId: 500, policyId: 1, file: Buffer.from('sleep'), argv }, settings));
+    await until('its maker is the only one', () => makersOf(conversation).length === 1);
+    const reply = await answerTo(500, conversation);
+    assert.ok(reply.kind === 'ended' && reply.ended.cause === 0 && reply.ended.exitCode === 0);
+    await until('none is left', () => descendantsOf(conversation.child.pid ?? 0).length === 0);
+    await conversation.end();
+  });
+
+  void test('keeps them all when it was told so', async (context) => {
+    const conversation = await withPolicies(context, { idleMs: 0, idleMakers: 4 });
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    assert.equal(makersOf(conversation).length, COUNT);
+    await conversation.end();
   });
 });
 

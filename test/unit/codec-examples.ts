@@ -27,6 +27,8 @@ export const REQUESTS: {
     ],
     subordinateGids: [{ start: 200_000, count: 65536 }],
     instance: 2 ** 53 - 1,
+    idleMs: 60_000,
+    idleMakers: 300,
   },
   define: {
     policyId: 3,
