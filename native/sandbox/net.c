@@ -4,8 +4,9 @@
  *
  * Untouched means: the kernel's counters of sockets, packets and refused attempts, and its table of flow labels, read
  * as they did when it was new. Every packet in it passes the loopback device, its only one, and is counted there; what
- * never became a packet is counted in snmp and snmp6. So nothing that a step did there is left, and there is nothing to
- * find for the next one. */
+ * never became a packet is counted in snmp and snmp6, or shows in the routes that IPv6 remembers. What the kernel does
+ * later on its own, as it reports the members of multicast groups, are packets: who gets the namespace looks at the
+ * device once more. So nothing that a step did there is left, and there is nothing to find for the next one. */
 #include "sandbox/internal.h"
 
 #include <fcntl.h>
@@ -26,11 +27,13 @@ static const struct {
     const char *name;
     bool first_line;
 } TRACES[] = {
-    {"sockstat", true}, {"dev", false}, {"snmp", false}, {"snmp6", false}, {"ip6_flowlabel", false},
+    {"dev", false},           {"sockstat", true},   {"snmp", false},       {"snmp6", false},
+    {"ip6_flowlabel", false}, {"rt6_stats", false}, {"ipv6_route", false},
 };
 
 static char untouched[TRACES_SIZE]; /* the maker's, and every init's copy of it */
 static size_t untouched_length;     /* 0: nothing to compare with */
+static size_t untouched_device;     /* how much of it is the first file */
 
 static int raise_loopback(void)
 {
@@ -40,11 +43,11 @@ static int raise_loopback(void)
 }
 
 /* 0: more than fits, or not to be read, and then nothing is ever used again. */
-static size_t read_traces(int proc, char out[TRACES_SIZE])
+static size_t read_traces(int proc, size_t count, char out[TRACES_SIZE])
 {
     size_t used = 0;
     autoclose int net = openat(proc, "self/net", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    for (size_t i = 0; i < LENGTH(TRACES); i++) {
+    for (size_t i = 0; i < count; i++) {
         ssize_t length = read_file_at(net, TRACES[i].name, out + used, TRACES_SIZE - used);
         if (length < 0 && errno == ENOENT)
             continue; /* a kernel without IPv6 */
@@ -56,7 +59,7 @@ static size_t read_traces(int proc, char out[TRACES_SIZE])
 }
 
 struct lesson {
-    size_t length;
+    size_t length, device;
     char traces[TRACES_SIZE];
 };
 
@@ -68,30 +71,47 @@ void learn_untouched_net(int proc)
     struct clone_args arguments = {.flags = CLONE_NEWNET, .exit_signal = SIGCHLD};
     pid_t pid = (pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments));
     if (pid == 0) {
-        if (!raise_loopback())
-            lesson->length = read_traces(proc, lesson->traces);
+        if (!raise_loopback()) {
+            lesson->device = read_traces(proc, 1, lesson->traces);
+            lesson->length = read_traces(proc, LENGTH(TRACES), lesson->traces);
+        }
         _exit(0);
     }
     siginfo_t unused;
     while (pid > 0 && waitid(P_PID, (id_t)pid, &unused, WEXITED) && errno == EINTR) {
     }
     untouched_length = pid > 0 ? lesson->length : 0;
+    untouched_device = lesson->device;
     memcpy(untouched, lesson->traces, untouched_length);
     munmap(lesson, sizeof(*lesson));
 }
 
-bool is_untouched_net(void)
+static bool looks_untouched(int proc, size_t count, size_t length)
 {
     static char now[TRACES_SIZE];
+    return length > 0 && read_traces(proc, count, now) == length && !memcmp(now, untouched, length);
+}
+
+bool is_untouched_net(void)
+{
     autoclose int proc = untouched_length ? open("/proc", O_DIRECTORY | O_CLOEXEC) : -1;
-    return proc >= 0 && read_traces(proc, now) == untouched_length && !memcmp(now, untouched, untouched_length);
+    return proc >= 0 && looks_untouched(proc, LENGTH(TRACES), untouched_length);
+}
+
+static int enter_lent(const struct sandbox_start *start)
+{
+    if (setns(start->net, CLONE_NEWNET))
+        return -1;
+    if (looks_untouched(start->proc, 1, untouched_device))
+        return 0;
+    return unshare(CLONE_NEWNET) ? -1 : raise_loopback();
 }
 
 int enter_net(struct sandbox_start *start, struct failure *failure)
 {
     if (start->policy->host_network)
         return 0;
-    int failed = start->net >= 0 ? setns(start->net, CLONE_NEWNET) : raise_loopback();
+    int failed = start->net >= 0 ? enter_lent(start) : raise_loopback();
     close_descriptor(&start->net);
     return failed ? fail_layer(failure, LAYER_NET) : 0;
 }

@@ -11,6 +11,20 @@ bool may_enter_namespaces(void)
     return setns(-1, CLONE_NEWNET) && errno == EBADF;
 }
 
+/* What a step set going in a namespace it left shows only a moment later: the kernel reports the members of a multicast
+ * group some ticks after the last one has gone. After this time it has, and init looks once more (sandbox/net.c). */
+static const uint64_t REST_NS = 50000000u;
+
+static int take_spare_net(struct spawner *spawner)
+{
+    struct spare_net *spares = spawner->spare_nets;
+    if (spawner->spare_net_count == 0 || spares[0].since + REST_NS > monotonic_ns())
+        return -1;
+    int fd = spares[0].fd;
+    memmove(spares, spares + 1, --spawner->spare_net_count * sizeof(*spares));
+    return fd;
+}
+
 static bool user_fits(const struct slot *slot, const struct policy *policy)
 {
     return slot->user >= 0 && policy->reuse_user && slot->user_uid == policy->uid && slot->user_gid == policy->gid &&
@@ -22,8 +36,9 @@ size_t lend_namespaces(struct spawner *spawner, struct sandbox *sandbox, struct 
     const struct policy *policy = sandbox->policy;
     struct slot *slot = sandbox->slot;
     size_t count = 0;
-    if (policy->reuse_net && spawner->spare_net_count > 0) {
-        sandbox->net = spawner->spare_nets[--spawner->spare_net_count];
+    if (policy->reuse_net)
+        sandbox->net = take_spare_net(spawner);
+    if (sandbox->net >= 0) {
         request->has_net = true;
         out[count++] = sandbox->net;
     }
@@ -41,7 +56,8 @@ void take_namespaces_back(struct spawner *spawner, struct sandbox *sandbox)
 {
     struct slot *slot = sandbox->slot;
     if (sandbox->net_untouched && sandbox->net >= 0 && spawner->spare_net_count < SPARE_NETS)
-        spawner->spare_nets[spawner->spare_net_count++] = take_descriptor(&sandbox->net);
+        spawner->spare_nets[spawner->spare_net_count++] =
+            (struct spare_net){take_descriptor(&sandbox->net), monotonic_ns()};
     if (sandbox->policy->reuse_user && sandbox->user >= 0) {
         slot->user = take_descriptor(&sandbox->user);
         slot->user_uid = sandbox->policy->uid;
@@ -59,5 +75,5 @@ void close_namespaces(struct sandbox *sandbox)
 void close_spare_nets(struct spawner *spawner)
 {
     while (spawner->spare_net_count > 0)
-        close_descriptor(&spawner->spare_nets[--spawner->spare_net_count]);
+        close_descriptor(&spawner->spare_nets[--spawner->spare_net_count].fd);
 }

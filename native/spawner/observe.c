@@ -61,21 +61,20 @@ static struct layer_state see_namespace(const struct look *look, size_t which, c
     return own ? enforced(BY_NAMESPACE) : absent(BY_UNSPECIFIED);
 }
 
-/* As above, and kept: another sandbox may get it (namespaces.c), but for want of descriptors. What was lent must be
- * what the step is in. */
+/* As above, and kept: another sandbox may get it (namespaces.c). It is the one that the step is in, whatever was lent;
+ * where descriptors have run out it is not handed on. */
 static struct layer_state see_kept(const struct look *look, size_t which, const char *name, int *kept)
 {
     char path[32];
-    struct stat status, lent;
-    struct layer_state seen = see_namespace(look, which, name);
+    struct stat status, held;
     snprintf(path, sizeof(path), "ns/%s", name);
-    if (seen.state != STATE_ENFORCED)
-        return seen;
+    if (fstatat(look->directory, path, &status, 0) || status.st_ino == look->spawner->own_namespaces[which])
+        return absent(BY_UNSPECIFIED);
+    if (*kept >= 0 && (fstat(*kept, &held) || held.st_ino != status.st_ino))
+        close_descriptor(kept);
     if (*kept < 0)
         *kept = openat(look->directory, path, O_RDONLY | O_CLOEXEC);
-    else if (fstatat(look->directory, path, &status, 0) || fstat(*kept, &lent) || lent.st_ino != status.st_ino)
-        return absent(BY_UNSPECIFIED);
-    return seen;
+    return enforced(BY_NAMESPACE);
 }
 
 static struct layer_state see_user(const struct look *look)

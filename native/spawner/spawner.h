@@ -119,7 +119,13 @@ struct step {
 enum {
     STEP_BUCKETS = 1024,
     FREE_SLOTS = 32 /* kept for the next burst; more are made anew */,
-    SPARE_NETS = FREE_SLOTS
+    SPARE_NETS = 64 /* those that rest among them */
+};
+
+/* A net namespace that belongs to no sandbox now. */
+struct spare_net {
+    int fd;
+    uint64_t since;
 };
 
 struct reply {
@@ -153,7 +159,7 @@ struct spawner {
     struct slot *free_slots;
     struct slot *dropped_slots; /* as `dropped` */
     uint32_t slots_made, free_count, running;
-    int spare_nets[SPARE_NETS]; /* untouched ones, that belong to no sandbox now */
+    struct spare_net spare_nets[SPARE_NETS]; /* untouched ones, the oldest first */
     size_t spare_net_count;
     uint64_t next_sandbox;
     struct step *steps[STEP_BUCKETS];

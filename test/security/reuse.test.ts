@@ -16,7 +16,7 @@ const LOOK = `
 import socket
 def look():
     found = []
-    for name in ('dev', 'snmp', 'snmp6', 'netstat', 'tcp', 'tcp6', 'udp', 'unix', 'ip6_flowlabel', 'netlink'):
+    for name in ('dev', 'snmp', 'snmp6', 'netstat', 'tcp', 'tcp6', 'udp', 'unix', 'ip6_flowlabel', 'rt6_stats', 'ipv6_route', 'netlink'):
         try:
             text = open('/proc/net/' + name).read()
         except FileNotFoundError:
@@ -32,7 +32,7 @@ def ignore(call):
         pass
 `;
 
-/** Each leaves something in the namespace: a closing connection, a counted packet, a counted refusal, a flow label. */
+/** Each leaves something in the namespace: a closing connection, a counted packet or refusal, a flow label, a route. */
 const TOUCHES: Readonly<Record<string, string>> = {
   'a connection': `
 server = socket.create_server(('127.0.0.1', 0))
@@ -43,11 +43,31 @@ peer.close(); client.close()
   'a datagram to nobody': `socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', 9))`,
   'a datagram to where no route leads': `ignore(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('192.0.2.1', 9)))`,
   'the same by IPv6': `ignore(lambda: socket.socket(socket.AF_INET6, socket.SOCK_DGRAM).sendto(b'x', ('2001:db8::1', 9)))`,
+  'a route that is remembered': `socket.socket(socket.AF_INET6, socket.SOCK_DGRAM).connect(('::1', 9))`,
   'a flow label that lingers': `
 import struct
 request = socket.inet_pton(socket.AF_INET6, '::1') + struct.pack('!I', 0x12345) + struct.pack('=BBHHHI', 0, 1, 1, 5, 5, 0)
 label = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
 label.setsockopt(41, 32, request)
+`,
+};
+
+/** Bytes that the namespace's device has sent. */
+const COUNT = `
+import socket, struct
+def count():
+    return open('/proc/net/dev').read().split('lo:')[1].split()[8]
+`;
+
+/** The membership ends with the socket; the kernel tells of it some ticks later. */
+const JOINS: Readonly<Record<string, string>> = {
+  IPv4: `
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as member:
+    member.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton('239.1.2.3') + socket.inet_aton('127.0.0.1'))
+`,
+  IPv6: `
+with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as member:
+    member.setsockopt(41, 20, socket.inet_pton(socket.AF_INET6, 'ff05::1234') + struct.pack('I', 1))
 `,
 };
 
@@ -67,6 +87,20 @@ void suite('what a sandbox leaves to another', () => {
       // True is the control: the step itself does see what it left.
       assert.equal(found.size, 1, [...found].join('\n'));
       assert.match([...found].join(), / True$/);
+    });
+  }
+
+  for (const [family, join] of Object.entries(JOINS)) {
+    void test(`what the kernel sends later, for a group of ${family} that a step was in, no other step sees`, async () => {
+      const wait = 'import time; time.sleep(0.1); print(count())';
+      const found = new Set<string>();
+      for (let round = 0; round < ROUNDS; round++) {
+        await python(`${COUNT}${join}import os; os._exit(0)`);
+        found.add(await python(`${COUNT}${wait}`));
+      }
+      assert.deepEqual([...found], ['0']);
+      // The control: who waits there sees the packets.
+      assert.notEqual(await python(`${COUNT}${join}${wait}`), '0');
     });
   }
 
