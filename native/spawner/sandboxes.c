@@ -82,6 +82,8 @@ static int send_request(struct spawner *spawner, struct sandbox *sandbox, int re
 /* Takes what it needs, or leaves everything as it was. */
 int request_sandbox(struct spawner *spawner, struct policy *policy, struct failure *failure)
 {
+    if (is_short_of_descriptors(spawner, SANDBOX_DESCRIPTORS))
+        remove_slots(spawner); /* what is kept for the next burst is no use to this one */
     errno = EMFILE;
     if (is_short_of_descriptors(spawner, SANDBOX_DESCRIPTORS))
         return fail(failure, STAGE_RESOURCES, NULL);

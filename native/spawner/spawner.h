@@ -177,7 +177,7 @@ int watch_descriptor(struct spawner *spawner, struct watch *watch, int fd, uint3
                      void (*ready)(struct spawner *, struct watch *, uint32_t));
 void unwatch(struct spawner *spawner, struct watch *watch);
 enum {
-    SANDBOX_DESCRIPTORS = 19, /* what making one takes */
+    SANDBOX_DESCRIPTORS = 21, /* what making one takes */
     MESSAGE_DESCRIPTORS =
         2 * SANDBOX_DESCRIPTORS + 4, /* what must be free to read a message: its own, and room to serve it */
 };

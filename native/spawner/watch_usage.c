@@ -13,11 +13,35 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/vfs.h>
+
+/* Two descriptors for a look, kept back: who cannot look must end the step, and it is not the step that has used them
+ * up. */
+static int reserve[2] = {-1, -1};
+
+static int keep_reserve(void)
+{
+    for (size_t i = 0; i < LENGTH(reserve); i++) {
+        if (reserve[i] < 0)
+            reserve[i] = eventfd(0, EFD_CLOEXEC);
+        if (reserve[i] < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static void use_reserve(void)
+{
+    for (size_t i = 0; i < LENGTH(reserve); i++)
+        close_descriptor(&reserve[i]);
+}
 
 int open_watched(struct spawner *spawner, struct sandbox *sandbox, pid_t pid)
 {
     char path[64];
+    if (keep_reserve())
+        return -1;
     snprintf(path, sizeof(path), "%d/root/proc", pid);
     sandbox->watched_proc = openat(spawner->proc, path, O_DIRECTORY | O_CLOEXEC);
     sandbox->watched_scratch = open_scratch(spawner, sandbox->policy, pid);
@@ -87,7 +111,7 @@ static void add_cpu(int proc, const char *pid, struct sums *sums)
         sums->cpu_ticks += user + system + (unsigned long long)waited_user + (unsigned long long)waited_system;
 }
 
-static int add_all(const struct sandbox *sandbox, add_fn *add, struct sums *sums)
+static int add_each(const struct sandbox *sandbox, add_fn *add, struct sums *sums)
 {
     int copy = openat(sandbox->watched_proc, ".", O_DIRECTORY | O_CLOEXEC);
     DIR *directory = copy < 0 ? NULL : fdopendir(copy);
@@ -102,6 +126,16 @@ static int add_all(const struct sandbox *sandbox, add_fn *add, struct sums *sums
     }
     closedir(directory);
     return 0;
+}
+
+static int add_all(const struct sandbox *sandbox, add_fn *add, struct sums *sums)
+{
+    use_reserve();
+    int result = add_each(sandbox, add, sums);
+    int error = errno;
+    keep_reserve();
+    errno = error;
+    return result;
 }
 
 static uint64_t scratch_in_use(const struct sandbox *sandbox)

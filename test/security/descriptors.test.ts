@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict';
+import { suite, test, type TestContext } from 'node:test';
+import { startApp } from '../helpers/app.js';
+import { isRoot } from '../helpers/privileges.js';
+
+/** How many of three bursts end in which way. */
+const APP = `
+import { spawnSandbox } from 'spawn-sandbox';
+const counts = {};
+const options = { allowWeaker: ['memory', 'processes', 'cpu', 'uid', 'groups'], limits: { wallTime: '20s' } };
+async function one() {
+  const end = await spawnSandbox('sleep', ['0.1'], options).then(({ cause }) => cause, ({ code }) => code);
+  counts[end] = (counts[end] ?? 0) + 1;
+}
+for (let burst = 0; burst < 3; burst++) await Promise.all(Array.from({ length: 40 }, one));
+console.log(JSON.stringify(counts));
+process.exit();
+`;
+
+async function endsWith(context: TestContext, descriptors: number): Promise<Readonly<Record<string, number>>> {
+  const command = ['prlimit', `--nofile=${descriptors}`, process.execPath];
+  return JSON.parse(await startApp(context, APP, { command }).line()) as Record<string, number>;
+}
+
+void suite('a spawner whose descriptors run out', () => {
+  void test(
+    'waits for some, and keeps namespaces only as long as there is room',
+    { timeout: 90_000 },
+    async (context) => {
+      assert.deepEqual(await endsWith(context, 512), { exit: 120 });
+    },
+  );
+
+  void test('says so, and not that a layer was missing', { timeout: 90_000 }, async (context) => {
+    const { exit = 0, ERR_RESOURCES: short = 0, ERR_LIMIT: unwritten = 0, ...others } = await endsWith(context, 80);
+    assert.deepEqual(others, {});
+    assert.equal(exit + short + unwritten, 120);
+    // The control: they do run out.
+    if (isRoot) assert.ok(short + unwritten > 0, String(exit));
+  });
+});
