@@ -77,6 +77,7 @@ const ATTEMPTS: Readonly<Record<string, string>> = {
   'raw-socket': 'a raw socket',
   'socket-filter': 'a program at a socket',
   'port-filter': 'a program for a group of sockets',
+  'tcp-signature': 'a cipher of the kernel, for signatures of TCP',
   'type-into-terminal': 'letters typed into the terminal',
   'type-garbage': 'letters typed into the terminal, with bits that the kernel cuts off',
   'console-paste': 'the clipboard of the console',

@@ -211,6 +211,22 @@ static long socket_program(int option)
     setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
     return setsockopt(fd, SOL_SOCKET, option, &program, sizeof(program));
 }
+/* TCP_MD5SIG; a kernel without it lacks it. */
+static long tcp_signature(void)
+{
+    struct {
+        struct sockaddr_storage peer;
+        unsigned char flags, prefix;
+        unsigned short length;
+        int device;
+        unsigned char key[80];
+    } signature = {.peer = {.ss_family = AF_INET}, .length = 4, .key = "key"};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    long result = setsockopt(fd, IPPROTO_TCP, 14, &signature, sizeof(signature));
+    if (result < 0 && errno == ENOPROTOOPT)
+        errno = ENOSYS;
+    return result;
+}
 static long terminal(unsigned long request) { return syscall(SYS_ioctl, 0, request, "x"); }
 
 #define ATTEMPTS                                                                                                       \
@@ -277,6 +293,7 @@ static long terminal(unsigned long request) { return syscall(SYS_ioctl, 0, reque
     A("raw-socket", family(AF_INET, SOCK_RAW, 1))                                                                      \
     A("socket-filter", socket_program(SO_ATTACH_FILTER))                                                               \
     A("port-filter", socket_program(51))                                                                               \
+    A("tcp-signature", tcp_signature())                                                                              \
     A("type-into-terminal", terminal(0x5412))                                                                          \
     A("type-garbage", terminal(GARBAGE | 0x5412))                                                                      \
     A("console-paste", terminal(0x541c))                                                                               \

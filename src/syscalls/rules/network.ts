@@ -20,6 +20,8 @@ const SOL_SOCKET = 1;
 export const SOCKET_PROGRAMS = [26, 50, 51, 52];
 const SOL_TCP = 6;
 const TCP_ULP = 31;
+/** TCP_MD5SIG, TCP_MD5SIG_EXT, TCP_AO_ADD_KEY */
+const TCP_SIGNATURES = [14, 32, 38];
 
 const NO_FAMILY =
   'every other family is a kernel module with a history; EAFNOSUPPORT is what a kernel without it answers';
@@ -51,6 +53,15 @@ export const NETWORK: readonly SyscallRule[] = [
     { argument: 1, equals: SOL_TCP },
     { argument: 2, equals: TCP_ULP },
   ]),
+  refuse(
+    'setsockopt',
+    'ENOPROTOOPT',
+    'loads ciphers into the kernel, by a name of the caller’s choice; routers use it',
+    [
+      { argument: 1, equals: SOL_TCP },
+      { argument: 2, in: TCP_SIGNATURES },
+    ],
+  ),
   refuse('setsockopt', 'EPERM', 'programs in the kernel; their memory is counted for the whole host', [
     { argument: 1, equals: SOL_SOCKET },
     { argument: 2, in: SOCKET_PROGRAMS },

@@ -5,6 +5,9 @@ const TIOCSTI = 0x5412;
 const TIOCLINUX = 0x541c;
 const TIOCSETD = 0x5423;
 
+/** SIOCGIFBR, SIOCGIFVLAN, and with the lowest bit set SIOCSIFBR, SIOCSIFVLAN; those of newer tools follow the first. */
+const OF_BRIDGES = [0x8940, 0x8982, 0x89a0, 0x89a2];
+
 /** Requests that our own code never makes either. */
 export const DANGEROUS_REQUESTS: readonly number[] = [TIOCSTI, TIOCLINUX, TIOCSETD];
 
@@ -15,6 +18,9 @@ export const TERMINAL: readonly SyscallRule[] = [
   ]),
   refuse('ioctl', 'EPERM', 'loads line disciplines, which are kernel modules with a history', [
     { argument: 1, equals: TIOCSETD },
+  ]),
+  refuse('ioctl', 'ENOTTY', 'loads kernel modules for whoever asks; no program in a sandbox makes a bridge', [
+    { argument: 1, mask: 0xfffffffe, in: OF_BRIDGES },
   ]),
   allow('ioctl', 'terminals, pipes and sockets; there is no other device in a sandbox'),
 ];

@@ -59,6 +59,16 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
     ['ioctl', [0, 0x5423, 0], 'EPERM'],
     ['ioctl', [0, 0x5401, 0], 'allow'],
   ],
+  'nothing loads a kernel module or a cipher through a socket': [
+    ['ioctl', [0, 0x8940, 0], 'ENOTTY'],
+    ['ioctl', [0, GARBAGE | 0x8982n, 0], 'ENOTTY'],
+    ['ioctl', [0, 0x89a0, 0], 'ENOTTY'],
+    ['ioctl', [0, 0x8912, 0], 'allow'],
+    ['setsockopt', [0, 6, 14, 0, 0], 'ENOPROTOOPT'],
+    ['setsockopt', [0, 6, GARBAGE | 38n, 0, 0], 'ENOPROTOOPT'],
+    ['setsockopt', [0, 6, 1, 0, 0], 'allow'],
+    ['setsockopt', [0, 1, 14, 0, 0], 'allow'],
+  ],
   'only own limits': [
     ['prlimit64', [0, 7, 0, 0], 'allow'],
     ['prlimit64', [GARBAGE, 7, 0, 0], 'allow'],
