@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "addon/lent.h"
 #include "addon/reactor.h"
 #include "common/packet.h"
 
@@ -21,6 +22,20 @@ struct owner {
     napi_async_cleanup_hook_handle cleanup;
     bool closing, handle_closed, finalized, in_teardown;
 };
+
+/* Of this thread. */
+static struct lent *lent_of(napi_env env)
+{
+    void *data = NULL;
+    napi_get_instance_data(env, &data);
+    return data;
+}
+
+static void thread_ends(void *data)
+{
+    close_lent(data);
+    free(data);
+}
 
 static napi_value number(napi_env env, int64_t value)
 {
@@ -176,9 +191,13 @@ static napi_value method_send(napi_env env, napi_callback_info info)
     bool valid = bytes_of(env, arguments[0], &data, &length);
     for (int i = 0; i < 3; i++)
         valid = valid && napi_get_value_bool(env, arguments[i + 1], &wanted[i]) == napi_ok;
+    if (reserve_lent(lent_of(env), 1))
+        return number(env, -ENOMEM);
     int failed = valid ? reactor_send(&owner->reactor, data, length, wanted, out) : -EINVAL;
     if (failed)
         return number(env, failed);
+    if (out[0] >= 0)
+        lend(lent_of(env), (int)out[0]);
     napi_create_array_with_length(env, 3, &result);
     for (uint32_t i = 0; i < 3; i++)
         napi_set_element(env, result, i, number(env, out[i]));
@@ -268,6 +287,7 @@ static napi_value create_reactor(napi_env env, napi_callback_info info)
         return NULL;
     }
     owner->env = env;
+    give_up(lent_of(env), channel);
     int failed = open_reactor(&owner->reactor, loop, channel, &EVENTS, owner);
     if (failed) {
         free(owner);
@@ -300,8 +320,11 @@ static napi_value channel(napi_env env, napi_callback_info info)
     int pair[2];
     napi_value result;
     (void)info;
-    if (packet_pair(pair))
+    errno = ENOMEM;
+    if (reserve_lent(lent_of(env), 2) || packet_pair(pair))
         return number(env, -errno);
+    lend(lent_of(env), pair[0]);
+    lend(lent_of(env), pair[1]);
     int size = 1 << 20; /* a burst of starts; the system may grant less */
     setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
     setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
@@ -329,24 +352,47 @@ static napi_value write_bytes_to(napi_env env, napi_callback_info info)
     return number(env, written < 0 ? -errno : written);
 }
 
-static napi_value close_fd(napi_env env, napi_callback_info info)
+static bool descriptor_of(napi_env env, napi_callback_info info, int32_t *fd)
 {
     napi_value argument;
     size_t count = 1;
+    return napi_get_cb_info(env, info, &count, &argument, NULL, NULL) == napi_ok && count == 1 &&
+           napi_get_value_int32(env, argument, fd) == napi_ok;
+}
+
+static napi_value close_fd(napi_env env, napi_callback_info info)
+{
     int32_t fd;
-    if (napi_get_cb_info(env, info, &count, &argument, NULL, NULL) == napi_ok && count == 1 &&
-        napi_get_value_int32(env, argument, &fd) == napi_ok)
+    if (descriptor_of(env, info, &fd)) {
+        give_up(lent_of(env), fd);
         close(fd);
+    }
+    return NULL;
+}
+
+static napi_value release_fd(napi_env env, napi_callback_info info)
+{
+    int32_t fd;
+    if (descriptor_of(env, info, &fd))
+        give_up(lent_of(env), fd);
     return NULL;
 }
 
 NAPI_MODULE_INIT()
 {
+    struct lent *lent = calloc(1, sizeof(*lent));
+    if (!lent || napi_set_instance_data(env, lent, NULL, NULL) != napi_ok ||
+        napi_add_env_cleanup_hook(env, thread_ends, lent) != napi_ok) {
+        free(lent);
+        napi_throw_error(env, NULL, "out of memory");
+        return NULL;
+    }
     napi_property_descriptor functions[] = {
         {"channel", NULL, channel, NULL, NULL, NULL, napi_enumerable, NULL},
         {"createReactor", NULL, create_reactor, NULL, NULL, NULL, napi_enumerable, NULL},
         {"write", NULL, write_bytes_to, NULL, NULL, NULL, napi_enumerable, NULL},
         {"close", NULL, close_fd, NULL, NULL, NULL, napi_enumerable, NULL},
+        {"release", NULL, release_fd, NULL, NULL, NULL, napi_enumerable, NULL},
     };
     napi_define_properties(env, exports, LENGTH(functions), functions);
     return exports;

@@ -30,7 +30,7 @@ export interface Reactor {
    * @returns `[stdin descriptor or -1, stdout stream id or -1, stderr stream id or -1]`, or minus the errno
    *   (-EAGAIN and -ETOOMANYREFS: wait for `writable`; -EMFILE, -ENFILE, -ENOMEM: out of resources;
    *   -EMSGSIZE: longer than 4 MiB; -EPIPE, -ECONNRESET: the spawner is gone).
-   *   The stdin descriptor is close-on-exec, non-blocking, and the caller's to close. Streams start paused.
+   *   The stdin descriptor is close-on-exec, non-blocking, and the caller's to close (by the addon). Streams start paused.
    */
   send(packet: Uint8Array, stdin: boolean, stdout: boolean, stderr: boolean): [number, number, number] | NegativeErrno;
   /** Deliver this stream's data from now on. */
@@ -48,6 +48,7 @@ export interface Reactor {
   close(): void;
 }
 
+/** What it gives as numbers and has not got back, it closes when the thread ends, which may be in the middle of anything. */
 export interface Addon {
   /** A connected SOCK_SEQPACKET pair, both ends close-on-exec: `[ours, the spawner's]`. */
   channel(): [number, number];
@@ -56,4 +57,6 @@ export interface Addon {
   /** Writes what fits at once; answers the number of bytes or minus the errno. For `input` given as a value. */
   write(descriptor: number, bytes: Uint8Array): number;
   close(descriptor: number): void;
+  /** Somebody else closes it now, also when the thread ends: a Node stream. */
+  release(descriptor: number): void;
 }

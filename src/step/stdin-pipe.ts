@@ -103,6 +103,7 @@ export class StdinPipe extends Writable {
       readable: false,
       writable: true,
     });
+    this.#addon?.release(this.#descriptor);
     socket.on('error', () => undefined); // told to the write's callback
     this.#descriptor = -1;
     return socket;

@@ -69,6 +69,9 @@ export class FakeSpawner {
       close: (descriptor) => {
         this.calls.push(`close ${descriptor}`);
       },
+      release: (descriptor) => {
+        this.calls.push(`release ${descriptor}`);
+      },
     };
   }
 
