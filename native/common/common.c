@@ -35,6 +35,13 @@ ssize_t read_descriptor(int fd, char *out, size_t size)
     return (ssize_t)used;
 }
 
+ssize_t read_record(int fd, char *out, size_t size)
+{
+    ssize_t length = pread(fd, out, size - 1, 0);
+    out[length > 0 ? length : 0] = 0;
+    return length;
+}
+
 ssize_t read_file_at(int directory, const char *path, char *out, size_t size)
 {
     autoclose int fd = openat(directory, path, O_RDONLY | O_CLOEXEC);

@@ -68,5 +68,7 @@ int write_file_at(int directory, const char *path, const char *text);
 /* Reads at most size - 1 bytes and ends them with NUL; returns the length or -1. */
 ssize_t read_file_at(int directory, const char *path, char *out, size_t size);
 ssize_t read_descriptor(int fd, char *out, size_t size);
+/* For files of the kernel's that are one record, like those of cgroups: one read(2) gives all of it. */
+ssize_t read_record(int fd, char *out, size_t size);
 
 #endif

@@ -65,7 +65,7 @@ static uint64_t number_in(const char *text, const char *name)
 static uint64_t read_number(int fd, const char *name)
 {
     char text[512];
-    return fd < 0 || read_descriptor(fd, text, sizeof(text)) < 0 ? 0 : number_in(text, name);
+    return fd < 0 || read_record(fd, text, sizeof(text)) < 0 ? 0 : number_in(text, name);
 }
 
 static uint64_t read_number_of(const struct cgroups *all, const struct cgroup *cgroup, size_t v1, const char *file)
@@ -197,12 +197,12 @@ static void read_absolute(const struct cgroups *all, const struct cgroup *cgroup
     *out = (struct counters){0};
     char text[1024];
     if (all->version == 2) {
-        if (cgroup->cpu >= 0 && read_descriptor(cgroup->cpu, text, sizeof(text)) > 0) {
+        if (cgroup->cpu >= 0 && read_record(cgroup->cpu, text, sizeof(text)) > 0) {
             out->user_ns = number_in(text, "user_usec") * 1000;
             out->system_ns = number_in(text, "system_usec") * 1000;
             out->cpu_ns = number_in(text, "usage_usec") * 1000;
         }
-        if (cgroup->memory_events >= 0 && read_descriptor(cgroup->memory_events, text, sizeof(text)) > 0) {
+        if (cgroup->memory_events >= 0 && read_record(cgroup->memory_events, text, sizeof(text)) > 0) {
             out->oom_kills = number_in(text, "oom_kill");
             out->limit_hits = number_in(text, "oom"); /* `max` counts reclaim too, which harms nobody */
         }
@@ -341,7 +341,7 @@ void acknowledge_oom(const struct cgroups *all, const struct cgroup *cgroup)
 {
     char unused[512];
     if (all->version == 2)
-        read_descriptor(cgroup->oom_notice, unused, sizeof(unused));
+        read_record(cgroup->oom_notice, unused, sizeof(unused));
     else if (read(cgroup->oom_notice, unused, sizeof(uint64_t)) < 0)
         return; /* somebody has been faster */
 }

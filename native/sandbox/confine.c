@@ -1,5 +1,6 @@
-/* The layers of one step, applied in order by itself, after fork and before it waits for its job.
- * Starts as root of a user namespace that owns nothing; ends without any privilege. No allocation, no stdio. */
+/* The layers of one step, applied in order by itself, after fork and before it waits for its job; what is the same for
+ * all steps of a policy, its maker has done. Starts as root of a user namespace that owns nothing; ends without any
+ * privilege. No allocation, no stdio. */
 #include "sandbox/internal.h"
 
 #include <fcntl.h>
@@ -43,7 +44,8 @@ static int prefer_for_oom(struct sandbox_start *start, struct failure *failure)
     return 0;
 }
 
-static int limit_resources(struct failure *failure)
+/* In the maker: all that it makes inherits them, and none of it can raise them. */
+int limit_resources(struct failure *failure)
 {
     static const struct {
         __rlimit_resource_t resource;
@@ -171,7 +173,6 @@ static int forbid_unseen_memory(const struct sandbox_start *start, struct failur
 int confine_step(struct sandbox_start *start, struct confined *confined, struct failure *failure)
 {
     if (prefer_for_oom(start, failure) ||  /* while the host's /proc is still open */
-        limit_resources(failure) ||        /* while they can still be set as root */
         change_identity(start, failure) || /* needs CAP_SETUID, CAP_SETGID */
         drop_capabilities(failure))
         return -1;
