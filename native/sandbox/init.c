@@ -236,14 +236,6 @@ static void report_end(int socket, struct report *report)
     send_packet(socket, &part, 1, NULL, 0, 0);
 }
 
-/* Nobody waits for this: the step's end is told already. */
-static void report_net(int socket)
-{
-    struct report report = {.kind = REPORT_NET_UNTOUCHED};
-    struct iovec part = {&report, sizeof(report)};
-    send_packet(socket, &part, 1, NULL, 0, 0);
-}
-
 _Noreturn void init_main(struct sandbox_start *start)
 {
     struct failure failure = {0};
@@ -275,7 +267,5 @@ _Noreturn void init_main(struct sandbox_start *start)
                            .scratch_full = is_scratch_full(start->policy)};
     ended.killed = end_the_rest();
     report_end(3, &ended);
-    if (is_untouched_net())
-        report_net(3);
     _exit(0);
 }

@@ -40,11 +40,10 @@ struct make_reply {
 };
 
 enum report_kind {
-    REPORT_FAILED,        /* init could not make the sandbox, or the step not confine itself */
-    REPORT_PARKED,        /* from the step; with the seccomp listener if there is one */
-    REPORT_REFUSED,       /* from the step: the job could not be executed */
-    REPORT_ENDED,         /* from init: nothing is left inside */
-    REPORT_NET_UNTOUCHED, /* from init, after that: its net namespace can serve another sandbox */
+    REPORT_FAILED,  /* init could not make the sandbox, or the step not confine itself */
+    REPORT_PARKED,  /* from the step; with the seccomp listener if there is one */
+    REPORT_REFUSED, /* from the step: the job could not be executed */
+    REPORT_ENDED,   /* from init: nothing is left inside */
 };
 
 /* init and step -> spawner */
@@ -112,7 +111,6 @@ int mount_sandbox(const struct sandbox_start *start, struct failure *failure);
 /* sandbox/net.c */
 void learn_untouched_net(int proc); /* in the maker, once */
 int enter_net(struct sandbox_start *start, struct failure *failure);
-bool is_untouched_net(void); /* init's own */
 
 _Noreturn void step_main(struct sandbox_start *start);
 

@@ -1,12 +1,12 @@
-/* The net namespace of a sandbox: a new one with its loopback up, or one that came back untouched from a sandbox
- * before. Runs in the maker (what an untouched one looks like) and in init (which one, and whether it still looks so).
- * Making and removing one costs more than everything else that a sandbox needs, and most steps never open a socket.
+/* The net namespace of a sandbox: a new one with its loopback up, or that of a sandbox before when it is untouched.
+ * Runs in the maker (what an untouched one looks like) and in init, before anything foreign runs there. Making and
+ * removing one costs more than everything else that a sandbox needs, and most steps never open a socket.
  *
- * Untouched means: the kernel's counters of sockets, packets and refused attempts, and its table of flow labels, read
- * as they did when it was new. Every packet in it passes the loopback device, its only one, and is counted there; what
- * never became a packet is counted in snmp and snmp6, or shows in the routes that IPv6 remembers. What the kernel does
- * later on its own, as it reports the members of multicast groups, are packets: who gets the namespace looks at the
- * device once more. So nothing that a step did there is left, and there is nothing to find for the next one. */
+ * Untouched means: the kernel's counters of sockets, packets and refused attempts, its flow labels and its IPv6 routes
+ * read as they did when it was new. Every packet passes the loopback device, the only one, and is counted there; what
+ * never became a packet is counted in snmp and snmp6, or shows in the routes that IPv6 remembers. What the kernel still
+ * does by itself when all processes have gone, as it reports the members of multicast groups, it does while the
+ * namespace rests (spawner/namespaces.c). So nothing that a step did there is left, and there is nothing to find. */
 #include "sandbox/internal.h"
 
 #include <fcntl.h>
@@ -33,7 +33,6 @@ static const struct {
 
 static char untouched[TRACES_SIZE]; /* the maker's, and every init's copy of it */
 static size_t untouched_length;     /* 0: nothing to compare with */
-static size_t untouched_device;     /* how much of it is the first file */
 
 static int raise_loopback(void)
 {
@@ -42,13 +41,22 @@ static int raise_loopback(void)
     return fd < 0 ? -1 : ioctl(fd, SIOCSIFFLAGS, &request);
 }
 
+/* The kernel hands out whole records, a page of them at a time: what is far from filling one is all there is. */
+static ssize_t read_trace(int net, const char *name, char *out, size_t size)
+{
+    enum { FAR_FROM_A_PAGE = 3072 };
+    autoclose int fd = openat(net, name, O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd < 0 ? -1 : read_record(fd, out, size);
+    return length < FAR_FROM_A_PAGE ? length : read_descriptor(fd, out, size);
+}
+
 /* 0: more than fits, or not to be read, and then nothing is ever used again. */
-static size_t read_traces(int proc, size_t count, char out[TRACES_SIZE])
+static size_t read_traces(int proc, char out[TRACES_SIZE])
 {
     size_t used = 0;
     autoclose int net = openat(proc, "self/net", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    for (size_t i = 0; i < count; i++) {
-        ssize_t length = read_file_at(net, TRACES[i].name, out + used, TRACES_SIZE - used);
+    for (size_t i = 0; i < LENGTH(TRACES); i++) {
+        ssize_t length = read_trace(net, TRACES[i].name, out + used, TRACES_SIZE - used);
         if (length < 0 && errno == ENOENT)
             continue; /* a kernel without IPv6 */
         if (length <= 0 || used + (size_t)length + 1 >= TRACES_SIZE)
@@ -59,7 +67,7 @@ static size_t read_traces(int proc, size_t count, char out[TRACES_SIZE])
 }
 
 struct lesson {
-    size_t length, device;
+    size_t length;
     char traces[TRACES_SIZE];
 };
 
@@ -71,38 +79,30 @@ void learn_untouched_net(int proc)
     struct clone_args arguments = {.flags = CLONE_NEWNET, .exit_signal = SIGCHLD};
     pid_t pid = (pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments));
     if (pid == 0) {
-        if (!raise_loopback()) {
-            lesson->device = read_traces(proc, 1, lesson->traces);
-            lesson->length = read_traces(proc, LENGTH(TRACES), lesson->traces);
-        }
+        if (!raise_loopback())
+            lesson->length = read_traces(proc, lesson->traces);
         _exit(0);
     }
     siginfo_t unused;
     while (pid > 0 && waitid(P_PID, (id_t)pid, &unused, WEXITED) && errno == EINTR) {
     }
     untouched_length = pid > 0 ? lesson->length : 0;
-    untouched_device = lesson->device;
     memcpy(untouched, lesson->traces, untouched_length);
     munmap(lesson, sizeof(*lesson));
 }
 
-static bool looks_untouched(int proc, size_t count, size_t length)
+static bool is_untouched(int proc)
 {
     static char now[TRACES_SIZE];
-    return length > 0 && read_traces(proc, count, now) == length && !memcmp(now, untouched, length);
-}
-
-bool is_untouched_net(void)
-{
-    autoclose int proc = untouched_length ? open("/proc", O_DIRECTORY | O_CLOEXEC) : -1;
-    return proc >= 0 && looks_untouched(proc, LENGTH(TRACES), untouched_length);
+    return untouched_length > 0 && read_traces(proc, now) == untouched_length &&
+           !memcmp(now, untouched, untouched_length);
 }
 
 static int enter_lent(const struct sandbox_start *start)
 {
     if (setns(start->net, CLONE_NEWNET))
         return -1;
-    if (looks_untouched(start->proc, 1, untouched_device))
+    if (is_untouched(start->proc))
         return 0;
     return unshare(CLONE_NEWNET) ? -1 : raise_loopback();
 }

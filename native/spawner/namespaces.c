@@ -1,6 +1,7 @@
 /* Namespaces that one sandbox leaves to another: the user namespace of a leased identity, kept with its slot, and net
- * namespaces in which nothing happened. Runs in the spawner. Only what init, our own code, has looked at after the last
- * process of its sandbox had ended comes back, and only under policies that say it may (src/policy/reuse.ts). */
+ * namespaces, which the next init enters only when nothing has happened in them (sandbox/net.c). Runs in the spawner.
+ * They come back when the last process of a sandbox has ended, and only under policies that say so
+ * (src/policy/reuse.ts). */
 #include "spawner/spawner.h"
 
 #include <sched.h>
@@ -12,7 +13,7 @@ bool may_enter_namespaces(void)
 }
 
 /* What a step set going in a namespace it left shows only a moment later: the kernel reports the members of a multicast
- * group some ticks after the last one has gone. After this time it has, and init looks once more (sandbox/net.c). */
+ * group some ticks after the last one has gone. After this time it has, and init sees it. */
 static const uint64_t REST_NS = 50000000u;
 
 static int take_spare_net(struct spawner *spawner)
@@ -55,7 +56,7 @@ size_t lend_namespaces(struct spawner *spawner, struct sandbox *sandbox, struct 
 void take_namespaces_back(struct spawner *spawner, struct sandbox *sandbox)
 {
     struct slot *slot = sandbox->slot;
-    if (sandbox->net_untouched && sandbox->net >= 0 && spawner->spare_net_count < SPARE_NETS)
+    if (sandbox->net >= 0 && spawner->spare_net_count < SPARE_NETS)
         spawner->spare_nets[spawner->spare_net_count++] =
             (struct spare_net){take_descriptor(&sandbox->net), monotonic_ns()};
     if (sandbox->policy->reuse_user && sandbox->user >= 0) {

@@ -202,9 +202,6 @@ static void took_report(struct spawner *spawner, struct sandbox *sandbox, const 
         if (sandbox->step)
             step_ended(spawner, sandbox->step, report);
         break;
-    case REPORT_NET_UNTOUCHED:
-        sandbox->net_untouched = true;
-        break;
     }
 }
 
@@ -283,25 +280,9 @@ void end_sandbox(struct spawner *spawner, struct sandbox *sandbox)
         syscall(SYS_pidfd_send_signal, sandbox->life.fd, SIGKILL, NULL, 0);
 }
 
-static void stayed(struct spawner *spawner, struct timer *timer)
-{
-    end_sandbox(spawner, (struct sandbox *)((char *)timer - offsetof(struct sandbox, leaving)));
-}
-
-void let_sandbox_leave(struct spawner *spawner, struct sandbox *sandbox)
-{
-    static const uint64_t LONGEST_NS = 1000000000u;
-    sandbox->leaving.expired = stayed;
-    if (set_timer(&spawner->timers, &sandbox->leaving, monotonic_ns() + LONGEST_NS))
-        end_sandbox(spawner, sandbox);
-    else
-        set_state(spawner, sandbox, SANDBOX_ENDING);
-}
-
 static void release_sandbox(struct spawner *spawner, struct sandbox *sandbox)
 {
     set_state(spawner, sandbox, SANDBOX_ENDING);
-    clear_timer(&spawner->timers, &sandbox->leaving);
     unwatch(spawner, &sandbox->reports);
     unwatch(spawner, &sandbox->life);
     unwatch(spawner, &sandbox->listener);

@@ -59,8 +59,6 @@ struct sandbox {
     bool main_ended;
     int watched_proc, watched_scratch; /* only where memory is watched */
     int net, user;                     /* its namespaces, where they may be used again; else -1 */
-    bool net_untouched;
-    struct timer leaving; /* after its last report init ends by itself, and is ended when it does not */
     bool parked;
     pid_t parked_pid;
     struct report parked_report;
@@ -229,8 +227,6 @@ int request_sandbox(struct spawner *spawner, struct policy *policy, struct failu
 void sandbox_made(struct spawner *spawner, const struct make_reply *reply, int pidfd);
 void free_dropped(struct spawner *spawner);
 void end_sandbox(struct spawner *spawner, struct sandbox *sandbox);
-/* Its init has reported the end: nothing is left in it but our own code. */
-void let_sandbox_leave(struct spawner *spawner, struct sandbox *sandbox);
 /* A ready one, from now on running; NULL when there is none. */
 struct sandbox *take_ready(struct spawner *spawner, struct policy *policy);
 void drop_sandbox(struct spawner *spawner, struct sandbox *sandbox);

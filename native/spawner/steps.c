@@ -49,7 +49,7 @@ static void leave_queue(struct step *step)
 }
 
 /* Parts the step from its sandbox or queue; the sandbox ends, as no sandbox runs two. */
-static void detach(struct spawner *spawner, struct step *step, bool leaves)
+static void detach(struct spawner *spawner, struct step *step)
 {
     struct sandbox *sandbox = step->sandbox;
     if (!sandbox) {
@@ -59,10 +59,7 @@ static void detach(struct spawner *spawner, struct step *step, bool leaves)
     sandbox->step = NULL;
     step->sandbox = NULL;
     spawner->running--;
-    if (leaves)
-        let_sandbox_leave(spawner, sandbox);
-    else
-        end_sandbox(spawner, sandbox);
+    end_sandbox(spawner, sandbox);
 }
 
 static void run_all_queues(struct spawner *spawner)
@@ -76,7 +73,7 @@ static void run_all_queues(struct spawner *spawner)
 void fail_step(struct spawner *spawner, struct step *step, const struct failure *failure)
 {
     bool ran = step->sandbox != NULL;
-    detach(spawner, step, false);
+    detach(spawner, step);
     tell_failed(spawner, step->id, failure);
     forget_step(spawner, step);
     if (ran)
@@ -193,7 +190,7 @@ static void answer(struct spawner *spawner, struct step *step, const struct repo
     uint8_t space[1024];
     struct writer writer = {.start = space, .size = sizeof(space)};
     write_ended(&writer, &ended);
-    detach(spawner, step, report != NULL && !step->has_cause);
+    detach(spawner, step);
     tell_app(spawner, &writer);
     forget_step(spawner, step);
     run_all_queues(spawner);
