@@ -44,6 +44,12 @@ static inline int fail_layer(struct failure *out, enum layer layer)
     return -1;
 }
 
+/* An error that says nothing of what was tried: the next time it may work. */
+static inline bool is_exhaustion(int error)
+{
+    return error == EMFILE || error == ENFILE || error == ENOMEM;
+}
+
 static inline void close_descriptor(int *fd)
 {
     if (*fd >= 0)

@@ -258,8 +258,7 @@ int count_own_filters(struct spawner *spawner)
 
 static int cannot_look(struct sandbox *sandbox)
 {
-    bool exhausted = errno == EMFILE || errno == ENFILE || errno == ENOMEM;
-    return fail(&sandbox->failure, exhausted ? STAGE_RESOURCES : STAGE_OBSERVATION, NULL);
+    return fail(&sandbox->failure, is_exhaustion(errno) ? STAGE_RESOURCES : STAGE_OBSERVATION, NULL);
 }
 
 int observe(struct spawner *spawner, struct sandbox *sandbox, pid_t pid, const struct report *parked)

@@ -334,7 +334,7 @@ static int hand_over(struct spawner *spawner, struct step *step, struct sandbox 
                       .in_memory_file = step->memory_file >= 0,
                       .message_length = step->message_length};
     if (limit_cgroup(cgroups, &sandbox->slot->cgroup, &step->limits, 1))
-        return fail(failure, STAGE_CGROUP_LIMIT, NULL);
+        return fail(failure, is_exhaustion(errno) ? STAGE_RESOURCES : STAGE_CGROUP_LIMIT, NULL);
     if (!(cgroups->controllers & 1u << LAYER_PROCESSES) && step->limits.processes)
         job.process_limit =
             step->limits.processes + (sandbox->slot->identity.leased ? 0 : 1); /* init has the same id */
