@@ -78,6 +78,7 @@ enum stage {
     STAGE_CGROUP_LIMIT = 13,
     STAGE_UNKNOWN_POLICY = 14,
     STAGE_OBSERVATION = 15,
+    STAGE_WATCH = 16,
 };
 
 enum state {

@@ -141,6 +141,7 @@ static int filter_syscalls(const struct define *policy, int *listener, struct fa
 #elif defined(__aarch64__)
 #define NATIVE_ARCHITECTURE AUDIT_ARCH_AARCH64
 #else
+/* cppcheck-suppress preprocessorErrorDirective */
 #error "there is no table of system calls for this architecture"
 #endif
 

@@ -108,6 +108,7 @@ struct step {
     uint64_t queue_deadline, wall_deadline, grace_deadline, cpu_check, memory_check; /* 0: none */
     bool oom_noticed, oom_after_end; /* the first notice, and that it came after the main process had ended */
     bool has_cause;                  /* the first event wins */
+    int unwatched;                   /* why it could not be watched any longer, and was ended */
     uint32_t cause, scope;
     struct evidence evidence;
     struct step *next; /* in its policy's queue */
@@ -269,8 +270,9 @@ bool is_scratch_full(const struct spawner *spawner, const struct sandbox *sandbo
 
 /* watch_usage.c: where no cgroup limits it. */
 int open_watched(struct spawner *spawner, struct sandbox *sandbox, pid_t pid);
-bool is_over_memory(const struct sandbox *sandbox, uint64_t limit);
-uint64_t watched_cpu_ns(const struct sandbox *sandbox);
+/* -1, with errno, when it could not be looked at: it must be ended then, and not for what it uses. */
+int watched_memory(const struct sandbox *sandbox, uint64_t limit, bool *over);
+int watched_cpu_ns(const struct sandbox *sandbox, uint64_t *out);
 
 /* notify.c: seccomp verdict `kill`. */
 void seccomp_notified(struct spawner *spawner, struct watch *watch, uint32_t events);

@@ -216,7 +216,7 @@ void step_lost(struct spawner *spawner, struct step *step)
         answer(spawner, step, told ? &report : NULL);
         return;
     }
-    struct failure failure = {.stage = STAGE_LOST};
+    struct failure failure = {.stage = step->unwatched ? STAGE_WATCH : STAGE_LOST, .error = step->unwatched};
     fail_step(spawner, step, &failure);
 }
 
@@ -225,18 +225,34 @@ void step_refused(struct spawner *spawner, struct step *step, const struct failu
     fail_step(spawner, step, failure);
 }
 
-static uint64_t cpu_time_used(struct spawner *spawner, const struct sandbox *sandbox)
+static int cpu_time_used(struct spawner *spawner, const struct sandbox *sandbox, uint64_t *out)
 {
     struct counters counters;
     if (sandbox->watched_proc >= 0)
-        return watched_cpu_ns(sandbox);
+        return watched_cpu_ns(sandbox, out);
     read_counters(&spawner->cgroups, &sandbox->slot->cgroup, &counters);
-    return counters.cpu_ns;
+    *out = counters.cpu_ns;
+    return 0;
+}
+
+/* What cannot be watched is not let run. That is not the step's doing, so no cause is made of it. After the end of the
+ * main process init is ending the rest anyway. */
+static void cannot_watch(struct spawner *spawner, struct step *step)
+{
+    step->cpu_check = step->memory_check = 0;
+    if (step->sandbox->main_ended)
+        return;
+    step->unwatched = errno;
+    end_sandbox(spawner, step->sandbox);
 }
 
 static void check_cpu(struct spawner *spawner, struct step *step, uint64_t now)
 {
-    uint64_t used = cpu_time_used(spawner, step->sandbox), limit = step->limits.cpu_time_ms * MS;
+    uint64_t used, limit = step->limits.cpu_time_ms * MS;
+    if (cpu_time_used(spawner, step->sandbox, &used)) {
+        cannot_watch(spawner, step);
+        return;
+    }
     if (used >= limit) {
         step->cpu_check = 0;
         step->evidence.limit_ms = step->limits.cpu_time_ms;
@@ -261,7 +277,11 @@ static void check_memory(struct spawner *spawner, struct step *step, uint64_t no
     struct sandbox *sandbox = step->sandbox;
     struct counters counters;
     if (sandbox->watched_proc >= 0) {
-        bool over = is_over_memory(sandbox, step->limits.memory_bytes);
+        bool over;
+        if (watched_memory(sandbox, step->limits.memory_bytes, &over)) {
+            cannot_watch(spawner, step);
+            return;
+        }
         /* A step can make the look long (many processes that share much): others get as much of our time. */
         uint64_t after = monotonic_ns(), pause = after - now;
         step->memory_check = after + (pause < 10 * MS ? 10 * MS : pause);
@@ -383,7 +403,7 @@ static void release(struct spawner *spawner, struct step *step, struct sandbox *
         step->wall_deadline = step->released_at + step->limits.wall_time_ms * MS;
     if (step->limits.cpu_time_ms)
         check_cpu(spawner, step, step->released_at);
-    if (step->limits.memory_bytes && sandbox->watched_proc >= 0)
+    if (step->limits.memory_bytes && sandbox->watched_proc >= 0 && !step->unwatched)
         step->memory_check = step->released_at + 10 * MS;
     arm(spawner, step);
 }

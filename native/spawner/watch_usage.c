@@ -6,7 +6,10 @@
  * are mapped. Pages shared after a fork are first counted for each process, which is cheap; only when that sum is over
  * the limit are they counted exactly. What could hold memory without showing up here is out of reach: memfd_create is
  * refused by the policy, SysV segments are limited to nothing (sandbox/init.c). Processor time is that of every living
- * process and of the children that it has waited for; init waits for the rest. */
+ * process and of the children that it has waited for; init waits for the rest.
+ *
+ * A process that has ended between two reads is left out; whatever else cannot be read makes the look fail, and what
+ * cannot be looked at is not let run. */
 #include "spawner/spawner.h"
 
 #include <dirent.h>
@@ -54,7 +57,7 @@ struct sums {
     uint64_t cpu_ticks;
 };
 
-typedef void add_fn(int proc, const char *pid, struct sums *sums);
+typedef int add_fn(int proc, const char *pid, struct sums *sums);
 
 /* `name` begins a line: a process chooses the name that stands in the first one. */
 static uint64_t kilobytes(const char *text, const char *name)
@@ -69,46 +72,67 @@ static uint64_t kilobytes(const char *text, const char *name)
     return 0;
 }
 
-static bool read_of(int proc, const char *pid, const char *file, char *text, size_t size)
+/* The text is empty when the process has just ended. */
+static int read_of(int proc, const char *pid, const char *file, char *text, size_t size)
 {
     char path[48];
     snprintf(path, sizeof(path), "%.15s/%s", pid, file);
-    return read_file_at(proc, path, text, size) > 0;
+    if (read_file_at(proc, path, text, size) >= 0)
+        return 0;
+    text[0] = 0;
+    return errno == ENOENT || errno == ESRCH ? 0 : -1;
 }
 
-static void add_resident(int proc, const char *pid, struct sums *sums)
+static int add_resident(int proc, const char *pid, struct sums *sums)
 {
     char text[4096];
-    if (!read_of(proc, pid, "status", text, sizeof(text)))
-        return; /* it has just ended */
+    if (read_of(proc, pid, "status", text, sizeof(text)))
+        return -1;
     sums->anonymous += kilobytes(text, "RssAnon:");
     sums->shared += kilobytes(text, "RssShmem:");
     sums->unshared += kilobytes(text, "VmPTE:") + kilobytes(text, "VmSwap:");
+    return 0;
 }
 
-static void add_proportional(int proc, const char *pid, struct sums *sums)
+static int add_proportional(int proc, const char *pid, struct sums *sums)
 {
     char text[4096];
-    if (!read_of(proc, pid, "smaps_rollup", text, sizeof(text)))
-        return;
+    if (read_of(proc, pid, "smaps_rollup", text, sizeof(text)))
+        return -1;
     sums->anonymous += kilobytes(text, "Pss_Anon:");
     sums->shared += kilobytes(text, "Pss_Shmem:");
     sums->unshared += kilobytes(text, "SwapPss:");
     if (read_of(proc, pid, "status", text, sizeof(text)))
-        sums->unshared += kilobytes(text, "VmPTE:");
+        return -1;
+    sums->unshared += kilobytes(text, "VmPTE:");
+    return 0;
 }
 
-static void add_cpu(int proc, const char *pid, struct sums *sums)
+static int add_cpu(int proc, const char *pid, struct sums *sums)
 {
     char text[1024];
     unsigned long long user, system;
     long long waited_user, waited_system;
-    if (!read_of(proc, pid, "stat", text, sizeof(text)))
-        return;
+    if (read_of(proc, pid, "stat", text, sizeof(text)))
+        return -1;
     const char *after_name = strrchr(text, ')'); /* a name may hold anything, the last parenthesis is the kernel's */
     if (after_name && sscanf(after_name + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %lld %lld", &user,
                              &system, &waited_user, &waited_system) == 4)
         sums->cpu_ticks += user + system + (unsigned long long)waited_user + (unsigned long long)waited_system;
+    return 0;
+}
+
+static int add_entries(DIR *directory, int proc, add_fn *add, struct sums *sums)
+{
+    for (;;) {
+        errno = 0;
+        const struct dirent *entry = readdir(directory);
+        if (!entry)
+            return errno ? -1 : 0;
+        bool is_process = entry->d_name[0] >= '1' && entry->d_name[0] <= '9';
+        if (is_process && add(proc, entry->d_name, sums))
+            return -1;
+    }
 }
 
 static int add_each(const struct sandbox *sandbox, add_fn *add, struct sums *sums)
@@ -120,12 +144,11 @@ static int add_each(const struct sandbox *sandbox, add_fn *add, struct sums *sum
         close_descriptor(&copy);
         return -1;
     }
-    for (const struct dirent *entry; (entry = readdir(directory));) {
-        if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9')
-            add(sandbox->watched_proc, entry->d_name, sums);
-    }
+    int result = add_entries(directory, sandbox->watched_proc, add, sums);
+    int error = errno;
     closedir(directory);
-    return 0;
+    errno = error;
+    return result;
 }
 
 static int add_all(const struct sandbox *sandbox, add_fn *add, struct sums *sums)
@@ -151,21 +174,26 @@ static uint64_t total(const struct sums *sums, uint64_t scratch)
     return sums->anonymous + sums->unshared + (sums->shared > scratch ? sums->shared : scratch);
 }
 
-bool is_over_memory(const struct sandbox *sandbox, uint64_t limit)
+int watched_memory(const struct sandbox *sandbox, uint64_t limit, bool *over)
 {
     uint64_t scratch = scratch_in_use(sandbox);
     struct sums sums;
     if (add_all(sandbox, add_resident, &sums))
-        return true; /* what cannot be watched is not let run */
-    if (total(&sums, scratch) <= limit)
-        return false;
-    return add_all(sandbox, add_proportional, &sums) || total(&sums, scratch) > limit;
+        return -1;
+    *over = total(&sums, scratch) > limit;
+    if (!*over)
+        return 0;
+    if (add_all(sandbox, add_proportional, &sums))
+        return -1;
+    *over = total(&sums, scratch) > limit;
+    return 0;
 }
 
-uint64_t watched_cpu_ns(const struct sandbox *sandbox)
+int watched_cpu_ns(const struct sandbox *sandbox, uint64_t *out)
 {
     struct sums sums;
     if (add_all(sandbox, add_cpu, &sums))
-        return UINT64_MAX;
-    return sums.cpu_ticks * (1000000000u / (uint64_t)sysconf(_SC_CLK_TCK));
+        return -1;
+    *out = sums.cpu_ticks * (1000000000u / (uint64_t)sysconf(_SC_CLK_TCK));
+    return 0;
 }

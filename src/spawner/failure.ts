@@ -42,6 +42,12 @@ const SENTENCES: Readonly<Record<Stage, Sentence>> = {
     remedy: () =>
       'Descriptors, processes, memory or identities ran out: start fewer steps at once, or raise the limits of the app.',
   },
+  watch: {
+    code: 'ERR_RESOURCES',
+    says: ({ reason }) =>
+      `The step was ended because the spawner could not look any longer at the memory and processor time that it uses: ${reason}.`,
+    remedy: () => 'Start fewer steps at once, or give the app a cgroup: then the kernel counts.',
+  },
   maker: {
     code: 'ERR_SPAWNER_DIED',
     says: ({ reason }) => `The process that makes the sandboxes of this policy ended twice in a row: ${reason}.`,

@@ -185,6 +185,7 @@ export const STAGES = [
   'cgroupLimit',
   'unknownPolicy',
   'observation',
+  'watch',
 ] as const;
 export type Stage = (typeof STAGES)[number];
 
