@@ -6,7 +6,8 @@
  * are mapped. Pages shared after a fork are first counted for each process, which is cheap; only when that sum is over
  * the limit are they counted exactly. What could hold memory without showing up here is out of reach: memfd_create is
  * refused by the policy, SysV segments are limited to nothing (sandbox/init.c). Processor time is that of every living
- * process and of the children that it has waited for; init waits for the rest.
+ * process and of the children that it has waited for; init waits for those whose parents have gone. What a process
+ * had reaped by ignoring SIGCHLD is lost, which is why this form is called weaker.
  *
  * A process that has ended between two reads is left out; whatever else cannot be read makes the look fail, and what
  * cannot be looked at is not let run. */
