@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <poll.h>
@@ -211,10 +212,32 @@ static int make(struct maker *maker, const struct make_request *request, struct 
     return 0;
 }
 
-static int reply(const struct make_reply *answer, int pidfd)
+/* The kernel counts the descriptors that are on their way for all processes of a user, whoever sends them, and refuses
+ * one more than RLIMIT_NOFILE. What others have sent is soon received. */
+static int send_patiently(const struct iovec *part, int pidfd)
 {
-    struct iovec part = {(void *)(uintptr_t)answer, sizeof(*answer)};
-    return send_packet(MAKER_SOCKET, &part, 1, &pidfd, pidfd < 0 ? 0 : 1, 0);
+    enum { TRIES = 200, PAUSE_MS = 1 };
+    int failed = send_packet(MAKER_SOCKET, part, 1, &pidfd, 1, 0);
+    for (int i = 0; failed && errno == ETOOMANYREFS && i < TRIES; i++) {
+        poll(NULL, 0, PAUSE_MS);
+        failed = send_packet(MAKER_SOCKET, part, 1, &pidfd, 1, 0);
+    }
+    return failed;
+}
+
+static int reply(struct make_reply *answer, int pidfd)
+{
+    struct iovec part = {answer, sizeof(*answer)};
+    if (pidfd >= 0) {
+        if (!send_patiently(&part, pidfd))
+            return 0;
+        if (errno != ETOOMANYREFS)
+            return -1;
+        fail(&answer->failure, STAGE_RESOURCES, NULL);
+        answer->made = false;
+        syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+    }
+    return send_packet(MAKER_SOCKET, &part, 1, NULL, 0, 0);
 }
 
 static int serve(struct maker *maker)
@@ -258,8 +281,19 @@ static bool has_host_user_namespace(void)
            count == UINT32_MAX;
 }
 
+/* Whatever the spawner was limited to at that moment; a step's own limit comes with its job. */
+static void have_all_descriptors(void)
+{
+    struct rlimit files;
+    if (!getrlimit(RLIMIT_NOFILE, &files)) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+}
+
 static int prepare(struct maker *maker, struct failure *failure)
 {
+    have_all_descriptors();
     signal(SIGCHLD, SIG_IGN); /* inits are reaped by the kernel; the spawner watches them by pidfd */
     umask(0);
     if (prctl(PR_SET_NAME, "sandbox-maker") || read_policy(maker))

@@ -14,10 +14,10 @@
 
 #include "common/packet.h"
 
-static void send_report(int socket, struct report *report, int descriptor)
+static int send_report(int socket, struct report *report, int descriptor)
 {
     struct iovec part = {report, sizeof(*report)};
-    send_packet(socket, &part, 1, &descriptor, descriptor < 0 ? 0 : 1, 0);
+    return send_packet(socket, &part, 1, &descriptor, descriptor < 0 ? 0 : 1, 0);
 }
 
 _Noreturn static void refuse(int socket, enum stage stage, const char *path)
@@ -38,9 +38,13 @@ static int park(struct sandbox_start *start)
     }
     report.securebits = (uint32_t)prctl(PR_GET_SECUREBITS);
     report.landlock = confined.landlock;
-    send_report(start->report, &report, confined.listener);
+    int failed = send_report(start->report, &report, confined.listener);
+    if (failed) { /* too many descriptors are on their way: without the listener nobody would know that it waits */
+        fail(&report.failure, STAGE_RESOURCES, NULL);
+        report_failure(start->report, &report.failure);
+    }
     close_descriptor(&confined.listener);
-    return 0;
+    return failed;
 }
 
 /* The message, either behind the job's header or in a memfd. */
