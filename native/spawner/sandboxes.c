@@ -196,7 +196,7 @@ static void took_report(struct spawner *spawner, struct sandbox *sandbox, const 
         break;
     case REPORT_REFUSED:
         if (sandbox->step)
-            step_refused(spawner, sandbox->step, &report->failure);
+            fail_step(spawner, sandbox->step, &report->failure);
         break;
     case REPORT_ENDED:
         if (sandbox->step)

@@ -201,7 +201,7 @@ struct slot *take_slot(struct spawner *spawner, const struct policy *policy, str
 void give_slot(struct spawner *spawner, struct slot *slot);
 void remove_slots(struct spawner *spawner);
 void free_dropped_slots(struct spawner *spawner);
-void oom_noticed(struct spawner *spawner, struct watch *watch, uint32_t events); /* steps.c */
+void oom_noticed(struct spawner *spawner, struct watch *watch, uint32_t events); /* deadlines.c */
 
 /* policies.c: makers and the pools of ready sandboxes. */
 bool is_maker_gone(const struct policy *policy);
@@ -250,19 +250,23 @@ void start_step(struct spawner *spawner, struct bytes message, struct bytes body
                 int memory_file);
 void kill_step(struct spawner *spawner, struct bytes body);
 void run_queue(struct spawner *spawner, struct policy *policy);
-void step_ended(struct spawner *spawner, struct step *step, const struct report *report);
-void step_lost(struct spawner *spawner, struct step *step);
-void step_refused(struct spawner *spawner, struct step *step, const struct failure *failure);
-void step_event(struct spawner *spawner, struct step *step, uint32_t cause, uint32_t scope);
+void run_all_queues(struct spawner *spawner);
 void fail_step(struct spawner *spawner, struct step *step, const struct failure *failure);
 struct step *find_step(struct spawner *spawner, uint64_t id);
+/* Parts the step from its sandbox or queue; the sandbox ends, as no sandbox runs two. */
+void detach_step(struct spawner *spawner, struct step *step);
+void forget_step(struct spawner *spawner, struct step *step);
 
-/* ending.c: the main process. */
+/* deadlines.c */
+void arm_step(struct spawner *spawner, struct step *step);
+void check_cpu_time(struct spawner *spawner, struct step *step, uint64_t now);
+
+/* ending.c */
 void main_ended(struct spawner *spawner, struct watch *watch, uint32_t events);
-/* Whether the main process had ended when the kernel ended another for its memory. */
-bool exited_before_oom(const struct spawner *spawner, const struct step *step, const struct report *report);
-/* How it ended, when init has ended without a report and the kernel can tell. */
-bool exit_of(const struct sandbox *sandbox, struct report *report);
+void step_event(struct spawner *spawner, struct step *step, uint32_t cause, uint32_t scope);
+void step_ended(struct spawner *spawner, struct step *step, const struct report *report);
+void step_lost(struct spawner *spawner, struct step *step);
+uint32_t scope_of_oom(const struct step *step, const struct counters *counters);
 
 /* scratch.c */
 int open_scratch(const struct spawner *spawner, const struct policy *policy, pid_t pid);

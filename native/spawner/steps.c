@@ -1,5 +1,5 @@
-/* Steps: from the app's Start to its one answer. Runs in the spawner.
- * The first event decides the cause; what the kernel counted decides between them when they come together. */
+/* Steps: from the app's Start to their release into a sandbox, and what the app says to them. Runs in the spawner. Each
+ * gets one answer: by fail_step() here, or by ending.c. */
 #include "spawner/spawner.h"
 
 #include <signal.h>
@@ -18,7 +18,7 @@ struct step *find_step(struct spawner *spawner, uint64_t id)
     return step;
 }
 
-static void forget_step(struct spawner *spawner, struct step *step)
+void forget_step(struct spawner *spawner, struct step *step)
 {
     struct step **at = &spawner->steps[step->id % STEP_BUCKETS];
     while (*at != step)
@@ -48,8 +48,7 @@ static void leave_queue(struct step *step)
     policy->queued--;
 }
 
-/* Parts the step from its sandbox or queue; the sandbox ends, as no sandbox runs two. */
-static void detach(struct spawner *spawner, struct step *step)
+void detach_step(struct spawner *spawner, struct step *step)
 {
     struct sandbox *sandbox = step->sandbox;
     if (!sandbox) {
@@ -62,7 +61,7 @@ static void detach(struct spawner *spawner, struct step *step)
     end_sandbox(spawner, sandbox);
 }
 
-static void run_all_queues(struct spawner *spawner)
+void run_all_queues(struct spawner *spawner)
 {
     for (struct policy *policy = spawner->policies; policy; policy = policy->next) {
         if (policy->queue_first)
@@ -73,277 +72,11 @@ static void run_all_queues(struct spawner *spawner)
 void fail_step(struct spawner *spawner, struct step *step, const struct failure *failure)
 {
     bool ran = step->sandbox != NULL;
-    detach(spawner, step);
+    detach_step(spawner, step);
     tell_failed(spawner, step->id, failure);
     forget_step(spawner, step);
     if (ran)
         run_all_queues(spawner);
-}
-
-static uint64_t earliest(uint64_t a, uint64_t b)
-{
-    return b && (!a || b < a) ? b : a;
-}
-
-static void step_expired(struct spawner *spawner, struct timer *timer);
-
-static void arm(struct spawner *spawner, struct step *step)
-{
-    uint64_t at = earliest(earliest(step->queue_deadline, step->wall_deadline), step->grace_deadline);
-    at = earliest(earliest(at, step->cpu_check), step->memory_check);
-    step->timer.expired = step_expired;
-    if (!at) {
-        clear_timer(&spawner->timers, &step->timer);
-    } else if (set_timer(&spawner->timers, &step->timer, at)) {
-        struct failure failure;
-        fail(&failure, STAGE_RESOURCES, NULL); /* a deadline that cannot be kept is not promised */
-        fail_step(spawner, step, &failure);
-    }
-}
-
-void step_event(struct spawner *spawner, struct step *step, uint32_t cause, uint32_t scope)
-{
-    if (!step->has_cause) {
-        step->has_cause = true;
-        step->cause = cause;
-        step->scope = scope;
-    }
-    if (step->sandbox && step->sandbox->state == SANDBOX_RUNNING)
-        step->evidence.scratch_full = is_scratch_full(spawner, step->sandbox);
-    if (step->sandbox)
-        end_sandbox(spawner, step->sandbox);
-}
-
-/* cgroup v1 tells the sum of user and system time; what init reaped tells how they relate. A sandbox that was killed
- * has nobody left to tell: its time is then given as user time. */
-static void split_cpu_time(struct counters *counters, const struct report *report)
-{
-    if (counters->user_ns || counters->system_ns || !counters->cpu_ns)
-        return;
-    uint64_t reaped = report ? report->user_ns + report->system_ns : 0;
-    double share = reaped ? (double)report->system_ns / (double)reaped : 0;
-    counters->system_ns = (uint64_t)((double)counters->cpu_ns * share);
-    counters->user_ns = counters->cpu_ns - counters->system_ns;
-}
-
-static void fill_usage(const struct step *step, struct ended *ended, const struct counters *counters)
-{
-    uint64_t now = monotonic_ns(), init = 1; /* it is in the same cgroup, and nothing that the step made */
-    ended->usage = (struct usage){
-        .queue_ns = step->released_at - step->queued_at,
-        .wall_ns = now - step->released_at,
-        .user_cpu_ns = counters->user_ns,
-        .system_cpu_ns = counters->system_ns,
-        .peak_memory_bytes = counters->peak_bytes,
-        .peak_processes = counters->peak_processes > init ? (uint32_t)(counters->peak_processes - init) : 0};
-}
-
-/* Whether the kernel's own limit of this cgroup was hit, or one above it that is not the step's. */
-static uint32_t scope_of_oom(const struct step *step, const struct counters *counters)
-{
-    return step->limits.memory_bytes && counters->limit_hits > 0 ? SCOPE_STEP : SCOPE_HOST;
-}
-
-static void answer(struct spawner *spawner, struct step *step, const struct report *report)
-{
-    struct counters counters = {0};
-    struct sandbox *sandbox = step->sandbox;
-    struct ended ended = {.step_id = step->id, .evidence = step->evidence};
-    bool ended_by_us = step->has_cause && report == NULL;
-    read_counters(&spawner->cgroups, &sandbox->slot->cgroup, &counters);
-    if (!spawner->cgroups.version && report) {
-        counters.user_ns = report->user_ns;
-        counters.system_ns = report->system_ns;
-        counters.cpu_ns = report->user_ns + report->system_ns;
-        counters.peak_bytes = report->peak_bytes;
-    }
-    ended.evidence.oom_kills = (uint32_t)counters.oom_kills;
-    ended.evidence.process_limit_hits = (uint32_t)counters.fork_refusals;
-    ended.evidence.memory_limit_hits = counters.limit_hits;
-    ended.evidence.memory_limit_bytes = step->limits.memory_bytes;
-    bool too_late = counters.oom_kills > 0 && exited_before_oom(spawner, step, report);
-    ended.evidence.main_exited_first |= too_late;
-    if (counters.oom_kills > 0 && !step->has_cause && !too_late) {
-        step->has_cause = true;
-        step->cause = CAUSE_OOM;
-        step->scope = scope_of_oom(step, &counters);
-        ended_by_us = true; /* by the kernel, by our limit */
-    }
-    if (step->cause == CAUSE_OOM)
-        step->scope = step->evidence.memory_watched ? (uint32_t)SCOPE_STEP : scope_of_oom(step, &counters);
-    if (report) {
-        bool exited = report->wait_code == CLD_EXITED;
-        ended.exit_code = exited ? (uint32_t)report->wait_status : 0;
-        ended.signal = exited ? 0 : (uint32_t)report->wait_status;
-        ended.evidence.killed_processes = report->killed;
-        ended.evidence.scratch_full = report->scratch_full;
-        if (!step->has_cause)
-            step->cause = exited ? CAUSE_EXIT : CAUSE_SIGNAL;
-    }
-    if (ended_by_us)
-        ended.signal = SIGKILL;
-    ended.cause = step->cause;
-    ended.scope = step->scope;
-    split_cpu_time(&counters, report);
-    fill_usage(step, &ended, &counters);
-    memcpy(ended.enforced, sandbox->enforced, sizeof(ended.enforced));
-    uint8_t space[1024];
-    struct writer writer = {.start = space, .size = sizeof(space)};
-    write_ended(&writer, &ended);
-    detach(spawner, step);
-    tell_app(spawner, &writer);
-    forget_step(spawner, step);
-    run_all_queues(spawner);
-}
-
-/* Init reports: nothing is left inside. */
-void step_ended(struct spawner *spawner, struct step *step, const struct report *report)
-{
-    /* What we ended has our status, even when its own end crossed ours on the way; a signal that the app sent leaves
-     * the word to the step. */
-    bool killed_by_us = step->has_cause && step->evidence.kill_signal == 0;
-    answer(spawner, step, killed_by_us ? NULL : report);
-}
-
-/* Init is gone without a report: we ended it, or something else did; on cgroup v2 the kernel, with all the others. */
-void step_lost(struct spawner *spawner, struct step *step)
-{
-    struct counters counters;
-    struct report report;
-    read_counters(&spawner->cgroups, &step->sandbox->slot->cgroup, &counters);
-    if (step->has_cause || counters.oom_kills > 0) {
-        bool told = !step->has_cause && exit_of(step->sandbox, &report);
-        answer(spawner, step, told ? &report : NULL);
-        return;
-    }
-    struct failure failure = {.stage = step->unwatched ? STAGE_WATCH : STAGE_LOST, .error = step->unwatched};
-    fail_step(spawner, step, &failure);
-}
-
-void step_refused(struct spawner *spawner, struct step *step, const struct failure *failure)
-{
-    fail_step(spawner, step, failure);
-}
-
-static int cpu_time_used(struct spawner *spawner, const struct sandbox *sandbox, uint64_t *out)
-{
-    struct counters counters;
-    if (sandbox->watched_proc >= 0)
-        return watched_cpu_ns(sandbox, out);
-    read_counters(&spawner->cgroups, &sandbox->slot->cgroup, &counters);
-    *out = counters.cpu_ns;
-    return 0;
-}
-
-/* What cannot be watched is not let run. That is not the step's doing, so no cause is made of it. After the end of the
- * main process init is ending the rest anyway. */
-static void cannot_watch(struct spawner *spawner, struct step *step)
-{
-    step->cpu_check = step->memory_check = 0;
-    if (step->sandbox->main_ended)
-        return;
-    step->unwatched = errno;
-    end_sandbox(spawner, step->sandbox);
-}
-
-static void check_cpu(struct spawner *spawner, struct step *step, uint64_t now)
-{
-    uint64_t used, limit = step->limits.cpu_time_ms * MS;
-    if (cpu_time_used(spawner, step->sandbox, &used)) {
-        cannot_watch(spawner, step);
-        return;
-    }
-    if (used >= limit) {
-        step->cpu_check = 0;
-        step->evidence.limit_ms = step->limits.cpu_time_ms;
-        step_event(spawner, step, CAUSE_CPU_TIMEOUT, SCOPE_STEP);
-        return;
-    }
-    /* No more than all processors can have been used by then. */
-    uint64_t processors = (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
-    uint64_t pause = (limit - used) / (processors ? processors : 1);
-    step->cpu_check = now + (pause < 2 * MS ? 2 * MS : pause);
-}
-
-/* After the end of the main process it is not what ends the step: init is ending the rest, and about to report. */
-static void out_of_memory(struct spawner *spawner, struct step *step, const struct counters *counters)
-{
-    if (!step->oom_after_end)
-        step_event(spawner, step, CAUSE_OOM, scope_of_oom(step, counters));
-}
-
-static void check_memory(struct spawner *spawner, struct step *step, uint64_t now)
-{
-    struct sandbox *sandbox = step->sandbox;
-    struct counters counters;
-    if (sandbox->watched_proc >= 0) {
-        bool over;
-        if (watched_memory(sandbox, step->limits.memory_bytes, &over)) {
-            cannot_watch(spawner, step);
-            return;
-        }
-        /* A step can make the look long (many processes that share much): others get as much of our time. */
-        uint64_t after = monotonic_ns(), pause = after - now;
-        step->memory_check = after + (pause < 10 * MS ? 10 * MS : pause);
-        if (!over)
-            return;
-        step->evidence.memory_watched = true;
-        step->evidence.main_exited_first = sandbox->main_ended;
-        step->memory_check = 0;
-        if (!sandbox->main_ended)
-            step_event(spawner, step, CAUSE_OOM, SCOPE_STEP);
-        return;
-    }
-    step->memory_check = 0;
-    read_counters(&spawner->cgroups, &sandbox->slot->cgroup, &counters);
-    if (counters.oom_kills > 0)
-        out_of_memory(spawner, step, &counters);
-}
-
-/* cgroup v1 gives notice before it kills: the counter may lag behind, so it is looked at once more a little later. */
-void oom_noticed(struct spawner *spawner, struct watch *watch, uint32_t events)
-{
-    struct slot *slot = (struct slot *)((char *)watch - offsetof(struct slot, oom));
-    (void)events;
-    acknowledge_oom(&spawner->cgroups, &slot->cgroup);
-    struct counters counters;
-    read_counters(&spawner->cgroups, &slot->cgroup, &counters); /* v2: reading is what silences the notice */
-    struct step *step = slot->sandbox ? slot->sandbox->step : NULL;
-    if (!step || step->has_cause)
-        return;
-    step->oom_after_end = step->oom_noticed ? step->oom_after_end : step->sandbox->main_ended;
-    step->oom_noticed = true;
-    if (counters.oom_kills > 0) {
-        out_of_memory(spawner, step, &counters);
-    } else {
-        step->memory_check = monotonic_ns() + 2 * MS;
-        arm(spawner, step);
-    }
-}
-
-static void step_expired(struct spawner *spawner, struct timer *timer)
-{
-    struct step *step = (struct step *)((char *)timer - offsetof(struct step, timer));
-    uint64_t now = monotonic_ns();
-    if (!step->sandbox) {
-        struct failure failure = {.stage = STAGE_QUEUE_TIMEOUT};
-        fail_step(spawner, step, &failure);
-        return;
-    }
-    if (step->wall_deadline && step->wall_deadline <= now) {
-        step->wall_deadline = 0;
-        step->evidence.limit_ms = step->limits.wall_time_ms;
-        step_event(spawner, step, CAUSE_WALL_TIMEOUT, SCOPE_STEP);
-    }
-    if (step->grace_deadline && step->grace_deadline <= now) {
-        step->grace_deadline = 0;
-        step_event(spawner, step, step->cause, step->scope);
-    }
-    if (step->cpu_check && step->cpu_check <= now)
-        check_cpu(spawner, step, now);
-    if (step->memory_check && step->memory_check <= now)
-        check_memory(spawner, step, now);
-    arm(spawner, step);
 }
 
 static int hand_over(struct spawner *spawner, struct step *step, struct sandbox *sandbox, struct failure *failure)
@@ -402,10 +135,10 @@ static void release(struct spawner *spawner, struct step *step, struct sandbox *
     if (step->limits.wall_time_ms)
         step->wall_deadline = step->released_at + step->limits.wall_time_ms * MS;
     if (step->limits.cpu_time_ms)
-        check_cpu(spawner, step, step->released_at);
+        check_cpu_time(spawner, step, step->released_at);
     if (step->limits.memory_bytes && sandbox->watched_proc >= 0 && !step->unwatched)
         step->memory_check = step->released_at + 10 * MS;
-    arm(spawner, step);
+    arm_step(spawner, step);
 }
 
 void run_queue(struct spawner *spawner, struct policy *policy)
@@ -503,7 +236,7 @@ void start_step(struct spawner *spawner, struct bytes message, struct bytes body
         run_queue(spawner, policy);
         return;
     }
-    arm(spawner, step);
+    arm_step(spawner, step);
     run_queue(spawner, policy);
 }
 
@@ -545,6 +278,6 @@ void kill_step(struct spawner *spawner, struct bytes body)
     syscall(SYS_pidfd_send_signal, step->sandbox->main.fd, request.signal, NULL, 0);
     if (request.grace_ms) {
         step->grace_deadline = monotonic_ns() + request.grace_ms * MS;
-        arm(spawner, step);
+        arm_step(spawner, step);
     }
 }
