@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -22,9 +23,23 @@ static void set_interest(struct spawner *spawner, uint32_t wanted)
     epoll_ctl(spawner->epoll, EPOLL_CTL_MOD, spawner->app.fd, &event);
 }
 
+/* One descriptor is kept back for the memfd of a long message, the first that comes with it: without it nobody would
+ * know whom to tell that the others found no room. */
+static bool keep_reserve(struct spawner *spawner)
+{
+    if (spawner->reserve < 0)
+        spawner->reserve = eventfd(0, EFD_CLOEXEC);
+    return spawner->reserve >= 0;
+}
+
+static bool has_no_room(struct spawner *spawner)
+{
+    return !keep_reserve(spawner) || is_short_of_descriptors(spawner, MESSAGE_DESCRIPTORS);
+}
+
 void listen_again(struct spawner *spawner)
 {
-    if (!spawner->deaf || (spawner->others && is_short_of_descriptors(spawner, MESSAGE_DESCRIPTORS)))
+    if (!spawner->deaf || (spawner->others && has_no_room(spawner)))
         return; /* where no sandbox is left whose end could bring room, each message is answered for itself */
     spawner->deaf = false;
     set_interest(spawner, EPOLLIN | (spawner->replies_first ? EPOLLOUT : 0));
@@ -177,11 +192,13 @@ void app_ready(struct spawner *spawner, struct watch *watch, uint32_t events)
         flush_replies(spawner);
     for (int i = 0; i < AT_ONCE && !spawner->ending; i++) {
         struct packet packet;
-        if (is_short_of_descriptors(spawner, MESSAGE_DESCRIPTORS) && spawner->others) {
+        if (has_no_room(spawner) && spawner->others) {
             spawner->deaf = true; /* until a sandbox has ended */
             set_interest(spawner, spawner->replies_first ? EPOLLOUT : 0);
             return;
         }
+        if (is_short_of_descriptors(spawner, PACKET_DESCRIPTORS))
+            close_descriptor(&spawner->reserve);
         int got = receive_packet(watch->fd, data, sizeof(data), &packet, MSG_DONTWAIT);
         if (got < 0 && errno == EAGAIN)
             return;

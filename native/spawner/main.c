@@ -32,7 +32,7 @@ static int prepare(struct spawner *spawner)
         spawner->descriptor_limit = files.rlim_max;
     }
     prctl(PR_SET_NAME, "sandbox-spawner");
-    spawner->record = spawner->state = spawner->uid_locks = spawner->proc = spawner->self = -1;
+    spawner->reserve = spawner->record = spawner->state = spawner->uid_locks = spawner->proc = spawner->self = -1;
     for (size_t i = 0; i < HIERARCHIES; i++)
         spawner->cgroups.parents[i] = -1;
     spawner->epoll = epoll_create1(EPOLL_CLOEXEC);

@@ -138,6 +138,7 @@ struct spawner {
     struct watch app;
     struct reply *replies_first, *replies_last;
     bool configured, refused, privileged, leases, enters_namespaces, ending;
+    int reserve;           /* a descriptor to be given up for a message; -1 while there is none */
     int self;              /* our own binary, sealed, for the makers */
     int proc;              /* the host's /proc */
     int state;             /* the state directory */
