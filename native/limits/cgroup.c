@@ -300,6 +300,12 @@ int limit_cgroup(const struct cgroups *all, struct cgroup *cgroup, const struct 
     return 0;
 }
 
+void lift_cpu_quota(const struct cgroups *all, struct cgroup *cgroup)
+{
+    if (cgroup->made && cgroup->applied.milli_cpus && !limit_cpus(all, cgroup, 0))
+        cgroup->applied.milli_cpus = 0;
+}
+
 enum {
     CLEAN_BYTES = 4 << 20,
     NO_STEP_YET = 2, /* init and the parked step: what every sandbox has */

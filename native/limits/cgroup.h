@@ -55,6 +55,8 @@ void remove_cgroup(struct cgroups *all, struct cgroup *cgroup);
 int begin_cgroup(const struct cgroups *all, struct cgroup *cgroup);
 int limit_cgroup(const struct cgroups *all, struct cgroup *cgroup, const struct limits *limits,
                  uint32_t extra_processes);
+/* Ending takes processor time, too: with a small share of it a kill took seconds to be carried out. */
+void lift_cpu_quota(const struct cgroups *all, struct cgroup *cgroup);
 /* Since begin_cgroup. */
 void read_counters(const struct cgroups *all, const struct cgroup *cgroup, struct counters *out);
 /* After a sandbox: makes the cgroup fit for the next one, and answers whether it is. */

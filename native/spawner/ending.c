@@ -16,9 +16,9 @@
 void main_ended(struct spawner *spawner, struct watch *watch, uint32_t events)
 {
     struct sandbox *sandbox = (struct sandbox *)((char *)watch - offsetof(struct sandbox, main));
-    (void)spawner;
     (void)events;
     sandbox->main_ended = true;
+    lift_cpu_quota(&spawner->cgroups, &sandbox->slot->cgroup); /* init is ending the rest */
 }
 
 static bool was_killed(const struct report *report)

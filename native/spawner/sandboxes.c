@@ -276,6 +276,7 @@ void sandbox_made(struct spawner *spawner, const struct make_reply *reply, int p
 void end_sandbox(struct spawner *spawner, struct sandbox *sandbox)
 {
     set_state(spawner, sandbox, SANDBOX_ENDING);
+    lift_cpu_quota(&spawner->cgroups, &sandbox->slot->cgroup);
     if (sandbox->life.fd >= 0)
         syscall(SYS_pidfd_send_signal, sandbox->life.fd, SIGKILL, NULL, 0);
 }

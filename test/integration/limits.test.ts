@@ -172,6 +172,22 @@ void suite('limits', { timeout: 600_000 }, () => {
     await step;
     assert.ok(used <= 100, `${used} ms`);
   });
+
+  void test('a step with a small share of the processors is gone as soon as any other', async (context) => {
+    if (!byCgroup(cpu)) {
+      context.skip('nothing limits the share here');
+      return;
+    }
+    const marker = uniqueMarker();
+    const script = 'for i in 1 2 3 4 5 6 7 8; do (while :; do :; done) & done; echo running; wait';
+    const step = spawnSandbox('bash', ['-c', script, marker], { ...ANY_FORM, limits: { cpus: 0.02 } });
+    for await (const line of step) if (line === 'running') break;
+    step.kill();
+    const { cause } = await step;
+    assert.equal(cause, 'killed');
+    // With its own share to end by, it took 7 to 19 seconds.
+    await untilGone(marker, 2000);
+  });
 });
 
 function spawnerCpuMs(): number {
