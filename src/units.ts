@@ -1,4 +1,5 @@
 import { SandboxError } from './errors.js';
+import { show } from './options/check.js';
 
 /** A number of bytes, or text such as `'64MiB'`, `'1.5GiB'` or `'10MB'`. `Infinity` lifts a limit. */
 export type Size = number | string;
@@ -78,8 +79,7 @@ function unknownUnit(option: string, text: string, digits: string, unit: string,
 }
 
 function invalid(option: string, problem: string, value: unknown): SandboxError {
-  const shown = typeof value === 'string' ? `'${value}'` : String(value);
-  return new SandboxError('ERR_INVALID_OPTION', `${option} ${problem}. Got: ${shown}.`);
+  return new SandboxError('ERR_INVALID_OPTION', `${option} ${problem}. Got: ${show(value)}.`);
 }
 
 /** Bytes for people, in the largest binary unit that keeps at most one decimal: `256 MiB`, `1.5 GiB`, `1000 bytes`. */

@@ -74,6 +74,15 @@ static void out_of_memory(struct spawner *spawner, struct step *step, const stru
         step_event(spawner, step, CAUSE_OOM, scope_of_oom(step, counters));
 }
 
+/* The notice comes before the kill, and on a busy machine that may take a while: the pauses double, up to 4 s in all.
+ */
+static void look_again_for_oom(struct step *step, uint64_t now)
+{
+    enum { MOST_LOOKS = 11 };
+    if (step->oom_looks < MOST_LOOKS)
+        step->memory_check = now + (2 * MS << step->oom_looks++);
+}
+
 static void check_memory(struct spawner *spawner, struct step *step, uint64_t now)
 {
     struct sandbox *sandbox = step->sandbox;
@@ -100,9 +109,11 @@ static void check_memory(struct spawner *spawner, struct step *step, uint64_t no
     read_counters(&spawner->cgroups, &sandbox->slot->cgroup, &counters);
     if (counters.oom_kills > 0)
         out_of_memory(spawner, step, &counters);
+    else
+        look_again_for_oom(step, now);
 }
 
-/* cgroup v1 gives notice before it kills: the counter may lag behind, so it is looked at once more a little later. */
+/* cgroup v1 gives notice before it kills: the counter may lag behind, so it is looked at again a little later. */
 void oom_noticed(struct spawner *spawner, struct watch *watch, uint32_t events)
 {
     struct slot *slot = (struct slot *)((char *)watch - offsetof(struct slot, oom));
@@ -118,7 +129,8 @@ void oom_noticed(struct spawner *spawner, struct watch *watch, uint32_t events)
     if (counters.oom_kills > 0) {
         out_of_memory(spawner, step, &counters);
     } else {
-        step->memory_check = monotonic_ns() + 2 * MS;
+        step->oom_looks = 0;
+        look_again_for_oom(step, monotonic_ns());
         arm_step(spawner, step);
     }
 }

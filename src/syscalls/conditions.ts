@@ -1,3 +1,4 @@
+import { show } from '../options/check.js';
 import { invalid } from './invalid.js';
 import type { ArgumentCondition, ArgumentWidth, ResolvedCondition } from './types.js';
 import { widthOf } from './widths.js';
@@ -99,7 +100,7 @@ function readList(list: unknown, read: (value: unknown) => bigint, where: string
 
 function readValue(value: unknown, full: bigint, where: string): bigint {
   const integer = typeof value === 'bigint' || (typeof value === 'number' && Number.isSafeInteger(value));
-  if (!integer) throw invalid(`${where}: ${String(value)} is not an integer`);
+  if (!integer) throw invalid(`${where}: ${show(value)} is not an integer`);
   const wanted = BigInt(value);
   // From the most negative signed number to the largest unsigned one of that width.
   if (wanted > full || wanted < -((full + 1n) / 2n)) throw invalid(`${where}: ${String(value)} does not fit`);

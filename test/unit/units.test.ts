@@ -105,4 +105,12 @@ void test('sizes and durations are shown in the largest fitting unit', () => {
     '0 bytes',
   ]);
   assert.deepEqual([250, 1500, 60_000].map(formatDuration), ['250 ms', '1.5 s', '1 min']);
+
+  void test('an object that cannot be made a text is refused like any other', () => {
+    const value = { toString: [] } as unknown as number;
+    assert.throws(() => parseSize(value, 'limits.memory'), {
+      code: 'ERR_INVALID_OPTION',
+      message: /Got: an object\.$/,
+    });
+  });
 });
