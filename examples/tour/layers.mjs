@@ -14,7 +14,7 @@ const WHAT = {
   uid: 'an identity that no other sandbox has',
   groups: "none of the app's groups",
   seccomp: 'only system calls that programs need',
-  landlock: 'no device files; no signals out',
+  landlock: 'no signals out of it',
   memory: 'limited',
   processes: 'limited',
   cpu: 'limited',
