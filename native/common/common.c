@@ -1,7 +1,8 @@
-/* Clock and small files. Used by every process of the native core. */
+/* Clock, small files, the limit of descriptors. Used by every process of the native core. */
 #include "common/common.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <time.h>
 
 uint64_t monotonic_ns(void)
@@ -33,6 +34,16 @@ ssize_t read_descriptor(int fd, char *out, size_t size)
     }
     out[used] = 0;
     return (ssize_t)used;
+}
+
+uint64_t raise_descriptor_limit(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files))
+        return 0;
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+    return files.rlim_max;
 }
 
 ssize_t read_record(int fd, char *out, size_t size)

@@ -68,6 +68,9 @@ static inline int take_descriptor(int *fd)
 
 uint64_t monotonic_ns(void);
 
+/* Takes as many descriptors as may be had, and answers how many; 0 when that cannot be told. */
+uint64_t raise_descriptor_limit(void);
+
 /* Writes text to the file `path` below `directory` with one write(2). */
 int write_file_at(int directory, const char *path, const char *text);
 

@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <poll.h>
@@ -281,19 +280,9 @@ static bool has_host_user_namespace(void)
            count == UINT32_MAX;
 }
 
-/* Whatever the spawner was limited to at that moment; a step's own limit comes with its job. */
-static void have_all_descriptors(void)
-{
-    struct rlimit files;
-    if (!getrlimit(RLIMIT_NOFILE, &files)) {
-        files.rlim_cur = files.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &files);
-    }
-}
-
 static int prepare(struct maker *maker, struct failure *failure)
 {
-    have_all_descriptors();
+    raise_descriptor_limit(); /* whatever the spawner had at that moment; a step's own limit comes with its job */
     signal(SIGCHLD, SIG_IGN); /* inits are reaped by the kernel; the spawner watches them by pidfd */
     umask(0);
     if (prctl(PR_SET_NAME, "sandbox-maker") || read_policy(maker))

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 
 enum { APP_SOCKET = 3, EVENTS = 64 };
 
@@ -25,12 +24,7 @@ static int prepare(struct spawner *spawner)
     setsid(); /* what a terminal sends to the app's process group is the app's to act on; ours is the end of the socket
                */
     signal(SIGPIPE, SIG_IGN);
-    struct rlimit files;
-    if (!getrlimit(RLIMIT_NOFILE, &files)) {
-        files.rlim_cur = files.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &files);
-        spawner->descriptor_limit = files.rlim_max;
-    }
+    spawner->descriptor_limit = raise_descriptor_limit();
     prctl(PR_SET_NAME, "sandbox-spawner");
     spawner->reserve = spawner->record = spawner->state = spawner->uid_locks = spawner->proc = spawner->self = -1;
     for (size_t i = 0; i < HIERARCHIES; i++)
