@@ -1,4 +1,5 @@
-import { invalidOption, show } from './options/check.js';
+import { invalidOption } from './options/check.js';
+import { show } from './show.js';
 import type { SandboxOptions } from './options/sandbox-options.js';
 import { planStep } from './plan.js';
 import { loadAddon, requireLinux } from './spawner/locate.js';

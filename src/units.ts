@@ -1,5 +1,5 @@
 import { SandboxError } from './errors.js';
-import { show } from './options/check.js';
+import { show } from './show.js';
 
 /** A number of bytes, or text such as `'64MiB'`, `'1.5GiB'` or `'10MB'`. `Infinity` lifts a limit. */
 export type Size = number | string;

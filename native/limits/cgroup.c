@@ -231,7 +231,7 @@ void read_counters(const struct cgroups *all, const struct cgroup *cgroup, struc
     out->system_ns -= cgroup->begun.system_ns;
     out->oom_kills -= cgroup->begun.oom_kills;
     out->limit_hits -= cgroup->begun.limit_hits;
-    out->fork_refusals -= cgroup->begun.fork_refusals;
+    out->fork_refusals = cgroup->forks_stopped ? cgroup->refused_before : out->fork_refusals - cgroup->begun.fork_refusals;
     /* v1 has no counter that every kernel keeps (failcnt stays 0 on newer ones): whether it was this cgroup's own limit
      * that was hit, its peak tells, which then lies within one batch of charges below it. */
     uint64_t limit = cgroup->applied.memory_bytes;
@@ -306,6 +306,29 @@ void lift_cpu_quota(const struct cgroups *all, struct cgroup *cgroup)
         cgroup->applied.milli_cpus = 0;
 }
 
+void stop_forks(const struct cgroups *all, struct cgroup *cgroup)
+{
+    struct counters now;
+    if (!cgroup->made || cgroup->forks_stopped || !(all->controllers & 1u << LAYER_PROCESSES))
+        return;
+    read_counters(all, cgroup, &now);
+    if (set_text(all, cgroup, PIDS, "pids.max", "0"))
+        return;
+    cgroup->refused_before = now.fork_refusals;
+    cgroup->forks_stopped = true;
+}
+
+/* Before the next init forks. */
+static int permit_forks(const struct cgroups *all, struct cgroup *cgroup)
+{
+    if (cgroup->forks_stopped && set_text(all, cgroup, PIDS, "pids.max", "max"))
+        return -1;
+    if (cgroup->forks_stopped)
+        cgroup->applied.processes = 0;
+    cgroup->forks_stopped = false;
+    return 0;
+}
+
 enum {
     CLEAN_BYTES = 4 << 20,
     NO_STEP_YET = 2, /* init and the parked step: what every sandbox has */
@@ -334,7 +357,7 @@ bool can_reuse(const struct cgroups *all, struct cgroup *cgroup)
 {
     /* Page cache that the last step was charged for would be counted against the next. */
     return all->reusable && read_number_of(all, cgroup, MEMORY, "memory.usage_in_bytes") <= CLEAN_BYTES &&
-           !make_pids_anew(all, cgroup);
+           !make_pids_anew(all, cgroup) && !permit_forks(all, cgroup);
 }
 
 uint32_t oom_notice_events(const struct cgroups *all)

@@ -40,6 +40,8 @@ struct cgroup {
     int oom_notice; /* readable (v1: an eventfd) or exceptional (v2: memory.events) when something was killed */
     struct limits applied;
     struct counters begun;
+    bool forks_stopped; /* and what had been refused before, for other reasons */
+    uint64_t refused_before;
 };
 
 /* Finds or makes a place for this spawner; answers 0 also when there is none (version 0, reason filled). */
@@ -57,6 +59,9 @@ int limit_cgroup(const struct cgroups *all, struct cgroup *cgroup, const struct 
                  uint32_t extra_processes);
 /* Ending takes processor time, too: with a small share of it a kill took seconds to be carried out. */
 void lift_cpu_quota(const struct cgroups *all, struct cgroup *cgroup);
+/* No more processes, whatever the limit was: what forks without end is otherwise faster than who ends it. What is refused
+ * from now on is not counted. */
+void stop_forks(const struct cgroups *all, struct cgroup *cgroup);
 /* Since begin_cgroup. */
 void read_counters(const struct cgroups *all, const struct cgroup *cgroup, struct counters *out);
 /* After a sandbox: makes the cgroup fit for the next one, and answers whether it is. */

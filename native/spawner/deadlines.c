@@ -16,7 +16,7 @@ static void step_expired(struct spawner *spawner, struct timer *timer);
 void arm_step(struct spawner *spawner, struct step *step)
 {
     uint64_t at = earliest(earliest(step->queue_deadline, step->wall_deadline), step->grace_deadline);
-    at = earliest(earliest(at, step->cpu_check), step->memory_check);
+    at = earliest(earliest(at, step->cpu_check), earliest(step->memory_check, step->fork_stop));
     step->timer.expired = step_expired;
     if (!at) {
         clear_timer(&spawner->timers, &step->timer);
@@ -157,5 +157,9 @@ static void step_expired(struct spawner *spawner, struct timer *timer)
         check_cpu_time(spawner, step, now);
     if (step->memory_check && step->memory_check <= now)
         check_memory(spawner, step, now);
+    if (step->fork_stop && step->fork_stop <= now) {
+        step->fork_stop = 0;
+        stop_forks(&spawner->cgroups, &step->sandbox->slot->cgroup);
+    }
     arm_step(spawner, step);
 }

@@ -13,12 +13,18 @@
 #include <sys/ioctl.h>
 #include <sys/wait.h>
 
+enum { ENDED_BY_THEN_NS = 20000000 };
+
 void main_ended(struct spawner *spawner, struct watch *watch, uint32_t events)
 {
     struct sandbox *sandbox = (struct sandbox *)((char *)watch - offsetof(struct sandbox, main));
     (void)events;
     sandbox->main_ended = true;
     lift_cpu_quota(&spawner->cgroups, &sandbox->slot->cgroup); /* init is ending the rest */
+    if (sandbox->step) {
+        sandbox->step->fork_stop = monotonic_ns() + ENDED_BY_THEN_NS; /* most are gone long before */
+        arm_step(spawner, sandbox->step);
+    }
 }
 
 static bool was_killed(const struct report *report)

@@ -105,7 +105,7 @@ struct step {
     struct limits limits;
     bool announce;
     uint64_t queued_at, released_at;
-    uint64_t queue_deadline, wall_deadline, grace_deadline, cpu_check, memory_check; /* 0: none */
+    uint64_t queue_deadline, wall_deadline, grace_deadline, cpu_check, memory_check, fork_stop; /* 0: none */
     uint32_t oom_looks;              /* since the latest notice that memory has run out */
     bool oom_noticed, oom_after_end; /* the first notice, and that it came after the main process had ended */
     bool has_cause;                  /* the first event wins */

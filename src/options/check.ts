@@ -1,4 +1,5 @@
 import { SandboxError } from '../errors.js';
+import { show } from '../show.js';
 import { nearest } from './did-you-mean.js';
 
 /** An option that cannot be accepted. `option` is its full path, such as `limits.memory`. */
@@ -12,14 +13,6 @@ export function notYet(option: string): SandboxError {
     'ERR_NOT_YET',
     `${option} is not carried out by this version of spawn-sandbox. Leave it out.`,
   );
-}
-
-/** How a wrong value looks in a message. */
-export function show(value: unknown): string {
-  if (typeof value === 'string') return `'${value}'`;
-  if (Array.isArray(value)) return 'an array';
-  if (value === null || typeof value !== 'object') return typeof value === 'function' ? 'a function' : String(value);
-  return 'an object';
 }
 
 /** A plain object with known keys only; `undefined` counts as empty. */

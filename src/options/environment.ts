@@ -1,4 +1,5 @@
-import { expectObject, expectText, invalidOption, show } from './check.js';
+import { expectObject, expectText, invalidOption } from './check.js';
+import { show } from '../show.js';
 
 /** The app's choice of variables, with `true` replaced by the app's own value; one that the app lacks is left out. */
 export function resolveEnvironment(option: unknown): Readonly<Record<string, string>> {

@@ -1,6 +1,7 @@
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
-import { expectArray, expectObject, expectText, invalidOption, notYet, show } from './check.js';
+import { expectArray, expectObject, expectText, invalidOption, notYet } from './check.js';
+import { show } from '../show.js';
 
 /** A file or directory of the host: the path itself, or where it is to be seen inside. */
 export type Mount =

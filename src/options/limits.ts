@@ -1,7 +1,8 @@
 import { hardLimitOfOpenFiles } from './open-files.js';
 import type { Duration, Size } from '../units.js';
 import { parseDuration, parseSize } from '../units.js';
-import { expectInteger, expectObject, invalidOption, show } from './check.js';
+import { expectInteger, expectObject, invalidOption } from './check.js';
+import { show } from '../show.js';
 
 /** What a step and all its children together may use. `Infinity` lifts a limit. */
 export interface LimitOptions {

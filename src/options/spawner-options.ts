@@ -1,7 +1,8 @@
 import { isAbsolute } from 'node:path';
 import type { Duration } from '../units.js';
 import { parseDuration } from '../units.js';
-import { expectInteger, expectObject, expectText, invalidOption, show } from './check.js';
+import { expectInteger, expectObject, expectText, invalidOption } from './check.js';
+import { show } from '../show.js';
 
 /** How the spawner works, for all steps of this thread. */
 export interface SpawnerOptions {

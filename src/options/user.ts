@@ -1,4 +1,5 @@
-import { expectInteger, expectObject, expectText, invalidOption, show } from './check.js';
+import { expectInteger, expectObject, expectText, invalidOption } from './check.js';
+import { show } from '../show.js';
 
 /** Who the step is inside. */
 export interface ResolvedUser {

@@ -19,14 +19,19 @@ export function kernelTree(): readonly MountMessage[] {
   ];
 }
 
-/** What the step can write by default: all of it one tmpfs, limited by `limits.scratch`. */
-export function scratchTree({ home }: ResolvedUser): readonly MountMessage[] {
-  return [
-    // Memory to share, not a place for programs.
-    scratch('/dev/shm', STICKY, { noExec: true }),
+/**
+ * What the step can write by default: all of it one tmpfs, limited by `limits.scratch`. Each sandbox mounts it over its
+ * copy of the tree, so where the app mounts something itself, there is none.
+ *
+ * @param taken where the app mounts something
+ */
+export function scratchTree({ home }: ResolvedUser, taken: readonly string[]): readonly MountMessage[] {
+  const free = [
     scratch('/tmp', STICKY),
     scratch('/var/tmp', STICKY),
     // 0700: what is not sticky belongs to the step.
     scratch(home, 0o700),
-  ];
+  ].filter(({ target }) => !taken.includes(String(target)));
+  // Memory to share, not a place for programs. First, and always there: the spawner looks at the space through it.
+  return [scratch('/dev/shm', STICKY, { noExec: true }), ...free];
 }

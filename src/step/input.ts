@@ -1,7 +1,8 @@
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { SandboxError } from '../errors.js';
-import { invalidOption, show } from '../options/check.js';
+import { invalidOption } from '../options/check.js';
+import { show } from '../show.js';
 import type { Input } from '../options/sandbox-options.js';
 import type { Addon } from '../spawner/native.js';
 import { inputFailed, inputTooLong, StdinPipe } from './stdin-pipe.js';

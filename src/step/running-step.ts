@@ -1,6 +1,7 @@
 import type { Readable, Writable } from 'node:stream';
 import { type SandboxError, StepError } from '../errors.js';
-import { invalidOption, show } from '../options/check.js';
+import { invalidOption } from '../options/check.js';
+import { show } from '../show.js';
 import type { Plan } from '../plan.js';
 import type { StepResult } from '../result.js';
 import { buildResult } from '../result/build.js';

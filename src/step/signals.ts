@@ -1,5 +1,6 @@
 import { constants } from 'node:os';
-import { invalidOption, show } from '../options/check.js';
+import { invalidOption } from '../options/check.js';
+import { show } from '../show.js';
 
 /** Signals that ask a program to end, and that it may take its time for. */
 const POLITE: ReadonlySet<string> = new Set(['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT']);

@@ -1,4 +1,4 @@
-import { show } from '../options/check.js';
+import { show } from '../show.js';
 import { invalid } from './invalid.js';
 import type { ArgumentCondition, ArgumentWidth, ResolvedCondition } from './types.js';
 import { widthOf } from './widths.js';
