@@ -231,7 +231,8 @@ void read_counters(const struct cgroups *all, const struct cgroup *cgroup, struc
     out->system_ns -= cgroup->begun.system_ns;
     out->oom_kills -= cgroup->begun.oom_kills;
     out->limit_hits -= cgroup->begun.limit_hits;
-    out->fork_refusals = cgroup->forks_stopped ? cgroup->refused_before : out->fork_refusals - cgroup->begun.fork_refusals;
+    out->fork_refusals =
+        cgroup->forks_stopped ? cgroup->refused_before : out->fork_refusals - cgroup->begun.fork_refusals;
     /* v1 has no counter that every kernel keeps (failcnt stays 0 on newer ones): whether it was this cgroup's own limit
      * that was hit, its peak tells, which then lies within one batch of charges below it. */
     uint64_t limit = cgroup->applied.memory_bytes;

@@ -59,8 +59,8 @@ int limit_cgroup(const struct cgroups *all, struct cgroup *cgroup, const struct 
                  uint32_t extra_processes);
 /* Ending takes processor time, too: with a small share of it a kill took seconds to be carried out. */
 void lift_cpu_quota(const struct cgroups *all, struct cgroup *cgroup);
-/* No more processes, whatever the limit was: what forks without end is otherwise faster than who ends it. What is refused
- * from now on is not counted. */
+/* No more processes, whatever the limit was: what forks without end is otherwise faster than who ends it. What is
+ * refused from now on is not counted. */
 void stop_forks(const struct cgroups *all, struct cgroup *cgroup);
 /* Since begin_cgroup. */
 void read_counters(const struct cgroups *all, const struct cgroup *cgroup, struct counters *out);

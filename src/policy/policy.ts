@@ -43,7 +43,10 @@ function mountTree(options: ResolvedOptions, command: Command): readonly MountMe
     ...emptyDirectories(),
     ...etcTree(options.user, options.network),
     ...kernelTree(),
-    ...scratchTree(options.user, options.mounts.map(({ target }) => target)),
+    ...scratchTree(
+      options.user,
+      options.mounts.map(({ target }) => target),
+    ),
     ...command.mounts.map(({ source, target }) => bindReadOnly(source, target)),
     ...options.mounts.map(({ source, target, writable, optional }) =>
       writable ? bindWritable(source, target, { optional }) : bindReadOnly(source, target, { optional, asOwner: true }),

@@ -272,6 +272,17 @@ void suite('writable', () => {
     assert.equal(readFileSync(file, 'utf8'), 'new\n');
   });
 
+  void test('in the place of a scratch directory takes it, and leaves the others', async (context) => {
+    const directory = writableDirectory(context);
+    for (const target of ['/tmp', '/var/tmp', '/home/sandbox']) {
+      const filesystem = { writable: [{ source: directory, target }] };
+      assert.equal(await attempt(`echo kept > ${target}/x && echo x > /dev/shm/x`, { filesystem }), 'yes', target);
+      assert.equal(readFileSync(join(directory, 'x'), 'utf8'), 'kept\n', target);
+    }
+    assert.equal(await attempt('echo lost > /tmp/y', { filesystem: { writable: [directory] } }), 'yes');
+    assert.equal(existsSync(join(directory, 'y')), false, 'the control: without it /tmp is scratch');
+  });
+
   void test('two steps share what is writable for both', async (context) => {
     const directory = writableDirectory(context);
     const filesystem = { writable: [{ source: directory, target: '/shared' }] };
