@@ -180,7 +180,7 @@ void suite('limits', { timeout: 600_000 }, () => {
     }
     const marker = uniqueMarker();
     const script = 'for i in 1 2 3 4 5 6 7 8; do (while :; do :; done) & done; echo running; wait';
-    const step = spawnSandbox('bash', ['-c', script, marker], { ...ANY_FORM, limits: { cpus: 0.02 } });
+    const step = spawnSandbox('sh', ['-c', script, marker], { ...ANY_FORM, limits: { cpus: 0.02 } });
     for await (const line of step) if (line === 'running') break;
     step.kill();
     const { cause } = await step;
