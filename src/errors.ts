@@ -21,6 +21,8 @@ export const ERROR_CODES = {
   ERR_RESOURCES: 'descriptors, processes, memory or identities ran out',
   ERR_LIMIT: 'a limit could not be set',
   ERR_STEP_LOST: 'the sandbox ended before it could report what became of its step',
+  ERR_ZYGOTE: 'a zygote could not be made warm, or could not fork a step',
+  ERR_ZYGOTE_CLOSED: 'the zygote was closed or destroyed before the step could start',
   ERR_PROTOCOL: 'app and spawner misunderstood each other: a bug in this library',
   ERR_INPUT: 'the input of a step failed or is longer than `limits.input`',
   ERR_OUTPUT_GONE: 'output was asked for from its beginning after part of it had been dropped',

@@ -1,6 +1,5 @@
-import { invalidOption } from './options/check.js';
-import { show } from './show.js';
 import type { SandboxOptions } from './options/sandbox-options.js';
+import { checkSignal } from './options/signal.js';
 import { planStep } from './plan.js';
 import { loadAddon, requireLinux } from './spawner/locate.js';
 import { sharedConnection, trackStep, untrackStep } from './spawner/shared.js';
@@ -34,8 +33,3 @@ const CONTEXT: StepContext = {
   connection: sharedConnection,
   onSettled: untrackStep,
 };
-
-function checkSignal(signal: unknown): AbortSignal | undefined {
-  if (signal === undefined || signal instanceof AbortSignal) return signal;
-  throw invalidOption('signal', `must be an AbortSignal, and is ${show(signal)}`);
-}

@@ -54,6 +54,9 @@ struct define {
     bool step_filter_notifies, host_network, reuse_net, reuse_user;
     uint64_t scratch_bytes, scratch_inodes;
     uint32_t require, allow_weaker, allow_missing;
+    bool zygote;
+    uint64_t below;
+    uint32_t parked, replaces;
     size_t mount_count, cover_count;
     struct mount_entry mounts[MOUNT_LIMIT];
     struct bytes cover[COVER_LIMIT];
@@ -133,6 +136,7 @@ struct probe_result {
 
 void write_ready(struct writer *writer, const struct ready *ready);
 void write_started(struct writer *writer, uint64_t step_id);
+void write_warm(struct writer *writer, uint64_t step_id, struct bytes words);
 void write_ended(struct writer *writer, const struct ended *ended);
 void write_failed(struct writer *writer, uint64_t step_id, const struct failure *failure);
 void write_probed(struct writer *writer, uint32_t probe_id, const struct probe_result *results, size_t count);

@@ -79,6 +79,7 @@ enum stage {
     STAGE_UNKNOWN_POLICY = 14,
     STAGE_OBSERVATION = 15,
     STAGE_WATCH = 16,
+    STAGE_ZYGOTE = 17,
 };
 
 enum state {

@@ -164,6 +164,18 @@ static void read_define_number(struct reader *reader, const struct field *field,
     case 17:
         out->reuse_user = field_u64(reader, field) != 0;
         break;
+    case 18:
+        out->zygote = field_u64(reader, field) != 0;
+        break;
+    case 19:
+        out->below = field_u64(reader, field);
+        break;
+    case 20:
+        out->parked = field_u32(reader, field);
+        break;
+    case 21:
+        out->replaces = field_u32(reader, field);
+        break;
     }
 }
 

@@ -1,7 +1,7 @@
 /* Replies to the app. Runs in the spawner. */
 #include "common/control.h"
 
-enum { REPLY_READY = 1, REPLY_STARTED, REPLY_ENDED, REPLY_FAILED, REPLY_PROBED };
+enum { REPLY_READY = 1, REPLY_STARTED, REPLY_ENDED, REPLY_FAILED, REPLY_PROBED, REPLY_WARM };
 
 void write_ready(struct writer *writer, const struct ready *ready)
 {
@@ -19,6 +19,14 @@ void write_started(struct writer *writer, uint64_t step_id)
 {
     size_t body = write_begin(writer, REPLY_STARTED);
     write_number(writer, 1, step_id);
+    write_end(writer, body);
+}
+
+void write_warm(struct writer *writer, uint64_t step_id, struct bytes words)
+{
+    size_t body = write_begin(writer, REPLY_WARM);
+    write_number(writer, 1, step_id);
+    write_bytes(writer, 2, words.data, words.length);
     write_end(writer, body);
 }
 

@@ -38,6 +38,8 @@ static int prefer_for_oom(struct sandbox_start *start, struct failure *failure)
     /* Init's id change has hid us, and our own files in /proc are root's as long as it holds. */
     if (prctl(PR_SET_DUMPABLE, 1))
         return fail_layer(failure, LAYER_MEMORY);
+    if (start->proc < 0) /* forked by a zygote, which is the first victim itself */
+        return 0;
     if (write_file_at(start->proc, "self/oom_score_adj", "1000"))
         return fail_layer(failure, LAYER_MEMORY);
     close_descriptor(&start->proc); /* the last look at the host's /proc */
@@ -75,17 +77,19 @@ static int change_identity(const struct sandbox_start *start, struct failure *fa
      * says so. */
     if (setgroups(0, NULL) && start->identity.leased)
         return fail_layer(failure, LAYER_GROUPS);
-    uid_t uid = start->policy->uid;
-    gid_t gid = start->policy->gid;
+    /* In a zygote's user namespace those of the sandboxes below it have the numbers that they have outside. */
+    uid_t uid = start->policy->zygote ? start->identity.step : start->policy->uid;
+    gid_t gid = start->policy->zygote ? start->identity.step : start->policy->gid;
     return setresgid(gid, gid, gid) || setresuid(uid, uid, uid) ? fail_layer(failure, LAYER_UID) : 0;
 }
 
-static int drop_capabilities(struct failure *failure)
+static int drop_capabilities(bool zygote, struct failure *failure)
 {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct none[2] = {{0}};
-    if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) || syscall(SYS_capset, &header, none))
-        return fail_layer(failure, LAYER_CAPABILITIES);
+    if (zygote ? keep_zygote_capabilities(failure)
+               : prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) || syscall(SYS_capset, &header, none))
+        return failure->stage ? -1 : fail_layer(failure, LAYER_CAPABILITIES);
     /* The spawner is about to look at us through /proc; an id change has hidden us. Nothing foreign runs yet, and
      * execve would make us visible anyway. */
     return prctl(PR_SET_DUMPABLE, 1) ? fail_layer(failure, LAYER_CAPABILITIES) : 0;
@@ -175,7 +179,7 @@ int confine_step(struct sandbox_start *start, struct confined *confined, struct 
 {
     if (prefer_for_oom(start, failure) ||  /* while the host's /proc is still open */
         change_identity(start, failure) || /* needs CAP_SETUID, CAP_SETGID */
-        drop_capabilities(failure))
+        drop_capabilities(start->policy->zygote, failure))
         return -1;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) /* inherited from the maker; asked for again, it costs nothing */
         return fail_layer(failure, LAYER_NO_NEW_PRIVS);

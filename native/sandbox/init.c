@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
-#include <linux/keyctl.h>
 #include <linux/securebits.h>
 #include <poll.h>
 #include <sched.h>
@@ -18,13 +17,6 @@
 #include <sys/wait.h>
 
 #include "common/packet.h"
-
-int report_failure(int socket, const struct failure *failure)
-{
-    struct report report = {.kind = REPORT_FAILED, .failure = *failure};
-    struct iovec part = {&report, sizeof(report)};
-    return send_packet(socket, &part, 1, NULL, 0, 0);
-}
 
 /* "0" is the writer itself: joining by one's own hand spares the kernel a lock that waits for an RCU grace period. */
 static int join_cgroups(const struct sandbox_start *start, struct failure *failure)
@@ -60,15 +52,23 @@ static int make_under_own_id(const struct sandbox_start *start)
 
 static int make_user_namespace(const struct sandbox_start *start)
 {
-    char byte;
-    if (make_under_own_id(start) || unshare(CLONE_NEWUSER))
+    char byte = 'u';
+    struct iovec part = {&byte, 1};
+    /* Who writes the maps of a sandbox below a zygote stands in another pid namespace than the /proc that it has. */
+    autoclose int self = start->below ? openat(start->proc, "self", O_DIRECTORY | O_CLOEXEC) : -1;
+    if ((start->below && self < 0) || make_under_own_id(start) || unshare(CLONE_NEWUSER))
         return -1;
-    return write(start->sync, "u", 1) == 1 && read(start->sync, &byte, 1) == 1 ? 0 : -1;
+    /* An id change has hidden us, and then nobody but the host's root may write the maps. */
+    if (start->below && prctl(PR_SET_DUMPABLE, 1))
+        return -1;
+    return !send_packet(start->sync, &part, 1, &self, start->below ? 1 : 0, 0) && read(start->sync, &byte, 1) == 1 ? 0
+                                                                                                            : -1;
 }
 
 /* Which user namespace /proc/sys/user means, the caller's own tells, not the procfs that is asked. */
-static int forbid_namespaces(int proc)
+static int limit_namespace(int proc, bool zygote)
 {
+    enum { NAMESPACES = 8 }; /* rows; the sandboxes below a zygote are counted in its user namespace */
     static const struct {
         const char *path, *value;
     } SETTINGS[] = {
@@ -88,7 +88,7 @@ static int forbid_namespaces(int proc)
         {"max_fanotify_marks", "0"},
     };
     autoclose int settings = openat(proc, "sys/user", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    for (size_t i = 0; i < LENGTH(SETTINGS); i++) {
+    for (size_t i = zygote ? NAMESPACES : 0; i < LENGTH(SETTINGS); i++) {
         if (write_file_at(settings, SETTINGS[i].path, SETTINGS[i].value) && (errno != ENOENT || i == 0))
             return -1;
     }
@@ -99,7 +99,7 @@ static int forbid_namespaces(int proc)
 static int enter_user_namespace(struct sandbox_start *start, struct failure *failure)
 {
     int failed = start->user >= 0 ? setns(start->user, CLONE_NEWUSER)
-                                  : make_user_namespace(start) || forbid_namespaces(start->proc);
+                                  : make_user_namespace(start) || limit_namespace(start->proc, start->policy->zygote);
     close_descriptor(&start->user);
     return failed ? fail_layer(failure, LAYER_USER) : 0;
 }
@@ -117,23 +117,6 @@ static int limit_exchange(const struct sandbox_start *start, struct failure *fai
             return fail_layer(failure, LAYER_MEMORY);
     }
     return 0;
-}
-
-/* Locked for good: root inside is an id like any other, and no id change ever gives a capability back. */
-enum {
-    SECUREBITS = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP | SECBIT_NO_SETUID_FIXUP_LOCKED |
-                 SECBIT_KEEP_CAPS_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED,
-};
-
-static int drop_bounding_set(struct failure *failure)
-{
-    int capability = 0;
-    while (!prctl(PR_CAPBSET_DROP, capability, 0, 0, 0))
-        capability++;
-    /* EINVAL tells that the kernel knows no more of them; anything else that one stayed. */
-    if (errno != EINVAL || capability <= CAP_AUDIT_READ)
-        return fail_layer(failure, LAYER_CAPABILITIES);
-    return prctl(PR_SET_SECUREBITS, SECUREBITS, 0, 0, 0) ? fail_layer(failure, LAYER_SECUREBITS) : 0;
 }
 
 static int become_root_inside(const struct sandbox_start *start, struct failure *failure)
@@ -170,17 +153,16 @@ static int die_with_maker(const struct sandbox_start *start, struct failure *fai
 static int make_sandbox(struct sandbox_start *start, struct failure *failure)
 {
     if (join_cgroups(start, failure) ||  /* first: all that follows is charged to the sandbox */
-        mount_sandbox(start, failure) || /* needs the maker's privileges, as do the next two */
+        (!start->below && mount_contents(start, failure)) || /* needs the maker's privileges, as do the next rows */
+        mount_own_proc(start, failure) ||
         enter_net(start, failure) || set_hostname(start, failure) || limit_exchange(start, failure) ||
         enter_user_namespace(start, failure) || /* the end of those privileges */
-        drop_bounding_set(failure) ||           /* needs CAP_SETPCAP */
+        drop_bounding_set(start->policy, failure) || /* needs CAP_SETPCAP, as does the next row */
+        lock_securebits(start->policy, failure) ||
         become_root_inside(start, failure) ||   /* needs CAP_SETUID, CAP_SETGID */
         die_with_maker(start, failure))
         return -1;
-    /* A keyring of its own for all inside; the app's would be found in every step otherwise. */
-    return syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS
-               ? fail_layer(failure, LAYER_USER)
-               : 0;
+    return join_new_keyring(failure);
 }
 
 static bool reap(pid_t main_pid, siginfo_t *end)
@@ -236,6 +218,40 @@ static void report_end(int socket, struct report *report)
     send_packet(socket, &part, 1, NULL, 0, 0);
 }
 
+/* Before it is told who that is, nothing is waited for: a step that a zygote forked and that has ended meanwhile is still
+ * there to be asked. */
+static pid_t adopt_step(const struct sandbox_start *start, struct failure *failure)
+{
+    struct report made = {.kind = REPORT_MADE};
+    struct iovec part = {&made, sizeof(made)};
+    struct adoption adoption;
+    if (keep_only_kill(failure))
+        return -1;
+    if (send_packet(start->report, &part, 1, NULL, 0, 0) || read(start->report, &adoption, sizeof(adoption)) <= 0)
+        _exit(0); /* the spawner does not need us any more */
+    return adoption.main;
+}
+
+static pid_t fork_step(struct sandbox_start *start, struct failure *failure)
+{
+    pid_t step = fork();
+    if (step == 0)
+        step_main(start);
+    if (step < 0)
+        return fail(failure, STAGE_RESOURCES, NULL);
+    return keep_only_kill(failure) ? -1 : step;
+}
+
+/* The sandboxes below a zygote go on without it, and end with us: the spawner decides when. */
+_Noreturn static void outlive(void)
+{
+    siginfo_t unused = {0};
+    for (;;) {
+        if (!reap(-1, &unused))
+            pause();
+    }
+}
+
 _Noreturn void init_main(struct sandbox_start *start)
 {
     struct failure failure = {0};
@@ -244,12 +260,8 @@ _Noreturn void init_main(struct sandbox_start *start)
         report_failure(start->report, &failure);
         _exit(1);
     }
-    pid_t step = fork();
-    if (step == 0)
-        step_main(start);
-    if (step < 0 || keep_only_kill(&failure)) {
-        if (step < 0)
-            fail(&failure, STAGE_RESOURCES, NULL);
+    pid_t step = start->below ? adopt_step(start, &failure) : fork_step(start, &failure);
+    if (step < 0) {
         report_failure(start->report, &failure);
         _exit(1);
     }
@@ -265,7 +277,9 @@ _Noreturn void init_main(struct sandbox_start *start)
                            .wait_code = end.si_code,
                            .wait_status = end.si_status,
                            .scratch_full = is_scratch_full(start->policy)};
-    ended.killed = end_the_rest();
+    ended.killed = start->policy->zygote ? 0 : end_the_rest();
     report_end(3, &ended);
+    if (start->policy->zygote)
+        outlive();
     _exit(0);
 }

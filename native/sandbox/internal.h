@@ -29,6 +29,8 @@ struct make_request {
     uint32_t cgroup_count;
     bool memory_counted; /* by a cgroup */
     bool has_net, has_user;
+    bool below;           /* the last two descriptors are a zygote's user and pid namespace */
+    struct id_range ids;  /* for a zygote: what the sandboxes below it may be given */
 };
 
 /* maker -> spawner, with the pidfd of init when it was made. */
@@ -41,6 +43,7 @@ struct make_reply {
 
 enum report_kind {
     REPORT_FAILED,  /* init could not make the sandbox, or the step not confine itself */
+    REPORT_MADE,    /* from init: a sandbox that waits for the step that a zygote forks */
     REPORT_PARKED,  /* from the step; with the seccomp listener if there is one */
     REPORT_REFUSED, /* from the step: the job could not be executed */
     REPORT_ENDED,   /* from init: nothing is left inside */
@@ -65,6 +68,37 @@ struct job {
     bool in_memory_file;               /* the message is in the first descriptor, not behind this header */
     uint64_t message_length;
     uint32_t process_limit; /* RLIMIT_NPROC where no cgroup counts; 0: none */
+    bool has_control;       /* the last descriptor is a zygote's end of its conversation with the spawner */
+};
+
+/* spawner -> init of a sandbox below a zygote: who its main process is. */
+struct adoption {
+    pid_t main; /* as init sees it */
+};
+
+enum { ZYGOTE_CONTROL = 3 };
+
+/* The namespaces of a sandbox, in the order in which a step enters them: the right to enter the others comes from the
+ * zygote's user namespace, which it leaves last. */
+enum { ENTERED_NAMESPACES = 6, POLICY_CACHE = 8 };
+
+/* spawner -> zygote, with descriptors: the sandbox's pid namespace, those to be entered, the step's report and job
+ * sockets, the policy's Define, then what the cgroup needs. */
+struct fork_request {
+    uint64_t sandbox;
+    uint32_t policy_id;
+    bool leased, counted;
+    bool install_base; /* the zygote runs under another base filter */
+    uint32_t attach_count;
+};
+
+enum zygote_word { ZYGOTE_WARM, ZYGOTE_CANNOT_FORK };
+
+/* zygote -> spawner; behind it, when it is warm, what it says of itself. */
+struct zygote_message {
+    uint32_t kind; /* enum zygote_word */
+    int32_t error;
+    uint64_t sandbox;
 };
 
 int maker_main(void);
@@ -100,13 +134,41 @@ struct sandbox_start {
     size_t attach_count;
     bool counted;             /* a cgroup limits memory */
     int net, user;            /* namespaces to be entered; -1: new ones */
+    bool below;               /* a zygote forks the step; what needs the maker's privileges is mounted already */
     const enum cover *covers; /* one per entry of the policy's list */
     int proc;                 /* the host's /proc, closed before anything foreign runs */
     const int *idmaps;        /* user namespaces for the mounts that are shown as the step's; -1 for the others */
 };
 
 _Noreturn void init_main(struct sandbox_start *start);
-int mount_sandbox(const struct sandbox_start *start, struct failure *failure);
+/* With the maker's privileges, then in the sandbox's own pid namespace. */
+int mount_contents(const struct sandbox_start *start, struct failure *failure);
+int mount_own_proc(const struct sandbox_start *start, struct failure *failure);
+
+/* below.c: a sandbox in the user and pid namespace of a zygote. */
+int make_below(struct sandbox_start *start, const int zygote[2], int cgroup, int *pidfd, struct failure *failure);
+
+/* idmaps.c: `process` is its directory in /proc. */
+int map_ids(int process, const char *uid_map, const char *gid_map, bool deny_groups);
+int map_sandbox_ids(const struct define *policy, int process, const struct identity *identity,
+                    const struct id_range *ids);
+
+/* privileges.c */
+int drop_bounding_set(const struct define *policy, struct failure *failure);
+int lock_securebits(const struct define *policy, struct failure *failure);
+int keep_zygote_capabilities(struct failure *failure);
+int join_new_keyring(struct failure *failure);
+
+/* job.c: what a step waits for. */
+struct received_job {
+    struct start start;
+    struct bytes body; /* of the Start */
+};
+/* Waits, places stdin, stdout and stderr, and sets the limits. 0; 1 when the spawner does not need us any more; -1. */
+int receive_job(const struct sandbox_start *sandbox, struct received_job *job, struct failure *failure);
+void report_refusal(int socket, const struct failure *failure);
+/* Reports that the step is confined, and waits for its job; -1 when it cannot. */
+int park_step(struct sandbox_start *start);
 
 /* sandbox/net.c */
 void learn_untouched_net(int proc); /* in the maker, once */

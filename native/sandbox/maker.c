@@ -37,32 +37,6 @@ static int read_policy(struct maker *maker)
     return read_define((struct bytes){memory, (size_t)status.st_size}, &maker->policy);
 }
 
-static int map_ids(int proc, pid_t pid, const char *uid_map, const char *gid_map, bool deny_groups)
-{
-    char path[64];
-    snprintf(path, sizeof(path), "%d/setgroups", pid);
-    if (deny_groups && write_file_at(proc, path, "deny") && errno != EPERM)
-        return -1; /* EPERM: an outer namespace has denied it already, for all below it */
-    snprintf(path, sizeof(path), "%d/gid_map", pid);
-    if (write_file_at(proc, path, gid_map))
-        return -1;
-    snprintf(path, sizeof(path), "%d/uid_map", pid);
-    return write_file_at(proc, path, uid_map);
-}
-
-/* The step's id, and 0 for init where there is a second id to give it. */
-static int map_sandbox_ids(const struct maker *maker, pid_t pid, const struct identity *identity)
-{
-    char maps[2][96];
-    uint32_t inside[] = {maker->policy.uid, maker->policy.gid};
-    for (size_t i = 0; i < 2; i++) {
-        int length = snprintf(maps[i], sizeof(maps[i]), "%u %u 1\n", inside[i], identity->step);
-        if (identity->leased && inside[i] != 0)
-            snprintf(maps[i] + length, sizeof(maps[i]) - (size_t)length, "0 %u 1\n", identity->root);
-    }
-    return map_ids(maker->tree.proc, pid, maps[0], maps[1], !identity->leased);
-}
-
 /* A user namespace whose maps show the files of a directory's owner as the step's. It needs a process only while it is
  * made. */
 static int make_idmap(const struct maker *maker, const struct stat *owner, const struct identity *identity)
@@ -78,12 +52,13 @@ static int make_idmap(const struct maker *maker, const struct stat *owner, const
     if (pid < 0)
         return -1;
     char uid_map[64], gid_map[64], path[64];
+    snprintf(path, sizeof(path), "%d", pid);
+    autoclose int process = openat(maker->tree.proc, path, O_DIRECTORY | O_CLOEXEC);
     snprintf(uid_map, sizeof(uid_map), "%u %u 1\n", owner->st_uid, identity->step);
     snprintf(gid_map, sizeof(gid_map), "%u %u 1\n", owner->st_gid, identity->step);
-    snprintf(path, sizeof(path), "%d/ns/user", pid);
     int idmap = -1;
-    if (!map_ids(maker->tree.proc, pid, uid_map, gid_map, false))
-        idmap = openat(maker->tree.proc, path, O_RDONLY | O_CLOEXEC);
+    if (!map_ids(process, uid_map, gid_map, false))
+        idmap = openat(process, "ns/user", O_RDONLY | O_CLOEXEC);
     int error = errno;
     kill(pid, SIGKILL);
     errno = error;
@@ -152,63 +127,81 @@ static pid_t clone_init(const struct maker *maker, const struct make_request *re
 }
 
 /* Waits until init asks for its id maps, and writes them. */
-static int serve_init(const struct maker *maker, pid_t pid, int sync, const struct identity *identity,
+static int serve_init(const struct maker *maker, pid_t pid, int sync, const struct make_request *request,
                       struct failure *failure)
 {
-    char byte;
+    char byte, path[24];
     if (read(sync, &byte, 1) != 1)
         return fail(failure, STAGE_LOST, NULL); /* init has told the spawner why */
-    if (map_sandbox_ids(maker, pid, identity))
+    snprintf(path, sizeof(path), "%d", pid);
+    autoclose int process = openat(maker->tree.proc, path, O_DIRECTORY | O_CLOEXEC);
+    if (process < 0 || map_sandbox_ids(&maker->policy, process, &request->identity, &request->ids))
         return fail_layer(failure, LAYER_USER);
     return write(sync, "g", 1) == 1 ? 0 : -1;
+}
+
+static void fill_start(const struct maker *maker, const struct make_request *request, const struct packet *packet,
+                       const int *idmaps, struct sandbox_start *start)
+{
+    size_t first = 2 + request->cgroup_count; /* of the namespaces */
+    *start = (struct sandbox_start){.policy = &maker->policy,
+                                    .identity = request->identity,
+                                    .report = packet->descriptors[0],
+                                    .jobs = packet->descriptors[1],
+                                    .parent = maker->self,
+                                    .counted = request->memory_counted,
+                                    .covers = maker->tree.covers,
+                                    .proc = maker->tree.proc,
+                                    .net = request->has_net ? packet->descriptors[first] : -1,
+                                    .user = request->has_user ? packet->descriptors[first + request->has_net] : -1,
+                                    .below = request->below,
+                                    .idmaps = idmaps};
+    if (request->cgroup_version == 1)
+        start->attach_count = request->cgroup_count;
+    memcpy(start->attach, &packet->descriptors[2], sizeof(int) * start->attach_count);
+}
+
+/* In the maker's own namespaces. */
+static int make_here(const struct maker *maker, const struct make_request *request, int cgroup,
+                     struct sandbox_start *start, int *pidfd, struct failure *failure)
+{
+    int pair[2] = {-1, -1}; /* only for a new user namespace, whose maps have to be written from outside */
+    if (!request->has_user && packet_pair(pair))
+        return fail(failure, STAGE_RESOURCES, NULL);
+    autoclose int ours = pair[0];
+    autoclose int theirs = pair[1];
+    pid_t pid = clone_init(maker, request, cgroup, pidfd);
+    if (pid == 0) {
+        close_descriptor(&ours);
+        start->sync = theirs;
+        init_main(start);
+    }
+    if (pid < 0)
+        return fail(failure, STAGE_RESOURCES, NULL);
+    close_descriptor(&theirs);
+    if (!request->has_user && serve_init(maker, pid, ours, request, failure)) {
+        kill(pid, SIGKILL);
+        close_descriptor(pidfd);
+        return -1;
+    }
+    return 0;
 }
 
 static int make(struct maker *maker, const struct make_request *request, struct packet *packet, int *pidfd,
                 struct failure *failure)
 {
     int idmaps[MOUNT_LIMIT];
-    int pair[2] = {-1, -1}; /* only for a new user namespace, whose maps have to be written from outside */
-    size_t first = 2 + request->cgroup_count; /* of the namespaces */
+    struct sandbox_start start;
     if (make_idmaps(maker, &request->identity, idmaps, failure))
         return -1;
-    if (!request->has_user && packet_pair(pair))
-        return fail(failure, STAGE_RESOURCES, NULL);
-    autoclose int ours = pair[0];
-    autoclose int theirs = pair[1];
+    fill_start(maker, request, packet, idmaps, &start);
     int cgroup = request->cgroup_version == 2 ? packet->descriptors[2] : -1;
-    pid_t pid = clone_init(maker, request, cgroup, pidfd);
-    if (pid == 0) {
-        struct sandbox_start start = {.policy = &maker->policy,
-                                      .identity = request->identity,
-                                      .sync = theirs,
-                                      .report = packet->descriptors[0],
-                                      .jobs = packet->descriptors[1],
-                                      .parent = maker->self,
-                                      .counted = request->memory_counted,
-                                      .covers = maker->tree.covers,
-                                      .proc = maker->tree.proc,
-                                      .net = request->has_net ? packet->descriptors[first] : -1,
-                                      .user = request->has_user ? packet->descriptors[first + request->has_net] : -1,
-                                      .idmaps = idmaps};
-        if (request->cgroup_version == 1)
-            start.attach_count = request->cgroup_count;
-        memcpy(start.attach, &packet->descriptors[2], sizeof(int) * start.attach_count);
-        close_descriptor(&ours);
-        init_main(&start);
-    }
-    int error = errno;
+    const int *zygote = &packet->descriptors[packet->descriptor_count - 2];
+    int failed = request->below ? make_below(&start, zygote, cgroup, pidfd, failure)
+                                : make_here(maker, request, cgroup, &start, pidfd, failure);
     for (size_t i = 0; i < maker->policy.mount_count; i++)
         close_descriptor(&idmaps[i]);
-    errno = error;
-    if (pid < 0)
-        return fail(failure, STAGE_RESOURCES, NULL);
-    close_descriptor(&theirs);
-    if (!request->has_user && serve_init(maker, pid, ours, &request->identity, failure)) {
-        kill(pid, SIGKILL);
-        close_descriptor(pidfd);
-        return -1;
-    }
-    return 0;
+    return failed;
 }
 
 /* The kernel counts the descriptors that are on their way for all processes of a user, whoever sends them, and refuses
@@ -251,7 +244,8 @@ static int serve(struct maker *maker)
             .sandbox = request.sandbox, .root_device = maker->tree.device, .root_inode = maker->tree.inode};
         int pidfd = -1;
         bool whole = packet.length == sizeof(request) && !packet.truncated && request.cgroup_count <= ATTACH_LIMIT &&
-                     packet.descriptor_count == 2 + request.cgroup_count + request.has_net + request.has_user;
+                     packet.descriptor_count ==
+                         2 + request.cgroup_count + request.has_net + request.has_user + (request.below ? 2 : 0);
         errno = EMFILE;
         if (!whole)
             fail(&answer.failure, STAGE_RESOURCES, NULL);

@@ -162,12 +162,15 @@ static int mount_proc(const struct sandbox_start *start)
     return proc < 0 || attach_mount(proc, AT_FDCWD, "/proc") ? -1 : cover(start);
 }
 
-int mount_sandbox(const struct sandbox_start *start, struct failure *failure)
+int mount_contents(const struct sandbox_start *start, struct failure *failure)
 {
     char path[PATH_LIMIT + 1];
     if (mount_as_owner(start, path))
         return fail(failure, STAGE_MOUNT_SOURCE, path);
-    if (mount_scratch(start) || mount_proc(start))
-        return fail_layer(failure, LAYER_MOUNT);
-    return 0;
+    return mount_scratch(start) ? fail_layer(failure, LAYER_MOUNT) : 0;
+}
+
+int mount_own_proc(const struct sandbox_start *start, struct failure *failure)
+{
+    return mount_proc(start) ? fail_layer(failure, LAYER_MOUNT) : 0;
 }

@@ -196,13 +196,15 @@ static int make_covers(int root)
 /* The kernel lets a user namespace mount a new procfs only where it can already see one whole: without host privileges
  * the host's stays in the tree, and every init covers it with its own before anything else runs. With them the tree has
  * none. */
-static int keep_proc(int root, dev_t device, bool privileged)
+static int keep_proc(int root, dev_t device, const struct tree *tree, const struct define *policy)
 {
     autoclose int target = open_target(root, device, "/proc", true, 0555);
-    if (target < 0 || privileged)
+    if (target < 0 || (tree->privileged && !policy->below))
         return target < 0 ? -1 : 0;
-    autoclose int host_proc = clone_mount(AT_FDCWD, "/proc", true);
-    return host_proc < 0 ? -1 : attach_mount(host_proc, target, "");
+    /* For a zygote's user namespace a whole one is enough, and the maker's own has nothing mounted over it. */
+    autoclose int proc = tree->privileged ? new_proc(MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
+                                          : clone_mount(AT_FDCWD, "/proc", true);
+    return proc < 0 ? -1 : attach_mount(proc, target, "");
 }
 
 static int enter(int root)
@@ -247,7 +249,7 @@ int build_tree(const struct define *policy, struct tree *tree, struct failure *f
     if (root < 0 || attach_mount(root, AT_FDCWD, "/usr") || fill(policy, tree, root, sources, failure))
         return failure->stage ? -1 : fail_layer(failure, LAYER_MOUNT);
     struct stat status;
-    if (fstat(root, &status) || keep_proc(root, status.st_dev, tree->privileged) || make_covers(root) || enter(root))
+    if (fstat(root, &status) || keep_proc(root, status.st_dev, tree, policy) || make_covers(root) || enter(root))
         return fail_layer(failure, LAYER_MOUNT);
     for (size_t i = 0; i < policy->mount_count; i++)
         close_descriptor(&sources[i]);

@@ -47,6 +47,7 @@ static void run_once(struct spawner *spawner)
     refill_pools(spawner);
     free_dropped(spawner);
     free_dropped_slots(spawner);
+    free_dropped_zygotes(spawner);
     free_forgotten(spawner);
     listen_again(spawner);
 }

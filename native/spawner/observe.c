@@ -3,6 +3,7 @@
 #include "spawner/spawner.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/securebits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,12 +53,15 @@ static struct layer_state weaker(enum by by)
     return (struct layer_state){STATE_WEAKER, by};
 }
 
+/* A step that a zygote forked must have entered those of its sandbox: the zygote's are not ours either. */
 static struct layer_state see_namespace(const struct look *look, size_t which, const char *name)
 {
     char path[32];
     struct stat status;
+    const struct nest *nest = look->sandbox->nest;
     snprintf(path, sizeof(path), "ns/%s", name);
-    bool own = !fstatat(look->directory, path, &status, 0) && status.st_ino != look->spawner->own_namespaces[which];
+    bool own = !fstatat(look->directory, path, &status, 0) && status.st_ino != look->spawner->own_namespaces[which] &&
+               (!nest || status.st_ino == nest->inodes[which]);
     return own ? enforced(BY_NAMESPACE) : absent(BY_UNSPECIFIED);
 }
 
@@ -125,9 +129,12 @@ static struct layer_state see_cgroup(const struct look *look)
 static struct layer_state see_capabilities(const struct look *look)
 {
     static const char *const SETS[] = {"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"};
+    /* A zygote may enter the sandboxes below it: CAP_SYS_ADMIN and CAP_SYS_CHROOT in a user namespace that owns
+     * nothing else. */
+    uint64_t most = look->sandbox->policy->zygote ? 1u << CAP_SYS_ADMIN | 1u << CAP_SYS_CHROOT : 0;
     for (size_t i = 0; i < LENGTH(SETS); i++) {
         const char *line = line_of(look->status, SETS[i]);
-        if (!*line || strtoull(line, NULL, 16) != 0)
+        if (!*line || (strtoull(line, NULL, 16) & ~most) != 0)
             return absent(BY_UNSPECIFIED);
     }
     return enforced(BY_PROCESS_STATUS);
@@ -167,7 +174,8 @@ static struct layer_state see_groups(const struct look *look)
 static struct layer_state see_seccomp(const struct look *look)
 {
     int filters = atoi(line_of(look->status, "Seccomp_filters"));
-    if (atoi(line_of(look->status, "Seccomp")) != 2 || filters < look->spawner->own_filters + 2 ||
+    int least = look->sandbox->nest ? 3 : 2; /* it has the zygote's, too */
+    if (atoi(line_of(look->status, "Seccomp")) != 2 || filters < look->spawner->own_filters + least ||
         look->sandbox->policy->notifies != (look->sandbox->listener.fd >= 0))
         return absent(BY_UNSPECIFIED);
     return enforced(BY_FILTER);
@@ -256,6 +264,28 @@ int count_own_filters(struct spawner *spawner)
     return 0;
 }
 
+/* The last number of the line: the pid in its own namespace. */
+static pid_t pid_inside(const char *line)
+{
+    pid_t pid = 0;
+    for (char *end; *line && *line != '\n'; line = end) {
+        long number = strtol(line, &end, 10);
+        if (end == line)
+            break;
+        pid = (pid_t)number;
+    }
+    return pid;
+}
+
+/* Its init waits for it, and nobody else can; it has no second thread that might not be confined. */
+static int see_parentage(const struct look *look)
+{
+    const struct sandbox *sandbox = look->sandbox;
+    if (atoi(line_of(look->status, "PPid")) != sandbox->nest->init || atoi(line_of(look->status, "Threads")) != 1)
+        return -1;
+    return 0;
+}
+
 static int cannot_look(struct sandbox *sandbox)
 {
     return fail(&sandbox->failure, is_exhaustion(errno) ? STAGE_RESOURCES : STAGE_OBSERVATION, NULL);
@@ -271,6 +301,10 @@ int observe(struct spawner *spawner, struct sandbox *sandbox, pid_t pid, const s
     if (directory < 0 || read_file_at(directory, "status", look.status, sizeof(look.status)) < 0 ||
         read_file_at(directory, "cgroup", look.cgroup, sizeof(look.cgroup)) < 0)
         return cannot_look(sandbox);
+    if (sandbox->nest && see_parentage(&look)) {
+        errno = ECHILD;
+        return fail(&sandbox->failure, STAGE_OBSERVATION, NULL);
+    }
     bool unlimited = !(spawner->cgroups.controllers & 1u << LAYER_MEMORY);
     if (unlimited && (sandbox->policy->allow_weaker & 1u << LAYER_MEMORY) && open_watched(spawner, sandbox, pid))
         return cannot_look(sandbox);
@@ -279,5 +313,7 @@ int observe(struct spawner *spawner, struct sandbox *sandbox, pid_t pid, const s
         if (judge(sandbox, (enum layer)layer, &sandbox->enforced[layer]))
             return -1;
     }
+    if (sandbox->nest && adopt_parked(sandbox, pid_inside(line_of(look.status, "NSpid"))))
+        return fail(&sandbox->failure, STAGE_RESOURCES, NULL);
     return 0;
 }

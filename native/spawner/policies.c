@@ -27,6 +27,8 @@ static void drop_ready(struct spawner *spawner, struct policy *policy)
 {
     while (policy->ready)
         end_sandbox(spawner, policy->ready);
+    while (policy->empty)
+        end_sandbox(spawner, policy->empty);
 }
 
 static void stop_maker(struct spawner *spawner, struct policy *policy)
@@ -223,7 +225,11 @@ static struct policy *new_policy(const struct spawner *spawner, const struct def
     if (scratch.length > 0)
         policy->scratch = (struct bytes){copy + (scratch.data - body.data), scratch.length};
     policy->id = define->policy_id;
-    policy->maker.fd = -1;
+    policy->zygote = define->zygote;
+    policy->below = define->below;
+    policy->parked_wanted = define->parked;
+    policy->base_filter = (struct bytes){copy + (define->base_filter.data - body.data), define->base_filter.length};
+    policy->maker.fd = policy->define = -1;
     policy->host_network = define->host_network;
     policy->has_writable = has_writable(define);
     policy->notifies = define->step_filter_notifies;
@@ -238,6 +244,21 @@ static struct policy *new_policy(const struct spawner *spawner, const struct def
     return policy;
 }
 
+/* The steps that wait for a zygote that is gone wait for the next one instead. */
+static void take_over_queue(struct spawner *spawner, struct policy *policy, uint32_t replaced)
+{
+    struct policy *before = find_policy(spawner, replaced);
+    if (!before || before == policy)
+        return;
+    policy->queue_first = before->queue_first;
+    policy->queue_last = before->queue_last;
+    policy->queued = before->queued;
+    for (struct step *step = policy->queue_first; step; step = step->next)
+        step->policy = policy;
+    before->queue_first = before->queue_last = NULL;
+    before->queued = 0;
+}
+
 void define_policy(struct spawner *spawner, struct bytes body)
 {
     static struct define define; /* large, and used by one message at a time */
@@ -248,12 +269,14 @@ void define_policy(struct spawner *spawner, struct bytes body)
         return;
     policy->next = spawner->policies;
     spawner->policies = policy;
+    if (define.replaces)
+        take_over_queue(spawner, policy, define.replaces);
     fill_pool(spawner, policy);
 }
 
 static bool is_unused(const struct spawner *spawner, const struct policy *policy)
 {
-    if (policy->queue_first || policy->ready || policy->making || policy->maker_pid > 0)
+    if (policy->queue_first || policy->ready || policy->empty || policy->making || policy->maker_pid > 0)
         return false;
     for (const struct sandbox *sandbox = spawner->others; sandbox; sandbox = sandbox->next) {
         if (sandbox->policy == policy)
@@ -274,6 +297,7 @@ void free_forgotten(struct spawner *spawner)
         if (policy->forgotten && is_unused(spawner, policy)) {
             *at = policy->next;
             free((void *)(uintptr_t)policy->message.data);
+            close_descriptor(&policy->define);
             free(policy);
         } else {
             spawner->has_forgotten |= policy->forgotten;
@@ -286,7 +310,7 @@ void forget_policy(struct spawner *spawner, uint32_t id)
 {
     struct policy *policy = find_policy(spawner, id);
     if (policy) {
-        struct failure failure = {.stage = STAGE_UNKNOWN_POLICY};
+        struct failure failure = {.stage = policy->below ? STAGE_ZYGOTE : STAGE_UNKNOWN_POLICY};
         policy->forgotten = true;
         end_maker(spawner, policy, &failure);
         spawner->has_forgotten = true;
@@ -297,8 +321,10 @@ static uint32_t wanted_ready(const struct spawner *spawner, const struct policy 
 {
     uint32_t pool = spawner->configure.pool;
     uint64_t now = monotonic_ns();
-    if (policy->forgotten || policy->resting || spawner->ending || now < policy->idle_until)
+    if (policy->forgotten || policy->resting || spawner->ending || now < policy->idle_until || policy->zygote)
         return 0;
+    if (policy->below)
+        return pool + policy->parked_wanted;
     return pool == 0 || is_busy(spawner, policy) ? pool : 1;
 }
 
@@ -306,7 +332,7 @@ static uint32_t wanted_ready(const struct spawner *spawner, const struct policy 
  * Only when that would leave the next ones waiting the making starts at once. */
 void refill_after_release(struct spawner *spawner, struct policy *policy)
 {
-    if (policy->queue_first || policy->ready_count + policy->making <= spawner->configure.pool / 2)
+    if (policy->queue_first || policy->below || policy->ready_count + policy->making <= spawner->configure.pool / 2)
         fill_pool(spawner, policy);
 }
 
@@ -352,7 +378,7 @@ void fill_pool(struct spawner *spawner, struct policy *policy)
         spawner->configure.max_concurrent > spawner->running ? spawner->configure.max_concurrent - spawner->running : 0;
     uint32_t queued = policy->queued < room ? policy->queued : room;
     uint32_t wanted = wanted_ready(spawner, policy) + queued;
-    if (policy->forgotten)
+    if (policy->forgotten || (policy->below && !find_zygote(spawner, policy->below)))
         return;
     if (policy->is_broken && policy->maker_pid == 0) {
         if (!policy->queue_first)
@@ -363,7 +389,10 @@ void fill_pool(struct spawner *spawner, struct policy *policy)
         fail_queue(spawner, policy, &failure);
         return;
     }
-    while (policy->making < MAKING_AT_ONCE && policy->ready_count + policy->making < wanted) {
+    if (policy->below)
+        fill_sandboxes(spawner, policy, policy->parked_wanted + queued);
+    while (policy->making < MAKING_AT_ONCE &&
+           policy->ready_count + policy->empty_count + policy->filling + policy->making < wanted) {
         if (request_sandbox(spawner, policy, &failure)) {
             /* The maker has ended, and said why: maker_ready() is about to read it. */
             if (failure.error == EPIPE || failure.error == ECONNRESET)

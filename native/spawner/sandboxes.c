@@ -21,7 +21,26 @@ static void link_into(struct sandbox **list, struct sandbox *sandbox)
 
 static struct sandbox **list_of(struct spawner *spawner, struct sandbox *sandbox)
 {
-    return sandbox->state == SANDBOX_READY ? &sandbox->policy->ready : &spawner->others;
+    if (sandbox->state == SANDBOX_READY)
+        return &sandbox->policy->ready;
+    return sandbox->state == SANDBOX_EMPTY ? &sandbox->policy->empty : &spawner->others;
+}
+
+/* How many of its policy's are in that state; NULL: nobody asks. */
+static uint32_t *count_of(struct sandbox *sandbox)
+{
+    switch (sandbox->state) {
+    case SANDBOX_MAKING: /* until it is parked it counts as on its way, or too many would be asked for */
+        return &sandbox->policy->making;
+    case SANDBOX_EMPTY:
+        return &sandbox->policy->empty_count;
+    case SANDBOX_FILLING:
+        return &sandbox->policy->filling;
+    case SANDBOX_READY:
+        return &sandbox->policy->ready_count;
+    default:
+        return NULL;
+    }
 }
 
 static void set_state(struct spawner *spawner, struct sandbox *sandbox, enum sandbox_state state)
@@ -33,13 +52,13 @@ static void set_state(struct spawner *spawner, struct sandbox *sandbox, enum san
         *list = sandbox->next;
     if (sandbox->next)
         sandbox->next->previous = sandbox->previous;
-    if (sandbox->state == SANDBOX_MAKING)
-        sandbox->policy->making--; /* until it is parked it counts as on its way, or too many would be asked for */
-    if (sandbox->state == SANDBOX_READY)
-        sandbox->policy->ready_count--;
+    uint32_t *count = count_of(sandbox);
+    if (count)
+        (*count)--;
     sandbox->state = state;
-    if (state == SANDBOX_READY)
-        sandbox->policy->ready_count++;
+    count = count_of(sandbox);
+    if (count)
+        (*count)++;
     link_into(list_of(spawner, sandbox), sandbox);
 }
 
@@ -71,10 +90,18 @@ static int send_request(struct spawner *spawner, struct sandbox *sandbox, int re
                                    .cgroup_version = spawner->cgroups.version,
                                    .cgroup_count = cgroup->attach_count,
                                    .memory_counted = (spawner->cgroups.controllers & 1u << LAYER_MEMORY) != 0};
-    int descriptors[2 + HIERARCHIES + 2] = {reports, jobs};
+    int descriptors[2 + HIERARCHIES + 4] = {reports, jobs};
     memcpy(&descriptors[2], cgroup->attach, sizeof(int) * cgroup->attach_count);
     size_t count = 2 + cgroup->attach_count;
-    count += lend_namespaces(spawner, sandbox, &request, &descriptors[count]);
+    if (sandbox->policy->zygote)
+        request.ids = (struct id_range){spawner->id_start, spawner->id_count};
+    if (sandbox->nest) {
+        request.below = true;
+        descriptors[count++] = sandbox->nest->zygote->user;
+        descriptors[count++] = sandbox->nest->zygote->pid;
+    } else {
+        count += lend_namespaces(spawner, sandbox, &request, &descriptors[count]);
+    }
     struct iovec part = {&request, sizeof(request)};
     return send_packet(sandbox->policy->maker.fd, &part, 1, descriptors, count, MSG_DONTWAIT);
 }
@@ -103,7 +130,8 @@ int request_sandbox(struct spawner *spawner, struct policy *policy, struct failu
         close_descriptor(&reports[0]);
     sandbox->reports.fd = reports[0];
     sandbox->jobs = jobs[0];
-    if (!paired || send_request(spawner, sandbox, reports[1], jobs[1])) {
+    bool nested = paired && (!policy->below || !make_nest(spawner, sandbox, reports[1], jobs[1]));
+    if (!nested || send_request(spawner, sandbox, reports[1], jobs[1])) {
         fail(failure, STAGE_RESOURCES, NULL);
         close_descriptor(&reports[1]);
         close_descriptor(&jobs[1]);
@@ -116,7 +144,7 @@ int request_sandbox(struct spawner *spawner, struct policy *policy, struct failu
     return 0;
 }
 
-static void make_failed(struct spawner *spawner, struct sandbox *sandbox, const struct failure *failure)
+void sandbox_failed(struct spawner *spawner, struct sandbox *sandbox, const struct failure *failure)
 {
     struct policy *policy = sandbox->policy;
     struct failure told = sandbox->has_failure ? sandbox->failure : *failure;
@@ -126,20 +154,25 @@ static void make_failed(struct spawner *spawner, struct sandbox *sandbox, const 
         fail_or_wait(spawner, policy, &told);
 }
 
+static bool is_on_its_way(const struct sandbox *sandbox)
+{
+    return sandbox->state == (sandbox->nest ? SANDBOX_FILLING : SANDBOX_MAKING);
+}
+
 static void become_ready(struct spawner *spawner, struct sandbox *sandbox)
 {
-    if (!sandbox->parked || sandbox->life.fd < 0 || sandbox->state != SANDBOX_MAKING)
+    if (!sandbox->parked || sandbox->life.fd < 0 || !is_on_its_way(sandbox))
         return;
     int pidfd = (int)syscall(SYS_pidfd_open, sandbox->parked_pid, 0);
     if (pidfd < 0 || watch_descriptor(spawner, &sandbox->main, pidfd, EPOLLIN | EPOLLONESHOT, main_ended) ||
         begin_cgroup(&spawner->cgroups, &sandbox->slot->cgroup)) {
         struct failure failure;
         fail(&failure, STAGE_RESOURCES, NULL);
-        make_failed(spawner, sandbox, &failure);
+        sandbox_failed(spawner, sandbox, &failure);
         return;
     }
     if (observe(spawner, sandbox, sandbox->parked_pid, &sandbox->parked_report)) {
-        make_failed(spawner, sandbox, &sandbox->failure);
+        sandbox_failed(spawner, sandbox, &sandbox->failure);
         return;
     }
     sandbox->policy->failures = 0;
@@ -170,8 +203,38 @@ static void report_failed(struct spawner *spawner, struct sandbox *sandbox, cons
 {
     sandbox->has_failure = true;
     sandbox->failure = *failure;
-    if (sandbox->life.fd >= 0 && sandbox->state == SANDBOX_MAKING)
-        make_failed(spawner, sandbox, failure);
+    if (sandbox->life.fd >= 0 && is_on_its_way(sandbox))
+        sandbox_failed(spawner, sandbox, failure);
+}
+
+static void become_empty(struct spawner *spawner, struct sandbox *sandbox)
+{
+    struct failure failure;
+    if (!sandbox->nest || sandbox->nest->init == 0 || sandbox->life.fd < 0 || sandbox->state != SANDBOX_MAKING)
+        return;
+    if (sandbox->nest->zygote->over) {
+        end_sandbox(spawner, sandbox);
+        return;
+    }
+    if (see_nest(spawner, sandbox, sandbox->nest->init)) {
+        fail(&failure, STAGE_RESOURCES, NULL);
+        sandbox_failed(spawner, sandbox, &failure);
+        return;
+    }
+    set_state(spawner, sandbox, SANDBOX_EMPTY);
+    sandbox->policy->wants_refill = true;
+    spawner->wants_refill = true;
+}
+
+void fill_sandboxes(struct spawner *spawner, struct policy *policy, uint32_t wanted)
+{
+    while (policy->empty && policy->ready_count + policy->filling < wanted) {
+        struct failure failure;
+        struct sandbox *sandbox = policy->empty;
+        if (fill_nest(spawner, sandbox, &failure))
+            return; /* its socket is full, or it is about to be over */
+        set_state(spawner, sandbox, SANDBOX_FILLING);
+    }
 }
 
 static void took_report(struct spawner *spawner, struct sandbox *sandbox, const struct report *report,
@@ -182,8 +245,14 @@ static void took_report(struct spawner *spawner, struct sandbox *sandbox, const 
     case REPORT_FAILED:
         report_failed(spawner, sandbox, &report->failure);
         break;
+    case REPORT_MADE:
+        if (sandbox->nest && sandbox->state == SANDBOX_MAKING && sandbox->nest->init == 0) {
+            sandbox->nest->init = packet->sender;
+            become_empty(spawner, sandbox);
+        }
+        break;
     case REPORT_PARKED:
-        if (sandbox->parked)
+        if (sandbox->parked || (sandbox->nest && sandbox->state != SANDBOX_FILLING))
             break;
         if (take_listener(spawner, sandbox, packet, &failure)) {
             report_failed(spawner, sandbox, &failure);
@@ -252,7 +321,7 @@ void sandbox_made(struct spawner *spawner, const struct make_reply *reply, int p
         /* Made, and its pidfd found no room here: it ends by itself when its sockets close. */
         struct failure no_room = {.stage = STAGE_RESOURCES, .error = EMFILE};
         read_reports(spawner, sandbox); /* init knows better why */
-        make_failed(spawner, sandbox, reply->made ? &no_room : &reply->failure);
+        sandbox_failed(spawner, sandbox, reply->made ? &no_room : &reply->failure);
         drop_sandbox(spawner, sandbox);
         return;
     }
@@ -261,13 +330,15 @@ void sandbox_made(struct spawner *spawner, const struct make_reply *reply, int p
         fail(&failure, STAGE_RESOURCES, NULL);
         syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
         sandbox->life.fd = -1;
-        make_failed(spawner, sandbox, &failure);
+        sandbox_failed(spawner, sandbox, &failure);
         drop_sandbox(spawner, sandbox);
         return;
     }
     take_descriptor(&owned);
     if (sandbox->has_failure)
-        make_failed(spawner, sandbox, &sandbox->failure);
+        sandbox_failed(spawner, sandbox, &sandbox->failure);
+    else if (sandbox->nest)
+        become_empty(spawner, sandbox);
     else
         become_ready(spawner, sandbox);
 }
@@ -277,6 +348,8 @@ void end_sandbox(struct spawner *spawner, struct sandbox *sandbox)
 {
     set_state(spawner, sandbox, SANDBOX_ENDING);
     lift_cpu_quota(&spawner->cgroups, &sandbox->slot->cgroup);
+    if (sandbox->zygote && outlive_zygote(spawner, sandbox))
+        return;
     if (sandbox->life.fd >= 0)
         syscall(SYS_pidfd_send_signal, sandbox->life.fd, SIGKILL, NULL, 0);
 }
@@ -292,6 +365,8 @@ static void release_sandbox(struct spawner *spawner, struct sandbox *sandbox)
     close_descriptor(&sandbox->watched_proc);
     close_descriptor(&sandbox->watched_scratch);
     close_namespaces(sandbox);
+    free_nest(spawner, sandbox);
+    free_zygote(spawner, sandbox);
     if (sandbox->previous)
         sandbox->previous->next = sandbox->next;
     else

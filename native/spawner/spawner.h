@@ -43,7 +43,36 @@ struct slot {
     struct slot *next; /* free slots */
 };
 
-enum sandbox_state { SANDBOX_MAKING, SANDBOX_READY, SANDBOX_RUNNING, SANDBOX_ENDING };
+enum sandbox_state {
+    SANDBOX_MAKING,
+    SANDBOX_EMPTY,   /* below a zygote: made, and its step not asked for yet */
+    SANDBOX_FILLING, /* the zygote has been asked to fork */
+    SANDBOX_READY,
+    SANDBOX_RUNNING,
+    SANDBOX_ENDING,
+};
+
+enum { NAMESPACES = 7 }; /* in the order of observe.c */
+
+/* What makes a step a zygote: others are forked by it. Lives as long as its sandbox. */
+struct zygote {
+    struct watch control;
+    struct sandbox *sandbox;
+    uint64_t step_id;
+    int user, pid;           /* its namespaces */
+    uint32_t sandboxes;      /* below it */
+    bool over;               /* it has ended, or is about to */
+    struct zygote *next;
+};
+
+/* What a sandbox needs until its step has been forked. */
+struct nest {
+    struct zygote *zygote;
+    int reports, jobs; /* the step's ends */
+    pid_t init;
+    int namespaces[NAMESPACES];
+    uint64_t inodes[NAMESPACES];
+};
 
 struct sandbox {
     struct watch reports;  /* init's socket, shared with the step */
@@ -59,6 +88,8 @@ struct sandbox {
     bool main_ended;
     int watched_proc, watched_scratch; /* only where memory is watched */
     int net, user;                     /* its namespaces, where they may be used again; else -1 */
+    struct zygote *zygote; /* when its step is one */
+    struct nest *nest;     /* when it lies below one */
     bool parked;
     pid_t parked_pid;
     struct report parked_report;
@@ -74,14 +105,19 @@ struct policy {
     pid_t maker_pid;
     struct bytes message; /* the Define, ours */
     struct bytes scratch; /* in it: where the scratch space is seen inside */
+    struct bytes base_filter;
     bool host_network, has_writable, notifies, reuse_net, reuse_user, forgotten;
     uint32_t uid, gid, require, allow_weaker, allow_missing;
     struct failure broken; /* why no sandbox can be made; stage and errno 0: nothing */
     bool is_broken;
     bool in_use, resting; /* for trim.c; without a maker until it is used again */
     uint64_t root_device, root_inode;
-    uint32_t making, ready_count;
-    struct sandbox *ready;
+    bool zygote;    /* its steps are zygotes */
+    uint64_t below; /* step of the zygote that forks its steps; 0: none does */
+    uint32_t parked_wanted;
+    int define;     /* for the zygote: a file with the Define; -1 before the first */
+    uint32_t making, ready_count, empty_count, filling;
+    struct sandbox *ready, *empty;
     struct step *queue_first, *queue_last;
     uint32_t queued;
     uint64_t last_used, idle_until;
@@ -153,6 +189,7 @@ struct spawner {
     struct timers timers;
     struct timer retry, trim;
     struct policy *policies;
+    struct zygote *zygotes, *dropped_zygotes;
     struct sandbox *others;
     struct sandbox *dropped; /* freed between two rounds of the loop: an event of this round may still point at them */
     bool has_forgotten, wants_refill, deaf;
@@ -230,6 +267,9 @@ int request_sandbox(struct spawner *spawner, struct policy *policy, struct failu
 void sandbox_made(struct spawner *spawner, const struct make_reply *reply, int pidfd);
 void free_dropped(struct spawner *spawner);
 void end_sandbox(struct spawner *spawner, struct sandbox *sandbox);
+/* Asks zygotes for as many steps as are wanted and can be had. */
+void fill_sandboxes(struct spawner *spawner, struct policy *policy, uint32_t wanted);
+void sandbox_failed(struct spawner *spawner, struct sandbox *sandbox, const struct failure *failure);
 /* A ready one, from now on running; NULL when there is none. */
 struct sandbox *take_ready(struct spawner *spawner, struct policy *policy);
 void drop_sandbox(struct spawner *spawner, struct sandbox *sandbox);
@@ -246,6 +286,24 @@ void close_spare_nets(struct spawner *spawner);
 /* observe.c */
 int count_own_filters(struct spawner *spawner); /* once: the spawner installs none */
 int observe(struct spawner *spawner, struct sandbox *sandbox, pid_t pid, const struct report *parked);
+
+/* zygotes.c: steps that fork steps, and the sandboxes below them. */
+struct zygote *find_zygote(struct spawner *spawner, uint64_t step_id);
+/* When a zygote's step is released: answers its end of the conversation, or -1. */
+int begin_zygote(struct spawner *spawner, struct sandbox *sandbox, uint64_t step_id);
+/* It has ended, or is being ended. Whether sandboxes below it keep its own alive. */
+bool outlive_zygote(struct spawner *spawner, struct sandbox *sandbox);
+void free_zygote(struct spawner *spawner, struct sandbox *sandbox);
+void free_dropped_zygotes(struct spawner *spawner);
+/* A sandbox below the zygote of its policy, with the step's ends of its sockets; -1 when there is no such zygote. */
+int make_nest(struct spawner *spawner, struct sandbox *sandbox, int reports, int jobs);
+/* It is made: what a step has to enter is opened. */
+int see_nest(struct spawner *spawner, struct sandbox *sandbox, pid_t init);
+/* Asks for a step in it. */
+int fill_nest(struct spawner *spawner, struct sandbox *sandbox, struct failure *failure);
+/* Its init learns who the step is. */
+int adopt_parked(struct sandbox *sandbox, pid_t inside);
+void free_nest(struct spawner *spawner, struct sandbox *sandbox);
 
 /* steps.c */
 void start_step(struct spawner *spawner, struct bytes message, struct bytes body, struct packet *packet,

@@ -57,7 +57,7 @@ void detach_step(struct spawner *spawner, struct step *step)
     }
     sandbox->step = NULL;
     step->sandbox = NULL;
-    spawner->running--;
+    spawner->running -= !sandbox->policy->zygote;
     end_sandbox(spawner, sandbox);
 }
 
@@ -91,8 +91,12 @@ static int hand_over(struct spawner *spawner, struct step *step, struct sandbox 
     if (!(cgroups->controllers & 1u << LAYER_PROCESSES) && step->limits.processes)
         job.process_limit =
             step->limits.processes + (sandbox->slot->identity.leased ? 0 : 1); /* init has the same id */
-    int descriptors[4];
+    int descriptors[5];
     size_t count = 0;
+    autoclose int control = sandbox->policy->zygote ? begin_zygote(spawner, sandbox, step->id) : -1;
+    if (sandbox->policy->zygote && control < 0)
+        return fail(failure, STAGE_RESOURCES, NULL);
+    job.has_control = control >= 0;
     if (step->memory_file >= 0)
         descriptors[count++] = step->memory_file;
     for (size_t i = 0; i < step->pipe_count; i++) {
@@ -102,6 +106,8 @@ static int hand_over(struct spawner *spawner, struct step *step, struct sandbox 
             return fail(failure, STAGE_RESOURCES, NULL);
         descriptors[count++] = step->pipes[i];
     }
+    if (control >= 0)
+        descriptors[count++] = control;
     struct iovec parts[] = {{&job, sizeof(job)}, {step->message, step->message ? step->message_length : 0}};
     if (send_packet(sandbox->jobs, parts, 2, descriptors, count, MSG_DONTWAIT))
         return fail(failure, STAGE_RESOURCES, NULL);
@@ -114,7 +120,7 @@ static void release(struct spawner *spawner, struct step *step, struct sandbox *
     leave_queue(step);
     sandbox->step = step;
     step->sandbox = sandbox;
-    spawner->running++;
+    spawner->running += !sandbox->policy->zygote; /* they are there for others */
     step->released_at = monotonic_ns();
     if (hand_over(spawner, step, sandbox, &failure)) {
         fail_step(spawner, step, &failure);

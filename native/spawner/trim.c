@@ -27,7 +27,8 @@ static void mark_used(struct spawner *spawner)
 
 static bool is_idle(const struct spawner *spawner, const struct policy *policy)
 {
-    return policy->maker_pid > 0 && !policy->in_use && !policy->forgotten &&
+    /* Those below a zygote are there for as long as it is. */
+    return policy->maker_pid > 0 && !policy->in_use && !policy->forgotten && !policy->below &&
            monotonic_ns() - policy->last_used >= idle_ns(spawner);
 }
 
@@ -52,7 +53,7 @@ static bool keeps_much(const struct spawner *spawner)
     bool much = false;
     for (const struct policy *policy = spawner->policies; policy; policy = policy->next) {
         makers += policy->maker_pid > 0;
-        much |= policy->ready_count + policy->making > 1;
+        much |= !policy->below && policy->ready_count + policy->making > 1;
     }
     return much || makers > spawner->configure.idle_makers;
 }
@@ -66,7 +67,7 @@ static void trim(struct spawner *spawner, struct timer *timer)
     while ((policy = oldest_idle(spawner, &idle)) && idle > spawner->configure.idle_makers)
         rest_policy(spawner, policy);
     for (policy = spawner->policies; policy; policy = policy->next) {
-        while (policy->ready_count > 1 && !is_busy(spawner, policy))
+        while (!policy->below && policy->ready_count > 1 && !is_busy(spawner, policy))
             end_sandbox(spawner, policy->ready);
     }
     trim_later(spawner);

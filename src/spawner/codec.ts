@@ -123,9 +123,10 @@ interface DecodedReply {
   readonly ended: EndedMessage;
   readonly failed: FailedMessage;
   readonly probed: ProbedMessage;
+  readonly warm: { readonly stepId: number; readonly words: Uint8Array };
 }
 
-function toReply({ kind, ready, started, ended, failed, probed }: DecodedReply): Reply {
+function toReply({ kind, ready, started, ended, failed, probed, warm }: DecodedReply): Reply {
   switch (kind) {
     case 'ready':
       return { kind, ready };
@@ -138,6 +139,9 @@ function toReply({ kind, ready, started, ended, failed, probed }: DecodedReply):
       return { kind, failed };
     case 'probed':
       return { kind, probed };
+    case 'warm':
+      checkNumbers({ stepId: warm.stepId });
+      return { kind, ...warm };
     default:
       throw new Error(`reply of unknown kind ${String(kind)}`);
   }

@@ -18,6 +18,8 @@ export interface StepListener {
   started(): void;
   ended(message: EndedMessage): void;
   failed(error: SandboxError): void;
+  /** It is a zygote, and has preloaded what it was to. */
+  warm?(words: Uint8Array): void;
   /** It was withdrawn before it had been sent. */
   withdrawn(): void;
   data(stream: number, chunk: Buffer | null): void;
@@ -29,9 +31,12 @@ export interface StartRequest {
   readonly policy: Policy;
   readonly settings: Uint8Array;
   readonly pipes: PipesWanted;
+  /** It does not keep the event loop alive: a zygote that nobody waits for. @default false */
+  readonly background?: boolean;
 }
 
 interface StepRecord {
+  readonly background: boolean;
   readonly stepId: number;
   readonly listener: StepListener;
   readonly policy: DefinedPolicy;
@@ -56,6 +61,7 @@ export class Connection {
   #ready: ReadyMessage | undefined;
   #alive = true;
   #lastStep = 0;
+  #holds = 0;
   #shut = false;
 
   /** Returns at once; what is sent meanwhile waits in the channel until the spawner reads it. */
@@ -106,8 +112,9 @@ export class Connection {
   start(request: StartRequest, listener: StepListener): number {
     const stepId = ++this.#lastStep;
     const policy = this.#policies.lease(request.policy);
-    const record: StepRecord = { stepId, listener, policy, outgoing: undefined, streams: 0, over: false };
-    if (this.#steps.size === 0) this.reactor.ref();
+    const { background = false } = request;
+    const record: StepRecord = { background, stepId, listener, policy, outgoing: undefined, streams: 0, over: false };
+    if (!background) this.hold();
     this.#steps.set(stepId, record);
     record.outgoing = {
       packet: encodeStart({ stepId, policyId: policy.id, file: request.file, argv: request.argv }, request.settings),
@@ -122,6 +129,29 @@ export class Connection {
     };
     this.#outbox.send(record.outgoing);
     return stepId;
+  }
+
+  /** Keeps the event loop alive until `letGo()`. Calls add up. */
+  hold(): void {
+    if (this.#holds++ === 0) this.reactor.ref();
+  }
+
+  letGo(): void {
+    if (--this.#holds === 0) this.reactor.unref();
+  }
+
+  /** Describes a policy before a step needs it, so that its sandboxes are made; until `release()`. */
+  lease(policy: Policy): DefinedPolicy {
+    return this.#policies.lease(policy);
+  }
+
+  release(policy: DefinedPolicy): void {
+    this.#policies.release(policy);
+  }
+
+  /** Of a policy that no step will name again. */
+  retire(policy: Policy): void {
+    this.#policies.retire(policy);
   }
 
   /** A step that has ended meanwhile is passed over. */
@@ -198,6 +228,9 @@ export class Connection {
         else if (reply.failed.stepId === 0) this.#failAll(error);
         return;
       }
+      case 'warm':
+        this.#steps.get(reply.stepId)?.listener.warm?.(reply.words);
+        return;
       case 'probed':
         return;
     }
@@ -241,7 +274,7 @@ export class Connection {
   #settle(record: StepRecord): void {
     if (record.streams > 0 || !this.#steps.delete(record.stepId)) return;
     this.#policies.release(record.policy);
-    if (this.#steps.size === 0) this.reactor.unref();
+    if (!record.background) this.letGo();
     this.#shutWhenIdle();
   }
 

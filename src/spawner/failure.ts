@@ -106,6 +106,11 @@ const SENTENCES: Readonly<Record<Stage, Sentence>> = {
     remedy: () =>
       'Check that the controllers are delegated to the app and that a limit is not below what the system accepts.',
   },
+  zygote: {
+    code: 'ERR_ZYGOTE',
+    says: ({ reason }) => `The zygote could not fork the step: ${reason}.`,
+    remedy: () => 'Most often its memory or its number of processes ran out: raise limits.memory of createZygote().',
+  },
   unknownPolicy: { code: 'ERR_PROTOCOL', says: () => 'The spawner does not know the policy of the step.' },
   observation: {
     code: 'ERR_LAYER_NOT_OBSERVED',

@@ -40,6 +40,14 @@ export interface DefineMessage {
   readonly cover: readonly Buffer[];
   readonly reuseNet: boolean;
   readonly reuseUser: boolean;
+  /** Its steps are zygotes. */
+  readonly zygote?: boolean;
+  /** The step that is the zygote by which these steps are forked. */
+  readonly below?: number;
+  /** Steps kept forked and waiting. */
+  readonly parked?: number;
+  /** The policy whose waiting steps this one takes over. */
+  readonly replaces?: number;
 }
 
 export const STDIO = { nullDevice: 0, pipe: 1 } as const;
@@ -186,6 +194,7 @@ export const STAGES = [
   'unknownPolicy',
   'observation',
   'watch',
+  'zygote',
 ] as const;
 export type Stage = (typeof STAGES)[number];
 
@@ -234,4 +243,5 @@ export type Reply =
   | { readonly kind: 'started'; readonly stepId: number }
   | { readonly kind: 'ended'; readonly ended: EndedMessage }
   | { readonly kind: 'failed'; readonly failed: FailedMessage }
-  | { readonly kind: 'probed'; readonly probed: ProbedMessage };
+  | { readonly kind: 'probed'; readonly probed: ProbedMessage }
+  | { readonly kind: 'warm'; readonly stepId: number; readonly words: Uint8Array };

@@ -6,6 +6,8 @@ export interface DefinedPolicy {
   readonly id: number;
   /** Steps that need it; while there are any, it is not forgotten. */
   steps: number;
+  /** No other step will name it. */
+  retired: boolean;
 }
 
 /** Each policy keeps a process and ready sandboxes; an app that makes a policy per step must not collect them. */
@@ -15,10 +17,12 @@ const KEPT = 32;
 export class Policies {
   readonly #known: RecentMap<Policy, DefinedPolicy>;
   readonly #define: (id: number, policy: Policy) => void;
+  readonly #forget: (id: number) => void;
   #last = 0;
 
   constructor(define: (id: number, policy: Policy) => void, forget: (id: number) => void) {
     this.#define = define;
+    this.#forget = forget;
     this.#known = new RecentMap(KEPT, ({ id, steps }) => {
       if (steps > 0) return false;
       forget(id);
@@ -29,7 +33,7 @@ export class Policies {
   lease(policy: Policy): DefinedPolicy {
     let known = this.#known.get(policy);
     if (known === undefined) {
-      known = { id: ++this.#last, steps: 0 };
+      known = { id: ++this.#last, steps: 0, retired: false };
       this.#define(known.id, policy);
       known.steps++;
       this.#known.set(policy, known);
@@ -41,5 +45,15 @@ export class Policies {
 
   release(policy: DefinedPolicy): void {
     policy.steps--;
+    if (policy.retired && policy.steps === 0) this.#forget(policy.id);
+  }
+
+  /** Forgets it as soon as no step needs it. */
+  retire(policy: Policy): void {
+    const known = this.#known.get(policy);
+    if (known === undefined) return;
+    this.#known.delete(policy);
+    known.retired = true;
+    if (known.steps === 0) this.#forget(known.id);
   }
 }

@@ -26,6 +26,10 @@ export interface StepContext {
   readonly addon: Addon;
   /** Throws when there can be no spawner. */
   readonly connection: () => Connection;
+  /** It does not keep the event loop alive. @default false */
+  readonly background?: boolean;
+  /** Of a zygote: called when it is warm. */
+  readonly onWarm?: (words: Uint8Array) => void;
   /** Called once, when the step has its result. */
   readonly onSettled: (step: RunningStep) => void;
 }
@@ -88,7 +92,8 @@ export class RunningStep implements Step, StepListener {
     try {
       this.#input.check();
       this.#connection = this.#context.connection();
-      this.#stepId = this.#connection.start({ file, argv, policy, settings, pipes }, this);
+      const { background = false } = this.#context;
+      this.#stepId = this.#connection.start({ file, argv, policy, settings, pipes, background }, this);
     } catch (error) {
       this.failed(error as SandboxError);
     }
@@ -135,6 +140,11 @@ export class RunningStep implements Step, StepListener {
   kill(signal: NodeJS.Signals = 'SIGKILL', { grace }: { readonly grace?: Duration } = {}): void {
     const request = killRequest(signal, grace, this.#plan.options.killGrace);
     this.#end(request.cause, request.signal, request.graceMs);
+  }
+
+  /** The number by which the spawner knows it. */
+  get stepId(): number {
+    return this.#stepId;
   }
 
   /** Ends the step because what it runs in goes away. */
@@ -193,6 +203,10 @@ export class RunningStep implements Step, StepListener {
     this.#input.close();
     this.#finishWith(error);
     for (const pipe of this.#outputs.pipes) this.#connection?.drop(pipe);
+  }
+
+  warm(words: Uint8Array): void {
+    this.#context.onWarm?.(words);
   }
 
   withdrawn(): void {

@@ -1,5 +1,5 @@
 export { nameOfCall } from './architectures.js';
-export { compileSyscalls } from './compile/compile.js';
+export { compileForZygote, compileSyscalls } from './compile/compile.js';
 export { disassemble } from './disassemble.js';
 export type { ErrnoName } from './errno.js';
 export { explain } from './explain.js';
@@ -7,6 +7,7 @@ export { evaluate } from './interpreter.js';
 export { overrideSyscalls, resolveSyscalls } from './resolve.js';
 export { alwaysRefuses, decideAlike } from './compare.js';
 export { combine } from './seccomp.js';
+export { zygoteSyscalls } from './zygote.js';
 export type {
   Architecture,
   ArgumentCondition,

@@ -271,7 +271,7 @@ void suite('a spawner with many policies', () => {
 
   void test('keeps the makers of the few that were used last, with one sandbox each', async (context) => {
     const conversation = await withPolicies(context, { idleMs: 3000, idleMakers: 4 });
-    assert.ok(makersOf(conversation).length > 20, 'the control: at first each has one');
+    assert.ok(makersOf(conversation).length > 4, 'the control: at first there are more');
     await until('four are left', () => makersOf(conversation).length === 4);
     await until('with an init and a parked step each', () => descendantsOf(conversation.child.pid ?? 0).length === 12);
     const kept = makersOf(conversation);

@@ -7,7 +7,7 @@ import { assemble } from './assemble.js';
 import { Diagrams, isBranch, type Diagram } from './diagram.js';
 import { conditionsDiagram, dispatchDiagram, policyDiagrams } from './policy-diagram.js';
 
-const { ALLOW, USER_NOTIF } = SECCOMP_RET;
+const { ALLOW, TRACE, USER_NOTIF } = SECCOMP_RET;
 
 const compiledBefore = new WeakMap<ResolvedSyscallPolicy, CompiledSyscalls>();
 
@@ -21,7 +21,20 @@ export function compileSyscalls(policy: ResolvedSyscallPolicy): CompiledSyscalls
   return compiled;
 }
 
-function compile(policy: ResolvedSyscallPolicy): CompiledSyscalls {
+const compiledForZygotes = new WeakMap<ResolvedSyscallPolicy, CompiledSyscalls>();
+
+/**
+ * The same for a zygote, whose filters its steps inherit. There can be one listener for all of a process's filters, and a
+ * step needs its own: so what the policy kills is answered in the zygote as a call that only a tracer could execute, and
+ * there is none. In a step the notification of its own filter is stricter than that, and wins.
+ */
+export function compileForZygote(policy: ResolvedSyscallPolicy): CompiledSyscalls {
+  const compiled = compiledForZygotes.get(policy) ?? compile(policy, TRACE);
+  compiledForZygotes.set(policy, compiled);
+  return compiled;
+}
+
+function compile(policy: ResolvedSyscallPolicy, killed: number = USER_NOTIF): CompiledSyscalls {
   const diagrams = new Diagrams();
   const whole = policyDiagrams(diagrams, policy);
   const needed = neededDiagrams(diagrams, policy.architecture);
@@ -36,7 +49,7 @@ function compile(policy: ResolvedSyscallPolicy): CompiledSyscalls {
     const calls = new Map([...cut].map(([number, two]) => [number, two[which]]));
     return dispatchDiagram(diagrams, policy.architecture, calls, otherwise[which], foreign[which]);
   };
-  const step = program('step');
+  const step = diagrams.join([program('step')], (answer = 0) => (answer === USER_NOTIF ? killed : answer));
   return { base: assemble(program('base')), step: assemble(step), notifies: reaches(step, USER_NOTIF) };
 }
 

@@ -1,0 +1,113 @@
+/* A sandbox that a zygote can enter: its namespaces belong to the zygote's user namespace, its pid namespace lies below
+ * the zygote's. Runs in the maker.
+ * A helper stands between the maker and init: born in the zygote's pid namespace, it mounts with the maker's privileges
+ * what needs them, gives those up by entering the zygote's user namespace, and clones init there. The kernel locks all
+ * mounts of a copy that is made in a lesser user namespace, so neither the zygote nor anything below it can undo one. */
+#include "sandbox/internal.h"
+
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/syscall.h>
+
+#include "common/packet.h"
+
+/* helper -> maker, with the pidfd of init */
+struct outcome {
+    bool made;
+    struct failure failure;
+};
+
+static pid_t clone_init(const struct sandbox_start *start, int cgroup, int *pidfd)
+{
+    /* CLONE_PARENT: the maker's death is init's end, and the helper's is not. */
+    struct clone_args arguments = {
+        .flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PIDFD | CLONE_PARENT,
+        .pidfd = (uint64_t)(uintptr_t)pidfd,
+    };
+    if (!start->policy->host_network)
+        arguments.flags |= CLONE_NEWNET;
+    if (cgroup >= 0) {
+        arguments.flags |= CLONE_INTO_CGROUP;
+        arguments.cgroup = (unsigned)cgroup;
+    }
+    return (pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments));
+}
+
+/* Init sends its own directory of /proc: by a number this process could not name it. */
+static int serve_init(const struct sandbox_start *start, int sync, struct failure *failure)
+{
+    char byte;
+    struct packet packet;
+    if (receive_packet(sync, &byte, 1, &packet, 0) <= 0 || packet.descriptor_count != 1)
+        return fail(failure, STAGE_LOST, NULL); /* init has told the spawner why */
+    if (map_sandbox_ids(start->policy, packet.descriptors[0], &start->identity, NULL))
+        return fail_layer(failure, LAYER_USER);
+    close_packet(&packet);
+    return write(sync, "g", 1) == 1 ? 0 : fail(failure, STAGE_LOST, NULL);
+}
+
+static int help(struct sandbox_start *start, int user, int cgroup, int *pidfd, struct failure *failure)
+{
+    int pair[2];
+    if (mount_contents(start, failure))
+        return -1;
+    if (setns(user, CLONE_NEWUSER))
+        return fail_layer(failure, LAYER_USER);
+    if (packet_pair(pair))
+        return fail(failure, STAGE_RESOURCES, NULL);
+    pid_t pid = clone_init(start, cgroup, pidfd);
+    if (pid == 0) {
+        close(pair[0]);
+        start->sync = pair[1];
+        init_main(start);
+    }
+    close(pair[1]);
+    if (pid < 0)
+        return fail(failure, STAGE_RESOURCES, NULL);
+    if (!serve_init(start, pair[0], failure))
+        return 0;
+    kill(pid, SIGKILL);
+    return -1;
+}
+
+_Noreturn static void help_main(struct sandbox_start *start, int user, int cgroup, int result)
+{
+    struct outcome outcome = {0};
+    struct iovec part = {&outcome, sizeof(outcome)};
+    int pidfd = -1;
+    outcome.made = !help(start, user, cgroup, &pidfd, &outcome.failure);
+    _exit(send_packet(result, &part, 1, &pidfd, outcome.made ? 1 : 0, 0) ? 1 : 0);
+}
+
+int make_below(struct sandbox_start *start, const int zygote[2], int cgroup, int *pidfd, struct failure *failure)
+{
+    static bool joined; /* a maker's policy is that of one zygote */
+    struct outcome outcome;
+    struct packet packet;
+    int pair[2];
+    if (!joined && setns(zygote[1], CLONE_NEWPID))
+        return fail_layer(failure, LAYER_PID);
+    joined = true;
+    if (packet_pair(pair))
+        return fail(failure, STAGE_RESOURCES, NULL);
+    autoclose int ours = pair[0];
+    autoclose int theirs = pair[1];
+    pid_t pid = (pid_t)syscall(SYS_clone, CLONE_NEWNS | SIGCHLD, NULL, NULL, NULL, NULL);
+    if (pid == 0)
+        help_main(start, zygote[0], cgroup, theirs);
+    if (pid < 0)
+        return fail(failure, STAGE_RESOURCES, NULL);
+    close_descriptor(&theirs);
+    if (receive_packet(ours, &outcome, sizeof(outcome), &packet, 0) <= 0 || packet.length != sizeof(outcome))
+        return fail(failure, STAGE_LOST, NULL);
+    if (!outcome.made)
+        *failure = outcome.failure;
+    else if (packet.descriptor_count == 1)
+        *pidfd = take_descriptor(&packet.descriptors[0]);
+    else
+        fail(failure, STAGE_RESOURCES, NULL);
+    close_packet(&packet);
+    return *pidfd >= 0 ? 0 : -1;
+}

@@ -1,0 +1,150 @@
+/* The job of a parked step: reports that it waits, and takes what comes. Used by a step that its init forked and by one
+ * that a zygote forked; both are confined by then. */
+#include "sandbox/internal.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "common/packet.h"
+
+static int send_report(int socket, struct report *report, int descriptor)
+{
+    struct iovec part = {report, sizeof(*report)};
+    return send_packet(socket, &part, 1, &descriptor, descriptor < 0 ? 0 : 1, 0);
+}
+
+int report_failure(int socket, const struct failure *failure)
+{
+    struct report report = {.kind = REPORT_FAILED, .failure = *failure};
+    return send_report(socket, &report, -1);
+}
+
+void report_refusal(int socket, const struct failure *failure)
+{
+    struct report report = {.kind = REPORT_REFUSED, .failure = *failure};
+    send_report(socket, &report, -1);
+}
+
+int park_step(struct sandbox_start *start)
+{
+    struct confined confined = {.listener = -1};
+    struct report report = {.kind = REPORT_PARKED};
+    if (confine_step(start, &confined, &report.failure)) {
+        report_failure(start->report, &report.failure);
+        return -1;
+    }
+    report.securebits = (uint32_t)prctl(PR_GET_SECUREBITS);
+    report.landlock = confined.landlock;
+    int failed = send_report(start->report, &report, confined.listener);
+    if (failed) { /* too many descriptors are on their way: without the listener nobody would know that it waits */
+        fail(&report.failure, STAGE_RESOURCES, NULL);
+        report_failure(start->report, &report.failure);
+    }
+    close_descriptor(&confined.listener);
+    return failed;
+}
+
+/* The message, either behind the job's header or in a memfd. */
+static struct bytes message_of(const struct job *job, const uint8_t *packet, const struct packet *received,
+                               size_t *used)
+{
+    struct bytes message = {packet + sizeof(*job), received->length - sizeof(*job)};
+    if (!job->in_memory_file)
+        return message;
+    *used = 1;
+    void *memory = mmap(NULL, job->message_length, PROT_READ, MAP_PRIVATE, received->descriptors[0], 0);
+    message.data = memory == MAP_FAILED ? NULL : memory;
+    message.length = job->message_length;
+    return message;
+}
+
+/* Pipes go to 0, 1, 2; what has none gets the sandbox's own /dev/null. */
+static int place_standard(const struct start *start, const int *pipes, size_t pipe_count)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    size_t next = 0;
+    int wanted[3];
+    for (int i = 0; i < 3; i++) {
+        if (start->standard[i] == STDIO_PIPE && next == pipe_count)
+            return -1;
+        wanted[i] = start->standard[i] == STDIO_PIPE ? pipes[next++] : null;
+        /* Out of the way of 0, 1 and 2 first. */
+        if (wanted[i] >= 0 && wanted[i] < 3)
+            wanted[i] = fcntl(wanted[i], F_DUPFD_CLOEXEC, 3);
+        if (wanted[i] < 0)
+            return -1;
+    }
+    for (int i = 0; i < 3; i++) {
+        if (dup3(wanted[i], i, 0) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int limit(__rlimit_resource_t resource, rlim_t soft, rlim_t hard)
+{
+    struct rlimit now;
+    if (getrlimit(resource, &now))
+        return -1;
+    struct rlimit wanted = {soft, hard};
+    if (hard > now.rlim_max) {
+        errno = EPERM;
+        return -1;
+    }
+    return setrlimit(resource, &wanted);
+}
+
+static int set_limits(const struct limits *limits, uint32_t process_limit)
+{
+    if (limits->open_files && limit(RLIMIT_NOFILE, limits->open_files, limits->open_files))
+        return -1;
+    if (limits->file_size_bytes && limit(RLIMIT_FSIZE, limits->file_size_bytes, limits->file_size_bytes))
+        return -1;
+    /* Behind the spawner's own clock, which counts all processes: a second later, so that it is the spawner who tells
+     * the cause. */
+    rlim_t seconds = (limits->cpu_time_ms + 1999) / 1000;
+    if (limits->cpu_time_ms && limit(RLIMIT_CPU, seconds, seconds + 1))
+        return -1;
+    return process_limit && limit(RLIMIT_NPROC, process_limit, process_limit) ? -1 : 0;
+}
+
+static int take_job(const struct sandbox_start *sandbox, const uint8_t *packet, struct packet *received,
+                    struct received_job *out, struct failure *failure)
+{
+    struct job job;
+    size_t used = 0, control = 0;
+    memcpy(&job, packet, sizeof(job));
+    struct bytes message = message_of(&job, packet, received, &used);
+    if (!message.data || job.body_offset > message.length || job.body_length > message.length - job.body_offset)
+        return fail(failure, STAGE_PROTOCOL, NULL);
+    out->body = (struct bytes){&message.data[job.body_offset], job.body_length};
+    if (read_start(out->body, &out->start) || received->descriptor_count < used + job.has_control)
+        return fail(failure, STAGE_PROTOCOL, NULL);
+    control = job.has_control ? 1 : 0;
+    if (place_standard(&out->start, received->descriptors + used, received->descriptor_count - used - control))
+        return fail(failure, STAGE_RESOURCES, NULL);
+    umask(022);
+    if (set_limits(&out->start.limits, job.process_limit))
+        return fail(failure, STAGE_EXEC_LIMITS, NULL);
+    if (!sandbox->policy->zygote)
+        return 0;
+    if (!control || dup3(received->descriptors[received->descriptor_count - 1], ZYGOTE_CONTROL, 0) < 0)
+        return fail(failure, STAGE_PROTOCOL, NULL);
+    return 0;
+}
+
+int receive_job(const struct sandbox_start *sandbox, struct received_job *job, struct failure *failure)
+{
+    static uint8_t packet[sizeof(struct job) + PACKET_LIMIT];
+    struct packet received;
+    if (receive_packet(sandbox->jobs, packet, sizeof(packet), &received, 0) <= 0)
+        return 1;
+    if (received.truncated || received.length < sizeof(struct job)) {
+        errno = EMFILE;
+        return fail(failure, STAGE_RESOURCES, NULL);
+    }
+    return take_job(sandbox, packet, &received, job, failure);
+}

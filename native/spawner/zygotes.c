@@ -1,0 +1,308 @@
+/* Zygotes: steps that fork other steps. Runs in the spawner.
+ * A zygote runs foreign code and is believed nothing: whether the step that it forked is where it has to be, observe.c
+ * sees. What it can do is not to fork, and then its steps wait for as long as their queue time lets them.
+ * Its own sandbox lives on while others lie below it: they end with its init, and not with the zygote. */
+#include "spawner/spawner.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+enum { WORDS_LIMIT = 32 << 10 };
+
+struct zygote *find_zygote(struct spawner *spawner, uint64_t step_id)
+{
+    for (struct zygote *zygote = spawner->zygotes; zygote; zygote = zygote->next) {
+        if (zygote->step_id == step_id && !zygote->over)
+            return zygote;
+    }
+    return NULL;
+}
+
+static void fill_all_below(struct spawner *spawner, const struct zygote *zygote)
+{
+    for (struct policy *policy = spawner->policies; policy; policy = policy->next) {
+        if (policy->below == zygote->step_id) {
+            policy->wants_refill = true;
+            spawner->wants_refill = true;
+        }
+    }
+}
+
+static void is_warm(struct spawner *spawner, struct zygote *zygote, struct bytes words)
+{
+    static uint8_t space[WORDS_LIMIT + 64];
+    struct writer writer = {.start = space, .size = sizeof(space)};
+    write_warm(&writer, zygote->step_id, words);
+    tell_app(spawner, &writer);
+    fill_all_below(spawner, zygote);
+}
+
+/* Only one of its own, and only while it is asked for. */
+static void cannot_fork(struct spawner *spawner, const struct zygote *zygote, const struct zygote_message *message)
+{
+    for (struct sandbox *sandbox = spawner->others; sandbox; sandbox = sandbox->next) {
+        if (sandbox->id != message->sandbox || !sandbox->nest || sandbox->nest->zygote != zygote ||
+            sandbox->state != SANDBOX_FILLING)
+            continue;
+        struct failure failure = {.stage = message->error == EAGAIN || is_exhaustion(message->error) ? STAGE_RESOURCES
+                                                                                                    : STAGE_ZYGOTE,
+                                  .error = message->error};
+        sandbox_failed(spawner, sandbox, &failure);
+        return;
+    }
+}
+
+static void control_ready(struct spawner *spawner, struct watch *watch, uint32_t events)
+{
+    static struct {
+        struct zygote_message head;
+        uint8_t words[WORDS_LIMIT];
+    } message;
+    struct zygote *zygote = (struct zygote *)((char *)watch - offsetof(struct zygote, control));
+    struct packet packet;
+    (void)events;
+    int got = receive_packet(watch->fd, &message, sizeof(message), &packet, MSG_DONTWAIT);
+    if (got < 0 && errno == EAGAIN)
+        return;
+    close_packet(&packet);
+    if (got <= 0) {
+        unwatch(spawner, watch); /* the end of the process follows */
+        return;
+    }
+    if (packet.length < sizeof(message.head))
+        return;
+    if (message.head.kind == ZYGOTE_WARM)
+        is_warm(spawner, zygote, (struct bytes){message.words, packet.length - sizeof(message.head)});
+    else if (message.head.kind == ZYGOTE_CANNOT_FORK)
+        cannot_fork(spawner, zygote, &message.head);
+}
+
+static int open_namespace(const struct spawner *spawner, pid_t pid, const char *name)
+{
+    char path[48];
+    snprintf(path, sizeof(path), "%d/ns/%s", pid, name);
+    return openat(spawner->proc, path, O_RDONLY | O_CLOEXEC);
+}
+
+int begin_zygote(struct spawner *spawner, struct sandbox *sandbox, uint64_t step_id)
+{
+    struct zygote *zygote = calloc(1, sizeof(*zygote));
+    int pair[2];
+    if (!zygote)
+        return -1;
+    if (packet_pair(pair)) {
+        free(zygote);
+        return -1;
+    }
+    zygote->sandbox = sandbox;
+    zygote->step_id = step_id;
+    zygote->user = open_namespace(spawner, sandbox->parked_pid, "user");
+    zygote->pid = open_namespace(spawner, sandbox->parked_pid, "pid");
+    zygote->next = spawner->zygotes;
+    spawner->zygotes = zygote;
+    sandbox->zygote = zygote;
+    if (zygote->user < 0 || zygote->pid < 0 ||
+        watch_descriptor(spawner, &zygote->control, pair[0], EPOLLIN, control_ready)) {
+        zygote->control.fd = -1;
+        close(pair[0]);
+        close(pair[1]);
+        free_zygote(spawner, sandbox);
+        return -1;
+    }
+    fill_all_below(spawner, zygote);
+    return pair[1];
+}
+
+/* Steps that it was asked for and that have not come will not; those that wait are as good as before. */
+static void drop_unforked(struct spawner *spawner, const struct zygote *zygote)
+{
+    for (struct policy *policy = spawner->policies; policy; policy = policy->next) {
+        while (policy->below == zygote->step_id && policy->empty)
+            end_sandbox(spawner, policy->empty);
+    }
+    for (struct sandbox *next, *sandbox = spawner->others; sandbox; sandbox = next) {
+        next = sandbox->next;
+        bool waits = sandbox->state == SANDBOX_FILLING || sandbox->state == SANDBOX_MAKING;
+        if (sandbox->nest && sandbox->nest->zygote == zygote && waits && !sandbox->parked && sandbox->life.fd >= 0)
+            end_sandbox(spawner, sandbox);
+    }
+}
+
+bool outlive_zygote(struct spawner *spawner, struct sandbox *sandbox)
+{
+    struct zygote *zygote = sandbox->zygote;
+    if (!zygote->over) {
+        zygote->over = true;
+        drop_unforked(spawner, zygote);
+        syscall(SYS_pidfd_send_signal, sandbox->main.fd, SIGKILL, NULL, 0);
+    }
+    return zygote->sandboxes > 0 && !spawner->ending;
+}
+
+static void free_unused(struct spawner *spawner, struct zygote *zygote)
+{
+    if (zygote->sandbox || zygote->sandboxes > 0)
+        return;
+    struct zygote **at = &spawner->zygotes;
+    while (*at != zygote)
+        at = &(*at)->next;
+    *at = zygote->next;
+    zygote->next = spawner->dropped_zygotes; /* an event of this round may still point at it */
+    spawner->dropped_zygotes = zygote;
+}
+
+void free_dropped_zygotes(struct spawner *spawner)
+{
+    for (struct zygote *zygote; (zygote = spawner->dropped_zygotes);) {
+        spawner->dropped_zygotes = zygote->next;
+        free(zygote);
+    }
+}
+
+/* When its sandbox is gone; those below it are about to be. */
+void free_zygote(struct spawner *spawner, struct sandbox *sandbox)
+{
+    struct zygote *zygote = sandbox->zygote;
+    if (!zygote)
+        return;
+    unwatch(spawner, &zygote->control);
+    close_descriptor(&zygote->user);
+    close_descriptor(&zygote->pid);
+    zygote->over = true;
+    zygote->sandbox = NULL;
+    sandbox->zygote = NULL;
+    free_unused(spawner, zygote);
+}
+
+int make_nest(struct spawner *spawner, struct sandbox *sandbox, int reports, int jobs)
+{
+    struct zygote *zygote = find_zygote(spawner, sandbox->policy->below);
+    struct nest *nest = zygote ? calloc(1, sizeof(*nest)) : NULL;
+    if (!nest)
+        return -1;
+    *nest = (struct nest){.zygote = zygote, .reports = -1, .jobs = -1};
+    for (size_t i = 0; i < NAMESPACES; i++)
+        nest->namespaces[i] = -1;
+    nest->reports = fcntl(reports, F_DUPFD_CLOEXEC, 0);
+    nest->jobs = fcntl(jobs, F_DUPFD_CLOEXEC, 0);
+    sandbox->nest = nest;
+    zygote->sandboxes++;
+    return nest->reports < 0 || nest->jobs < 0 ? -1 : 0;
+}
+
+int see_nest(struct spawner *spawner, struct sandbox *sandbox, pid_t init)
+{
+    static const char *const NAMES[NAMESPACES] = {"user", "pid", "mnt", "net", "ipc", "uts", "cgroup"};
+    struct nest *nest = sandbox->nest;
+    struct stat status;
+    nest->init = init;
+    for (size_t i = 0; i < NAMESPACES; i++) {
+        nest->namespaces[i] = open_namespace(spawner, init, NAMES[i]);
+        if (nest->namespaces[i] < 0 || fstat(nest->namespaces[i], &status))
+            return -1;
+        nest->inodes[i] = status.st_ino;
+    }
+    return 0;
+}
+
+static int define_file(struct policy *policy)
+{
+    if (policy->define >= 0)
+        return 0;
+    policy->define = memfd_create("policy", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (policy->define < 0)
+        return -1;
+    ssize_t written = write(policy->define, policy->message.data, policy->message.length);
+    if (written == (ssize_t)policy->message.length &&
+        !fcntl(policy->define, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
+        return 0;
+    close_descriptor(&policy->define);
+    return -1;
+}
+
+/* cgroup v2 is joined by a file in the directory, which belongs to us and which the zygote could not open. */
+static size_t attach_files(const struct spawner *spawner, const struct sandbox *sandbox, int *out, int *opened)
+{
+    const struct cgroup *cgroup = &sandbox->slot->cgroup;
+    *opened = -1;
+    if (spawner->cgroups.version != 2) {
+        memcpy(out, cgroup->attach, sizeof(int) * cgroup->attach_count);
+        return cgroup->attach_count;
+    }
+    *opened = openat(cgroup->attach[0], "cgroup.procs", O_WRONLY | O_CLOEXEC);
+    out[0] = *opened;
+    return 1;
+}
+
+static bool same_base_filter(const struct zygote *zygote, const struct policy *policy)
+{
+    const struct policy *own = zygote->sandbox->policy;
+    return own->base_filter.length == policy->base_filter.length &&
+           !memcmp(own->base_filter.data, policy->base_filter.data, policy->base_filter.length);
+}
+
+int fill_nest(struct spawner *spawner, struct sandbox *sandbox, struct failure *failure)
+{
+    enum { USER, PID, MNT, NET, IPC, UTS, CGROUP };
+    struct nest *nest = sandbox->nest;
+    struct policy *policy = sandbox->policy;
+    const int *in = nest->namespaces;
+    /* As struct fork_request has it. */
+    int descriptors[PACKET_DESCRIPTORS] = {in[PID], in[CGROUP], in[IPC],        in[UTS],   in[NET],
+                                           in[MNT], in[USER],   nest->reports, nest->jobs};
+    size_t count = NAMESPACES + 2;
+    if (define_file(policy))
+        return fail(failure, STAGE_RESOURCES, NULL);
+    descriptors[count++] = policy->define;
+    int opened;
+    size_t attached = attach_files(spawner, sandbox, &descriptors[count], &opened);
+    autoclose int owned = opened;
+    if (spawner->cgroups.version == 2 && owned < 0)
+        return fail(failure, STAGE_RESOURCES, NULL);
+    struct fork_request request = {.sandbox = sandbox->id,
+                                   .policy_id = policy->id,
+                                   .leased = sandbox->slot->identity.leased,
+                                   .counted = (spawner->cgroups.controllers & 1u << LAYER_MEMORY) != 0,
+                                   .install_base = !same_base_filter(nest->zygote, policy),
+                                   .attach_count = (uint32_t)attached};
+    struct iovec part = {&request, sizeof(request)};
+    if (send_packet(nest->zygote->control.fd, &part, 1, descriptors, count + attached, MSG_DONTWAIT))
+        return fail(failure, STAGE_RESOURCES, NULL);
+    for (size_t i = 0; i < NAMESPACES; i++)
+        close_descriptor(&nest->namespaces[i]);
+    close_descriptor(&nest->reports);
+    close_descriptor(&nest->jobs);
+    return 0;
+}
+
+int adopt_parked(struct sandbox *sandbox, pid_t inside)
+{
+    struct adoption adoption = {.main = inside};
+    struct iovec part = {&adoption, sizeof(adoption)};
+    return send_packet(sandbox->reports.fd, &part, 1, NULL, 0, MSG_DONTWAIT);
+}
+
+void free_nest(struct spawner *spawner, struct sandbox *sandbox)
+{
+    struct nest *nest = sandbox->nest;
+    if (!nest)
+        return;
+    for (size_t i = 0; i < NAMESPACES; i++)
+        close_descriptor(&nest->namespaces[i]);
+    close_descriptor(&nest->reports);
+    close_descriptor(&nest->jobs);
+    struct zygote *zygote = nest->zygote;
+    zygote->sandboxes--;
+    free(nest);
+    sandbox->nest = NULL;
+    if (zygote->over && zygote->sandboxes == 0 && zygote->sandbox)
+        end_sandbox(spawner, zygote->sandbox);
+    free_unused(spawner, zygote);
+}

@@ -1,0 +1,269 @@
+/* The zygote's side of a fork. Runs in a process whose memory foreign preloads share: nothing that it says is believed
+ * by the spawner, which looks at each step itself (spawner/observe.c). */
+#include "zygote/zygote.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "common/packet.h"
+#include "sandbox/internal.h"
+
+enum { WORDS_LIMIT = 32 << 10 };
+
+struct zygote_request {
+    struct fork_request head;
+    struct packet packet;
+    const struct define *policy;
+};
+
+/* Policies seen before. Several are in use only where the app gives its steps different options. */
+struct known_policy {
+    uint32_t id;
+    struct define policy;
+};
+
+static struct zygote_request latest;
+static struct known_policy *known[POLICY_CACHE];
+static size_t next_known;
+
+int open_zygote(struct zygote *zygote)
+{
+    struct stat status;
+    *zygote = (struct zygote){.control = ZYGOTE_CONTROL, .request = &latest};
+    if (fstat(ZYGOTE_CONTROL, &status))
+        return -1;
+    if (!S_ISSOCK(status.st_mode)) {
+        errno = ENOTSOCK;
+        return -1;
+    }
+    return fcntl(ZYGOTE_CONTROL, F_SETFD, FD_CLOEXEC);
+}
+
+static int tell(const struct zygote *zygote, const struct zygote_message *message, const char *words)
+{
+    struct iovec parts[] = {{(void *)(uintptr_t)message, sizeof(*message)},
+                            {(void *)(uintptr_t)words, strnlen(words, WORDS_LIMIT)}};
+    return send_packet(zygote->control, parts, 2, NULL, 0, 0);
+}
+
+int tell_warm(struct zygote *zygote, const char *words)
+{
+    struct zygote_message message = {.kind = ZYGOTE_WARM};
+    return tell(zygote, &message, words);
+}
+
+static const struct define *read_policy(uint32_t id, int file)
+{
+    struct stat status;
+    for (size_t i = 0; i < POLICY_CACHE; i++) {
+        if (known[i] && known[i]->id == id)
+            return &known[i]->policy;
+    }
+    if (fstat(file, &status) || status.st_size <= 0 || status.st_size > MESSAGE_LIMIT)
+        return NULL;
+    void *message = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, file, 0);
+    struct known_policy *policy = malloc(sizeof(*policy));
+    /* What an older one took is not given back: a step that is being forked may still use it. */
+    if (message == MAP_FAILED || !policy ||
+        read_define((struct bytes){message, (size_t)status.st_size}, &policy->policy)) {
+        free(policy);
+        return NULL;
+    }
+    policy->id = id;
+    known[next_known++ % POLICY_CACHE] = policy;
+    return &policy->policy;
+}
+
+bool wait_for_fork(struct zygote *zygote)
+{
+    struct zygote_request *request = zygote->request;
+    for (;;) {
+        close_packet(&request->packet);
+        if (receive_packet(zygote->control, &request->head, sizeof(request->head), &request->packet, 0) <= 0)
+            return false;
+        size_t expected = 1 + ENTERED_NAMESPACES + 2 + 1 + request->head.attach_count;
+        if (request->packet.length != sizeof(request->head) || request->packet.truncated ||
+            request->packet.descriptor_count != expected || request->head.attach_count > ATTACH_LIMIT)
+            continue;
+        request->policy =
+            read_policy(request->head.policy_id, request->packet.descriptors[1 + ENTERED_NAMESPACES + 2]);
+        if (request->policy)
+            return true;
+        struct zygote_message message = {
+            .kind = ZYGOTE_CANNOT_FORK, .sandbox = request->head.sandbox, .error = errno ? errno : EPROTO};
+        tell(zygote, &message, "");
+    }
+}
+
+static int plain_fork(void)
+{
+    return fork();
+}
+
+/* Waits for `pid`, which is no other's to wait for. */
+static int outcome_of(pid_t pid)
+{
+    int status;
+    while (waitpid(pid, &status, 0) < 0) {
+        if (errno != EINTR)
+            return ECHILD;
+    }
+    return WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
+}
+
+/* Two processes that share our memory and live for a moment only, so nothing is copied for them:
+ *   the first enters the sandbox's pid namespace for its children, which it alone has to undo: it ends;
+ *   the second is such a child. It forks the step, and by its end the step becomes a child of the sandbox's init.
+ * So the zygote need not be there to reap a step, nor can it keep one's sandbox from ending. */
+bool fork_step_with(struct zygote *zygote, int (*forker)(void))
+{
+    struct zygote_request *request = zygote->request;
+    sigset_t all, before;
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, &before); /* a handler would run in three processes at once */
+    volatile int error = 0;
+    pid_t first = vfork();
+    if (first == 0) {
+        if (setns(request->packet.descriptors[0], CLONE_NEWPID))
+            _exit(errno);
+        pid_t second = vfork();
+        if (second == 0) {
+            int step = forker();
+            if (step == 0) {
+                sigprocmask(SIG_SETMASK, &before, NULL);
+                return true;
+            }
+            _exit(step < 0 ? errno : 0);
+        }
+        _exit(second < 0 ? errno : outcome_of(second));
+    }
+    error = first < 0 ? errno : outcome_of(first);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    if (error) {
+        struct zygote_message message = {
+            .kind = ZYGOTE_CANNOT_FORK, .sandbox = request->head.sandbox, .error = error};
+        tell(zygote, &message, "");
+    }
+    close_packet(&request->packet);
+    return false;
+}
+
+bool fork_step(struct zygote *zygote)
+{
+    return fork_step_with(zygote, plain_fork);
+}
+
+/* The second of the two processes above may take a moment to end. */
+static void wait_for_init(void)
+{
+    struct timespec moment = {.tv_nsec = 20000};
+    while (getppid() != 1)
+        nanosleep(&moment, NULL);
+}
+
+/* By our own hand, as init does: it spares the kernel a lock that waits. */
+static int join_cgroups(const struct zygote_request *request, struct failure *failure)
+{
+    const int *attach = &request->packet.descriptors[1 + ENTERED_NAMESPACES + 3];
+    for (size_t i = 0; i < request->head.attach_count; i++) {
+        if (write(attach[i], "0", 1) != 1)
+            return fail_layer(failure, LAYER_MEMORY);
+    }
+    return 0;
+}
+
+/* The user namespace last: the right to enter the others comes from the zygote's. */
+static int enter_namespaces(const struct zygote_request *request, struct failure *failure)
+{
+    static const struct {
+        int type;
+        enum layer layer;
+    } NAMESPACES[ENTERED_NAMESPACES] = {{CLONE_NEWCGROUP, LAYER_CGROUP}, {CLONE_NEWIPC, LAYER_IPC},
+                                        {CLONE_NEWUTS, LAYER_UTS},       {CLONE_NEWNET, LAYER_NET},
+                                        {CLONE_NEWNS, LAYER_MOUNT},      {CLONE_NEWUSER, LAYER_USER}};
+    for (size_t i = 0; i < ENTERED_NAMESPACES; i++) {
+        bool shared = NAMESPACES[i].type == CLONE_NEWNET && request->policy->host_network;
+        if (!shared && setns(request->packet.descriptors[1 + i], NAMESPACES[i].type))
+            return fail_layer(failure, NAMESPACES[i].layer);
+    }
+    return 0;
+}
+
+static int become_step(struct zygote_request *request, struct sandbox_start *start, struct failure *failure)
+{
+    const struct define *policy = request->policy;
+    if (join_cgroups(request, failure) || enter_namespaces(request, failure) || join_new_keyring(failure) ||
+        drop_bounding_set(policy, failure) || lock_securebits(policy, failure))
+        return -1;
+    if (request->head.install_base && install_filter(policy->base_filter, 0))
+        return fail_layer(failure, LAYER_SECCOMP);
+    start->report = take_descriptor(&request->packet.descriptors[1 + ENTERED_NAMESPACES]);
+    start->jobs = take_descriptor(&request->packet.descriptors[1 + ENTERED_NAMESPACES + 1]);
+    close_packet(&request->packet);
+    return 0;
+}
+
+static int take_arguments(struct zygote *zygote, const struct received_job *job)
+{
+    const struct start *start = &job->start;
+    char **lists = calloc(start->argv_count + start->env_count + 2, sizeof(char *));
+    char *text = malloc(job->body.length + 1), *directory = malloc(start->cwd.length + 1);
+    if (!lists || !text || !directory)
+        return -1;
+    zygote->job = (struct zygote_job){.argument_count = start->argv_count,
+                                      .environment_count = start->env_count,
+                                      .arguments = lists,
+                                      .environment = &lists[start->argv_count + 1],
+                                      .work_directory = directory};
+    read_arguments(job->body, lists, zygote->job.environment, text);
+    memcpy(directory, start->cwd.data, start->cwd.length);
+    directory[start->cwd.length] = 0;
+    return 0;
+}
+
+_Noreturn static void refuse(const struct sandbox_start *start, const struct failure *failure)
+{
+    report_refusal(start->report, failure);
+    _exit(127);
+}
+
+const struct zygote_job *enter_sandbox(struct zygote *zygote)
+{
+    struct zygote_request *request = zygote->request;
+    struct received_job job = {0};
+    struct failure failure = {0};
+    struct sandbox_start start = {.policy = request->policy,
+                                  .identity = {.leased = request->head.leased},
+                                  .report = request->packet.descriptors[1 + ENTERED_NAMESPACES],
+                                  .jobs = -1,
+                                  .proc = -1,
+                                  .counted = request->head.counted};
+    close(zygote->control);
+    zygote->control = -1;
+    wait_for_init();
+    if (become_step(request, &start, &failure)) {
+        report_failure(start.report, &failure);
+        _exit(1);
+    }
+    if (park_step(&start))
+        _exit(1);
+    int over = receive_job(&start, &job, &failure);
+    if (over > 0)
+        _exit(0); /* the spawner does not need us any more */
+    if (over < 0 || take_arguments(zygote, &job))
+        refuse(&start, &failure);
+    if (chdir(zygote->job.work_directory)) {
+        fail(&failure, STAGE_WORK_DIRECTORY, zygote->job.work_directory);
+        refuse(&start, &failure);
+    }
+    close(start.report);
+    close(start.jobs);
+    return &zygote->job;
+}

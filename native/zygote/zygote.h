@@ -1,0 +1,52 @@
+/* What a runtime needs to be a zygote: it preloads, says that it is warm, and then waits, forks and enters, over and
+ * over. Everything between a request and a confined step happens here; the runtime only runs the job.
+ *
+ *     open_zygote(&zygote);
+ *     ... preload ...
+ *     tell_warm(&zygote, "");
+ *     while (wait_for_fork(&zygote))
+ *         if (fork_step(&zygote)) {
+ *             const struct zygote_job *job = enter_sandbox(&zygote);
+ *             ... run it, and exit with its status ...
+ *         }
+ */
+#ifndef ZYGOTE_H
+#define ZYGOTE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct zygote_job {
+    size_t argument_count, environment_count;
+    char **arguments;   /* ends with NULL */
+    char **environment; /* NAME=VALUE, ends with NULL */
+    const char *work_directory;
+};
+
+struct zygote {
+    int control;
+    struct zygote_request *request; /* what the next fork is for */
+    struct zygote_job job;
+};
+
+/* The process must have been started as a zygote. 0, or -1 with errno. */
+int open_zygote(struct zygote *zygote);
+
+/* Preloading is over. `words` is for the app: at most 32 KiB. 0, or -1 with errno. */
+int tell_warm(struct zygote *zygote, const char *words);
+
+/* False: nobody needs the zygote any more, and it should exit. */
+bool wait_for_fork(struct zygote *zygote);
+
+/* fork(2) by `forker`, which returns as fork does and runs the handlers of pthread_atfork. True in the step; the caller
+ * must not return from the function that called this one before it has asked which of the two it is. The step's parent
+ * is the init of its sandbox. In the zygote: false, also when there was no step to be had, which the spawner is told. */
+bool fork_step_with(struct zygote *zygote, int (*forker)(void));
+bool fork_step(struct zygote *zygote);
+
+/* In the step: enters its sandbox, is confined, waits, and answers the job, with stdin, stdout, stderr, limits and the
+ * work directory in place. Must be called while it has a single thread. Does not return when there is none. */
+const struct zygote_job *enter_sandbox(struct zygote *zygote);
+
+#endif

@@ -1,0 +1,66 @@
+import { expectArray, expectInteger, expectObject, expectOneOf, expectText, notYet } from '../options/check.js';
+import { OPTION_NAMES } from '../options/resolve.js';
+import type { SandboxOptions } from '../options/sandbox-options.js';
+import type { Size } from '../units.js';
+
+/** What a zygote preloads, and what its steps may do and use. */
+export interface ZygoteOptions extends SandboxOptions {
+  readonly runtime: 'python' | 'node' | 'native';
+  /** The program: a name that is looked up in the app's PATH, or an absolute path. @default 'python3' */
+  readonly interpreter?: string;
+  /** Modules that are imported before the first step, in order. @default [] */
+  readonly preload?: readonly string[];
+  /** Code that is run after them, in a module of its own. What it leaves in memory, each step finds. @default none */
+  readonly preloadCode?: string;
+  /** Steps that are kept forked, confined and waiting for their job. @default 0 */
+  readonly parked?: number;
+  /** When the process is replaced by a new one. Its steps share its address layout, so it should not live for ever. */
+  readonly recycle?: {
+    /** Steps that it has forked. @default 5000 */
+    readonly steps?: number;
+    /** Memory that it uses. Not carried out yet: `ERR_NOT_YET`. */
+    readonly rss?: Size;
+  };
+}
+
+/** Options with every default filled in. */
+export interface ResolvedZygoteOptions {
+  readonly runtime: 'python';
+  readonly interpreter: string;
+  readonly preload: readonly string[];
+  readonly preloadCode: string | undefined;
+  readonly parked: number;
+  readonly recycleSteps: number;
+  /** What the steps have unless they are given others. */
+  readonly sandbox: SandboxOptions;
+}
+
+const OWN_NAMES = ['runtime', 'interpreter', 'preload', 'preloadCode', 'parked', 'recycle'] as const;
+const DEFAULT_RECYCLE_STEPS = 5000;
+const MOST_PARKED = 256;
+
+export function resolveZygoteOptions(options: unknown): ResolvedZygoteOptions {
+  const given = expectObject(options, 'options', [...OWN_NAMES, ...OPTION_NAMES]);
+  const runtime = expectOneOf(given['runtime'], 'runtime', ['python', 'node', 'native']);
+  if (runtime !== 'python') throw notYet(`runtime: '${runtime}'`);
+  const recycle = expectObject(given['recycle'], 'recycle', ['steps', 'rss']);
+  if (recycle['rss'] !== undefined) throw notYet('recycle.rss');
+  const sandbox = Object.fromEntries(
+    Object.entries(given).filter(([name]) => !(OWN_NAMES as readonly string[]).includes(name)),
+  ) as SandboxOptions;
+  for (const name of ['input', 'signal', 'stdin'] as const) {
+    if (sandbox[name] !== undefined) throw notYet(`${name} of a zygote; give it to zygote.spawn()`);
+  }
+  return {
+    runtime,
+    interpreter: given['interpreter'] === undefined ? 'python3' : expectText(given['interpreter'], 'interpreter'),
+    preload: expectArray(given['preload'], 'preload').map((name, index) => expectText(name, `preload[${index}]`)),
+    preloadCode: given['preloadCode'] === undefined ? undefined : expectText(given['preloadCode'], 'preloadCode'),
+    parked: given['parked'] === undefined ? 0 : expectInteger(given['parked'], 'parked', 0, MOST_PARKED),
+    recycleSteps:
+      recycle['steps'] === undefined
+        ? DEFAULT_RECYCLE_STEPS
+        : expectInteger(recycle['steps'], 'recycle.steps', 1, 2 ** 31 - 1),
+    sandbox,
+  };
+}

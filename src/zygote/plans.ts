@@ -1,0 +1,82 @@
+import { join } from 'node:path';
+import type { SandboxOptions } from '../options/sandbox-options.js';
+import { packageRoot } from '../package-root.js';
+import { type Plan, planWith } from '../plan.js';
+import { bindReadOnly } from '../policy/mounts.js';
+import type { Policy } from '../policy/policy.js';
+import { compileForZygote, resolveSyscalls, zygoteSyscalls } from '../syscalls/index.js';
+import { parseSize } from '../units.js';
+import type { ResolvedZygoteOptions } from './options.js';
+
+/** Where the zygote finds what is ours. */
+const OWN_DIRECTORY = '/.zygote';
+const LEAST_MEMORY = 2 ** 30;
+/** What it prints while it preloads, for the error when that fails. */
+const KEPT_OUTPUT = '64KiB';
+
+/**
+ * How the zygote itself runs: confined like a step, by default system calls, in an empty network. What its steps may
+ * write, it may read; what bounds one of them does not bound it.
+ */
+export function planZygote({ interpreter, sandbox }: ResolvedZygoteOptions): Plan {
+  const { filesystem = {}, limits = {}, env, user, allowMissing, allowWeaker, network } = sandbox;
+  const { writable = [], readOnly = [], ...others } = filesystem;
+  const options: SandboxOptions = {
+    ...(env === undefined ? {} : { env }),
+    ...(user === undefined ? {} : { user }),
+    ...(allowMissing === undefined ? {} : { allowMissing }),
+    ...(allowWeaker === undefined ? {} : { allowWeaker }),
+    ...(network === undefined ? {} : { network }),
+    filesystem: { ...others, readOnly: [...readOnly, ...writable] },
+    limits: {
+      memory: limits.memory === undefined ? LEAST_MEMORY : Math.max(parseSize(limits.memory, 'limits.memory'), LEAST_MEMORY),
+      processes: 1024,
+      wallTime: Infinity,
+      output: Infinity,
+      ...(limits.openFiles === undefined ? {} : { openFiles: limits.openFiles }),
+    },
+    collect: KEPT_OUTPUT,
+    stdin: 'pipe', // its configuration
+  };
+  const argv = [interpreter, join(OWN_DIRECTORY, 'zygote.py')].map((text) => Buffer.from(text));
+  const plan = planWith(interpreter, argv, options);
+  return { ...plan, policy: zygotePolicy(plan.policy, sandbox.syscalls) };
+}
+
+function zygotePolicy(policy: Policy, asked: SandboxOptions['syscalls']): Policy {
+  const filters = compileForZygote(zygoteSyscalls(resolveSyscalls(asked === 'build' ? 'build' : 'default')));
+  return {
+    ...policy,
+    mounts: [
+      ...policy.mounts,
+      bindReadOnly(join(packageRoot, 'runtimes/python/zygote.py'), join(OWN_DIRECTORY, 'zygote.py')),
+      bindReadOnly(join(packageRoot, 'native/build/zygote-python.so'), join(OWN_DIRECTORY, 'zygote-python.so')),
+    ],
+    baseFilter: filters.base,
+    stepFilter: filters.step,
+    stepFilterNotifies: filters.notifies,
+    reuseNet: false,
+    reuseUser: false,
+    zygote: true,
+  };
+}
+
+/** How one of its steps runs; whose step it is, is still to be said. */
+export function planJob(
+  { interpreter, sandbox }: ResolvedZygoteOptions,
+  job: readonly Buffer[],
+  own: SandboxOptions,
+): Plan {
+  const plan = planWith(interpreter, job, mergeOptions(sandbox, own));
+  return plan;
+}
+
+/** What a step is given replaces what the zygote was, but for limits and variables, which are replaced one by one. */
+function mergeOptions(common: SandboxOptions, own: SandboxOptions): SandboxOptions {
+  return {
+    ...common,
+    ...own,
+    ...(common.limits === undefined && own.limits === undefined ? {} : { limits: { ...common.limits, ...own.limits } }),
+    ...(common.env === undefined && own.env === undefined ? {} : { env: { ...common.env, ...own.env } }),
+  };
+}

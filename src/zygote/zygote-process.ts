@@ -1,0 +1,174 @@
+import { SandboxError } from '../errors.js';
+import type { Policy } from '../policy/policy.js';
+import type { StepResult } from '../result.js';
+import type { Connection } from '../spawner/connection.js';
+import { loadAddon } from '../spawner/locate.js';
+import type { DefinedPolicy } from '../spawner/policies.js';
+import { sharedConnection, trackStep, untrackStep } from '../spawner/shared.js';
+import { RunningStep } from '../step/running-step.js';
+import type { ResolvedZygoteOptions } from './options.js';
+import { planZygote } from './plans.js';
+
+/** What a zygote says of itself. It is not to be trusted, and nothing but messages for people is made of it. */
+export interface ZygoteWords {
+  readonly mode: string;
+  readonly runtime: string;
+  /** Names of threads that were running when it was to be forked: no step has them. */
+  readonly threads: readonly string[];
+}
+
+/** One process that forks steps, from its start to its end, and the policies that are carried out below it. */
+export class ZygoteProcess {
+  readonly connection: Connection;
+  /** Resolves when it is warm; rejects when it ended before. */
+  readonly warm: Promise<ZygoteWords>;
+  readonly ended: Promise<StepResult>;
+  readonly #step: RunningStep;
+  readonly #policies = new Map<Policy, Policy>();
+  readonly #leases: DefinedPolicy[] = [];
+  readonly #options: ResolvedZygoteOptions;
+  #steps = 0;
+  #running = 0;
+  #retired = false;
+  #over = false;
+
+  constructor(options: ResolvedZygoteOptions) {
+    this.#options = options;
+    this.connection = sharedConnection();
+    const { promise, resolve, reject } = deferred<ZygoteWords>();
+    this.warm = promise;
+    const config = { preload: options.preload, ...(options.preloadCode === undefined ? {} : { code: options.preloadCode }) };
+    this.#step = new RunningStep(planZygote(options), { kind: 'value', bytes: Buffer.from(JSON.stringify(config)) }, undefined, {
+      addon: loadAddon(),
+      connection: () => this.connection,
+      background: true,
+      onWarm: (words) => {
+        resolve(wordsOf(words));
+      },
+      onSettled: untrackStep,
+    });
+    trackStep(this.#step);
+    this.connection.hold();
+    this.#step.start();
+    this.ended = this.#step.result;
+    this.ended.then(
+      (result) => {
+        reject(endedEarly(result, options));
+      },
+      (error: unknown) => {
+        reject(error as Error);
+      },
+    ).finally(() => {
+      this.#over = true;
+    });
+    void promise.catch(() => undefined).finally(() => {
+      this.connection.letGo();
+    });
+  }
+
+  /** It can be asked for steps. */
+  get usable(): boolean {
+    return !this.#over && !this.#retired && this.connection.alive;
+  }
+
+  /** Steps that were asked for so far. */
+  get steps(): number {
+    return this.#steps;
+  }
+
+  /** The policy, to be carried out below this process; what waits for the same below another is taken over. */
+  policyFor(policy: Policy, before?: ZygoteProcess): Policy {
+    const known = this.#policies.get(policy);
+    if (known !== undefined) return known;
+    const replaced = before?.connection === this.connection ? before.idOf(policy) : undefined;
+    const own: Policy = {
+      ...policy,
+      reuseNet: false,
+      reuseUser: false,
+      below: this.#step.stepId,
+      parked: this.#options.parked,
+      ...(replaced === undefined ? {} : { replaces: replaced }),
+    };
+    this.#policies.set(policy, own);
+    this.#ids.set(policy, this.#lease(own));
+    return own;
+  }
+
+  readonly #ids = new Map<Policy, number>();
+
+  idOf(policy: Policy): number | undefined {
+    return this.#ids.get(policy);
+  }
+
+  get policies(): Iterable<Policy> {
+    return this.#policies.keys();
+  }
+
+  /** A step was started below it. */
+  begin(): void {
+    this.#steps++;
+    this.#running++;
+  }
+
+  settle(): void {
+    this.#running--;
+    this.#endWhenIdle();
+  }
+
+  /** Takes no more steps, and ends with the last that there are. */
+  retire(): void {
+    this.#retired = true;
+    for (const lease of this.#leases.splice(0)) this.connection.release(lease);
+    for (const own of this.#policies.values()) this.connection.retire(own);
+    this.#endWhenIdle();
+  }
+
+  destroy(): void {
+    this.#step.destroy();
+  }
+
+  #lease(own: Policy): number {
+    const lease = this.connection.lease(own);
+    this.#leases.push(lease);
+    return lease.id;
+  }
+
+  #endWhenIdle(): void {
+    if (this.#retired && this.#running === 0) this.destroy();
+  }
+}
+
+function deferred<T>(): { promise: Promise<T>; resolve: (value: T) => void; reject: (error: Error) => void } {
+  let resolve!: (value: T) => void;
+  let reject!: (error: Error) => void;
+  const promise = new Promise<T>((resolvePromise, rejectPromise) => {
+    resolve = resolvePromise;
+    reject = rejectPromise;
+  });
+  promise.catch(() => undefined);
+  return { promise, resolve, reject };
+}
+
+function wordsOf(bytes: Uint8Array): ZygoteWords {
+  try {
+    const { mode, runtime, threads } = JSON.parse(Buffer.from(bytes).toString()) as Record<string, unknown>;
+    return {
+      mode: String(mode),
+      runtime: String(runtime),
+      threads: Array.isArray(threads) ? threads.map(String) : [],
+    };
+  } catch {
+    return { mode: 'fork', runtime: 'unknown', threads: [] };
+  }
+}
+
+function endedEarly(result: StepResult, { runtime, preload }: ResolvedZygoteOptions): SandboxError {
+  const said = String(result.stderr).trim();
+  return new SandboxError(
+    'ERR_ZYGOTE',
+    `The ${runtime} zygote ended before it was warm: ${result.detail}${said === '' ? '' : `\n${said}\n`}`,
+    {
+      remedy: `Look at what it preloads (${[...preload, 'preloadCode'].join(', ')}); a module that it needs must lie in the interpreter's own prefix or below filesystem.readOnly.`,
+    },
+  );
+}

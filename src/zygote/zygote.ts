@@ -1,0 +1,207 @@
+import { SandboxError } from '../errors.js';
+import type { SandboxOptions } from '../options/sandbox-options.js';
+import { checkSignal } from '../options/signal.js';
+import { loadAddon, requireLinux } from '../spawner/locate.js';
+import { trackStep, untrackStep } from '../spawner/shared.js';
+import { inputSource } from '../step/input.js';
+import { RunningStep } from '../step/running-step.js';
+import type { Step } from '../step/step.js';
+import { encodeJob, type ZygoteJob } from './job.js';
+import { type ResolvedZygoteOptions, resolveZygoteOptions, type ZygoteOptions } from './options.js';
+import { planJob } from './plans.js';
+import { ZygoteProcess, type ZygoteWords } from './zygote-process.js';
+
+/** A warm process whose steps start in about a millisecond, each in a fresh sandbox of its own. */
+export interface Zygote extends AsyncDisposable {
+  /** How steps are made: `'fork'`. */
+  readonly mode: string;
+  /**
+   * Runs a job in a sandbox of its own, in memory that has everything preloaded.
+   *
+   * @param options replace those of the zygote; `limits` and `env` are replaced one by one
+   * @throws SandboxError `ERR_INVALID_OPTION` or `ERR_NOT_YET`
+   */
+  spawn(job: ZygoteJob, options?: SandboxOptions): Step;
+  /** Takes no more steps; resolves when those that there are have ended, and the process has. */
+  close(): Promise<void>;
+  /** Ends the steps with cause `'destroyed'`, and the process. Resolves when nothing is left of them. */
+  destroy(): Promise<void>;
+}
+
+/**
+ * Starts a process, has it preload what is asked for, and resolves when it is warm.
+ *
+ * @throws SandboxError `ERR_INVALID_OPTION` for a wrong option; `ERR_ZYGOTE`, with the runtime's own traceback, when preloading fails
+ */
+export async function createZygote(options: ZygoteOptions): Promise<Zygote> {
+  requireLinux();
+  const resolved = resolveZygoteOptions(options);
+  const zygote = new WarmZygote(resolved);
+  await zygote.start();
+  return zygote;
+}
+
+/** So many ends in a row, before a step has ended well, and it is not started again. */
+const MOST_FAILURES = 3;
+
+class WarmZygote implements Zygote {
+  readonly #options: ResolvedZygoteOptions;
+  readonly #steps = new Set<RunningStep>();
+  #process: ZygoteProcess;
+  #next: ZygoteProcess | undefined;
+  #words: ZygoteWords = { mode: 'fork', runtime: '', threads: [] };
+  #failures = 0;
+  #closed = false;
+  #broken: SandboxError | undefined;
+  readonly #processes = new Set<ZygoteProcess>();
+
+  constructor(options: ResolvedZygoteOptions) {
+    this.#options = options;
+    this.#process = this.#begin();
+  }
+
+  async start(): Promise<void> {
+    // So that the sandboxes of its first steps are made while it preloads.
+    this.#process.policyFor(planJob(this.#options, encodeJob({ code: '' }), {}).policy);
+    try {
+      this.#words = await this.#process.warm;
+    } catch (error) {
+      this.#closed = true;
+      this.#process.retire();
+      throw error;
+    }
+    if (this.#words.threads.length > 0) {
+      process.emitWarning(
+        `What a zygote preloaded has started threads, which no step has: ${this.#words.threads.join(', ')}`,
+        { code: 'SPAWN_SANDBOX_THREADS' },
+      );
+    }
+  }
+
+  get mode(): string {
+    return this.#words.mode;
+  }
+
+  spawn(job: ZygoteJob, options: SandboxOptions = {}): Step {
+    const plan = planJob(this.#options, encodeJob(job), options);
+    const source = inputSource(options.input, plan.options.stdin);
+    const process = this.#current();
+    const step: RunningStep = new RunningStep(
+      process === undefined ? plan : { ...plan, policy: process.policyFor(plan.policy) },
+      source,
+      checkSignal(options.signal),
+      {
+        addon: loadAddon(),
+        connection: () => {
+          if (process === undefined) throw this.#cannotSpawn();
+          return process.connection;
+        },
+        onSettled: () => {
+          this.#steps.delete(step);
+          untrackStep(step);
+          process?.settle();
+        },
+      },
+    );
+    process?.begin();
+    this.#steps.add(step);
+    trackStep(step);
+    step.start();
+    this.#recycle();
+    return step;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.allSettled([...this.#steps].map((step) => step.result));
+    await this.destroy();
+  }
+
+  async destroy(): Promise<void> {
+    this.#closed = true;
+    const steps = [...this.#steps];
+    for (const step of steps) step.destroy();
+    await Promise.allSettled(steps.map((step) => step.result));
+    const processes = [...this.#processes];
+    for (const process of processes) {
+      process.retire();
+      process.destroy();
+    }
+    await Promise.allSettled(processes.map((process) => process.ended));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.destroy();
+  }
+
+  /** The process for the next step; a new one when the last was lost with its spawner. */
+  #current(): ZygoteProcess | undefined {
+    if (this.#closed || this.#broken !== undefined) return undefined;
+    if (!this.#process.usable) this.#replace(this.#begin());
+    return this.#process;
+  }
+
+  #begin(): ZygoteProcess {
+    const process = new ZygoteProcess(this.#options);
+    this.#processes.add(process);
+    process.ended
+      .catch(() => undefined)
+      .finally(() => {
+        this.#processes.delete(process);
+        this.#processEnded(process);
+      });
+    return process;
+  }
+
+  /** Steps that wait for the one before wait for the new one. */
+  #replace(process: ZygoteProcess): void {
+    const before = this.#process;
+    this.#process = process;
+    for (const policy of before.policies) process.policyFor(policy, before);
+    before.retire();
+  }
+
+  /** It died, or was ended: steps that it has forked go on, and others are forked by the next. */
+  #processEnded(process: ZygoteProcess): void {
+    if (process !== this.#process || this.#closed || this.#broken !== undefined) return;
+    if (++this.#failures >= MOST_FAILURES) {
+      this.#broken = new SandboxError('ERR_ZYGOTE', `The zygote ended ${MOST_FAILURES} times in a row.`);
+      process.retire();
+      return;
+    }
+    if (!process.connection.alive) return; // with the spawner; the next step starts both
+    this.#replace(this.#begin());
+    this.#process.warm.then(
+      () => {
+        this.#failures = 0;
+      },
+      (error: unknown) => {
+        this.#broken = error as SandboxError;
+        this.#process.retire();
+      },
+    );
+  }
+
+  /** Makes the next process while this one still serves. */
+  #recycle(): void {
+    if (this.#next !== undefined || this.#closed || this.#process.steps < this.#options.recycleSteps) return;
+    const next = this.#begin();
+    this.#next = next;
+    next.warm
+      .then(
+        () => {
+          if (!this.#closed) this.#replace(next);
+          else next.destroy();
+        },
+        () => undefined, // the present one serves on, and is tried to be replaced again
+      )
+      .finally(() => {
+        this.#next = undefined;
+      });
+  }
+
+  #cannotSpawn(): SandboxError {
+    if (this.#broken !== undefined) return this.#broken;
+    return new SandboxError('ERR_ZYGOTE_CLOSED', 'The zygote takes no more steps: it was closed or destroyed.');
+  }
+}
