@@ -89,6 +89,7 @@ struct fork_request {
     uint32_t policy_id;
     bool leased, counted;
     bool install_base; /* the zygote runs under another base filter */
+    bool ahead;        /* nobody waits for this step yet */
     uint32_t attach_count;
 };
 

@@ -332,7 +332,11 @@ static uint32_t wanted_ready(const struct spawner *spawner, const struct policy 
  * Only when that would leave the next ones waiting the making starts at once. */
 void refill_after_release(struct spawner *spawner, struct policy *policy)
 {
-    if (policy->queue_first || policy->below || policy->ready_count + policy->making <= spawner->configure.pool / 2)
+    if (policy->below)
+        fill_sandboxes(spawner, policy, policy->queued);
+    uint32_t coming = policy->ready_count + policy->making + policy->empty_count + policy->filling;
+    bool enough = policy->below ? policy->ready_count + policy->filling >= policy->queued : !policy->queue_first;
+    if (!enough || coming <= spawner->configure.pool / 2)
         fill_pool(spawner, policy);
 }
 

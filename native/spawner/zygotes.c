@@ -270,6 +270,7 @@ int fill_nest(struct spawner *spawner, struct sandbox *sandbox, struct failure *
                                    .policy_id = policy->id,
                                    .leased = sandbox->slot->identity.leased,
                                    .counted = (spawner->cgroups.controllers & 1u << LAYER_MEMORY) != 0,
+                                   .ahead = policy->queue_first == NULL,
                                    .install_base = !same_base_filter(nest->zygote, policy),
                                    .attach_count = (uint32_t)attached};
     struct iovec part = {&request, sizeof(request)};

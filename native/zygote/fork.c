@@ -14,6 +14,7 @@
 
 #include "common/packet.h"
 #include "sandbox/internal.h"
+#include "zygote/working_set.h"
 
 enum { WORDS_LIMIT = 32 << 10 };
 
@@ -107,6 +108,29 @@ static int plain_fork(void)
     return fork();
 }
 
+/* By our own hand, as init does: it spares the kernel a lock that waits. */
+static int join_cgroups(const struct zygote_request *request, struct failure *failure)
+{
+    const int *attach = &request->packet.descriptors[1 + ENTERED_NAMESPACES + 3];
+    for (size_t i = 0; i < request->head.attach_count; i++) {
+        if (write(attach[i], "0", 1) != 1)
+            return fail_layer(failure, LAYER_MEMORY);
+    }
+    return 0;
+}
+
+/* First of all: whatever the step uses from now on is charged to its own sandbox. */
+static void begin_step(const struct zygote *zygote)
+{
+    struct failure failure = {0};
+    if (join_cgroups(zygote->request, &failure)) {
+        report_failure(zygote->request->packet.descriptors[1 + ENTERED_NAMESPACES], &failure);
+        _exit(1);
+    }
+    if (zygote->request->head.ahead) /* as a whole it is no faster, and whoever waits may need less */
+        populate_working_set();
+}
+
 /* Waits for `pid`, which is no other's to wait for. */
 static int outcome_of(pid_t pid)
 {
@@ -137,6 +161,7 @@ bool fork_step_with(struct zygote *zygote, int (*forker)(void))
         if (second == 0) {
             int step = forker();
             if (step == 0) {
+                begin_step(zygote);
                 sigprocmask(SIG_SETMASK, &before, NULL);
                 return true;
             }
@@ -168,17 +193,6 @@ static void wait_for_init(void)
         nanosleep(&moment, NULL);
 }
 
-/* By our own hand, as init does: it spares the kernel a lock that waits. */
-static int join_cgroups(const struct zygote_request *request, struct failure *failure)
-{
-    const int *attach = &request->packet.descriptors[1 + ENTERED_NAMESPACES + 3];
-    for (size_t i = 0; i < request->head.attach_count; i++) {
-        if (write(attach[i], "0", 1) != 1)
-            return fail_layer(failure, LAYER_MEMORY);
-    }
-    return 0;
-}
-
 /* The user namespace last: the right to enter the others comes from the zygote's. */
 static int enter_namespaces(const struct zygote_request *request, struct failure *failure)
 {
@@ -199,7 +213,7 @@ static int enter_namespaces(const struct zygote_request *request, struct failure
 static int become_step(struct zygote_request *request, struct sandbox_start *start, struct failure *failure)
 {
     const struct define *policy = request->policy;
-    if (join_cgroups(request, failure) || enter_namespaces(request, failure) || join_new_keyring(failure) ||
+    if (enter_namespaces(request, failure) || join_new_keyring(failure) ||
         drop_bounding_set(policy, failure) || lock_securebits(policy, failure))
         return -1;
     if (request->head.install_base && install_filter(policy->base_filter, 0))

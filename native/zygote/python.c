@@ -1,8 +1,10 @@
 /* CPython's end of a zygote, called by runtimes/python/zygote.py through ctypes, with the GIL held. It needs none of
  * Python's headers, so one build serves every version: what it calls of Python's C API has been there since 3.7. */
+#include "zygote/working_set.h"
 #include "zygote/zygote.h"
 
 #include <dlfcn.h>
+#include <unistd.h>
 
 #define PUBLIC __attribute__((visibility("default")))
 
@@ -13,6 +15,8 @@ static struct {
 
 PUBLIC int python_open(void);
 PUBLIC int python_warm(const char *words);
+PUBLIC int python_rehearse(void);
+PUBLIC void python_rehearsed(void);
 PUBLIC int python_next(void);
 PUBLIC size_t python_argument_count(void);
 PUBLIC const char *python_argument(size_t index);
@@ -38,6 +42,28 @@ int python_open(void)
 int python_warm(const char *words)
 {
     return tell_warm(&zygote, words);
+}
+
+static int plain_fork(void)
+{
+    return fork();
+}
+
+/* 1 in a child that is to run a job for practice and then call python_rehearsed(); 0 in the zygote, afterwards. */
+int python_rehearse(void)
+{
+    python.before_fork();
+    if (rehearse(plain_fork)) {
+        python.after_fork_in_child();
+        return 1;
+    }
+    python.after_fork_in_parent();
+    return 0;
+}
+
+void python_rehearsed(void)
+{
+    tell_working_set();
 }
 
 /* 1 in a step that has its job; 0 in the zygote, when nobody needs it any more. The handlers of os.register_at_fork run

@@ -26,15 +26,40 @@ def main():
     config = json.loads(read_all(os))
     sys.path[0] = ""
     sys.argv = [""]
-    preload(config)
+    exercises = preload(config)
+    for _ in range(ROUNDS):
+        exercise(exercises)
     words = settle(json)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
+    if core.python_rehearse():
+        practise(core, os, json, exercises)
     core.python_warm(words.encode())
-    del config, words, stream, opened, name, function
+    del config, words, exercises, stream, opened, name, function
     if not core.python_next():
         os._exit(0)
     return take_job(core, os), json
+
+
+def exercise(exercises):
+    for function in exercises:
+        try:
+            function()
+        except Exception:  # of no account: the step that needs it will say what is wrong
+            pass
+
+
+def practise(core, os, json, exercises):
+    """A job that does next to nothing, in a process that is no step: what memory it touches, each step will."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for descriptor in range(3):
+        os.dup2(nothing, descriptor)
+    take_environment(os, dict(os.environb))
+    try:
+        run(["code", "import sys\nprint(len(sys.argv), end='')\n"], json)
+        exercise([function for function in exercises if function not in SELDOM])
+    finally:
+        core.python_rehearsed()
 
 
 def read_all(os):
@@ -48,10 +73,11 @@ def read_all(os):
 
 
 def preload(config):
-    import importlib
-
+    """Answers functions that do a little of what steps are likely to do. The first such call of a process costs many times
+    what the next one does: what is set up lazily is set up here, and where a step will write, a rehearsal sees."""
     for name in config["preload"]:
-        importlib.import_module(name)
+        __import__(name)
+    exercises = [function for name, functions in EXERCISES.items() if name in sys.modules for function in functions]
     code = config.get("code")
     if code is not None:
         space = new_main()
@@ -59,6 +85,9 @@ def preload(config):
             space.__file__ = config["path"]
         execute(compile(code, config.get("path") or "<preload>", "exec"), space.__dict__)
         sys.modules["__preload__"] = space
+        if callable(space.__dict__.get("rehearse")):
+            exercises.append(space.rehearse)
+    return exercises
 
 
 def settle(json):
@@ -68,6 +97,7 @@ def settle(json):
     import threading
 
     names = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
+    PRELOADED.update(sys.modules)
     gc.collect()
     gc.freeze()  # or the next collection in a step would write to, and so copy, every page of objects
     try:
@@ -89,10 +119,14 @@ def take_job(core, os):
             break
         name, _, value = entry.partition(b"=")
         environment[name] = value
+    take_environment(os, environment)
+    return [os.fsdecode(argument) for argument in arguments]
+
+
+def take_environment(os, environment):
     os.environb.clear()
     os.environb.update(environment)
     renew(os)
-    return [os.fsdecode(argument) for argument in arguments]
 
 
 def renew(os):
@@ -131,12 +165,11 @@ def run(job, json):
     elif form == "file":
         run_file(rest, space)
     else:
-        import importlib
-
         module, function, args = rest
         sys.argv = ["-m"]
         sys.path[0] = ""
-        target = importlib.import_module(module)
+        __import__(module)
+        target = sys.modules[module]
         for name in function.split("."):
             target = getattr(target, name)
         target(*json.loads(args))
@@ -166,8 +199,8 @@ def without_ours(trace):
     return trace
 
 
-def end_like_python(error):
-    """What the interpreter does with an exception that nobody caught, but for our own frames."""
+def show_error(error):
+    """What the interpreter does with an exception that nobody caught, but for our own frames. Answers the status."""
     trace = without_ours(error.__traceback__)
     sys.excepthook(type(error), error.with_traceback(trace), trace)
     if isinstance(error, KeyboardInterrupt):
@@ -176,15 +209,105 @@ def end_like_python(error):
 
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)
-    sys.exit(1)
+    return 1
 
+
+def status_of(error):
+    """What sys.exit() was given, as the interpreter takes it."""
+    code = error.code
+    if code is None:
+        return 0
+    if isinstance(code, int):
+        return code & 0xFF
+    sys.stderr.write(f"{code}\n")
+    return 1
+
+
+def finish():
+    """What the interpreter does at its end, without taking apart what the step shares with its zygote: that would copy all of
+    it, to be thrown away. Threads are waited for, exit handlers run, and what the step itself made is let go of, so that its
+    files are flushed and its finalizers run."""
+    import atexit
+    import gc
+    import threading
+
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    main = sys.modules.get("__main__")
+    for name in [name for name in sys.modules if name not in PRELOADED]:
+        module = sys.modules.pop(name, None)
+        if module is not None and module is not main and hasattr(module, "__dict__"):
+            LEFT.append(module)
+    if main is not None:
+        main.__dict__.clear()
+    LEFT.clear()
+    gc.collect()
+    return flush()
+
+
+def flush():
+    failed = False
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (AttributeError, ValueError):
+            pass  # None, or closed by the step
+        except OSError:
+            failed = stream is sys.stdout
+    return failed
+
+
+def end(status):
+    import ctypes
+    import os
+
+    try:
+        if finish() and status == 0:
+            status = 120  # as the interpreter has it
+        ctypes.CDLL(None).fflush(None)  # what extensions wrote by way of the C library
+    finally:
+        os._exit(status)
+
+
+def use_numpy():
+    numpy = sys.modules["numpy"]
+    square = numpy.arange(16.0).reshape(4, 4)
+    str((square @ square).sum() + square.mean())
+
+
+def use_pandas():
+    frame = sys.modules["pandas"].DataFrame({"a": [1, 2, 3], "b": [4.0, 5.0, 6.0]})
+    str(int(frame.a.sum()) + float(frame["b"].mean()))
+
+
+def use_more_of_pandas():
+    frame = sys.modules["pandas"].DataFrame({"key": ["a", "b", "a"], "value": [1, 2, 3]})
+    str(frame)
+    frame[frame.value > 1].groupby("key").value.mean().to_dict()
+
+
+def use_pyarrow():
+    pyarrow = sys.modules["pyarrow"]
+    table = pyarrow.table({"value": [1, 2, 3]})
+    str(table.num_rows + len(table.column("value").to_pylist()))
+
+
+EXERCISES = {"numpy": (use_numpy,), "pandas": (use_pandas, use_more_of_pandas), "pyarrow": (use_pyarrow,)}
+# Worth to be set up once, and not to be paid for by every step.
+SELDOM = (use_more_of_pandas, use_pyarrow)
+ROUNDS = 20
 
 OURS = (__file__, "<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>", "<frozen importlib>")
+PRELOADED = set()
+LEFT = []
 
 if __name__ == "__main__":
+    job = main()
+    status = 0
     try:
-        run(*main())
-    except SystemExit:
-        raise
+        run(*job)
+    except SystemExit as error:
+        status = status_of(error)
     except BaseException as error:  # noqa: B902
-        end_like_python(error)
+        status = show_error(error)
+    end(status)

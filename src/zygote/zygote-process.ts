@@ -123,8 +123,12 @@ export class ZygoteProcess {
     this.#endWhenIdle();
   }
 
-  destroy(): void {
+  /** Ends it now. Resolves when nothing of it is left. */
+  async destroy(): Promise<void> {
+    this.connection.hold();
     this.#step.destroy();
+    await this.ended.catch(() => undefined);
+    this.connection.letGo();
   }
 
   #lease(own: Policy): number {
@@ -134,7 +138,7 @@ export class ZygoteProcess {
   }
 
   #endWhenIdle(): void {
-    if (this.#retired && this.#running === 0) this.destroy();
+    if (this.#retired && this.#running === 0) void this.destroy();
   }
 }
 

@@ -123,11 +123,8 @@ class WarmZygote implements Zygote {
     for (const step of steps) step.destroy();
     await Promise.allSettled(steps.map((step) => step.result));
     const processes = [...this.#processes];
-    for (const process of processes) {
-      process.retire();
-      process.destroy();
-    }
-    await Promise.allSettled(processes.map((process) => process.ended));
+    for (const process of processes) process.retire();
+    await Promise.all(processes.map((process) => process.destroy()));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -191,7 +188,7 @@ class WarmZygote implements Zygote {
       .then(
         () => {
           if (!this.#closed) this.#replace(next);
-          else next.destroy();
+          else void next.destroy();
         },
         () => undefined, // the present one serves on, and is tried to be replaced again
       )
