@@ -18,7 +18,9 @@ if (read(stamp) !== readFileSync(requirements, 'utf8')) make();
 function make() {
   const python = PYTHONS.find((candidate) => works(candidate, ['-c', 'import venv']));
   if (python === undefined) {
-    console.log('setup: no Python with the module venv, so nothing with pandas is run: apt-get install -y python3-venv');
+    console.log(
+      'setup: no Python with the module venv, so nothing with pandas is run: apt-get install -y python3-venv',
+    );
     return;
   }
   console.log('setup: installing pandas, pyarrow, numpy and protobuf into .venv');
@@ -47,8 +49,13 @@ function install() {
 }
 
 function fallBack(python) {
-  const found = ['pandas', 'pyarrow', 'numpy', 'google.protobuf'].filter((name) => works(python, ['-c', `import ${name}`]));
-  if (found.includes('pandas') && works(python, ['-m', 'venv', '--without-pip', '--system-site-packages', environment])) {
+  const found = ['pandas', 'pyarrow', 'numpy', 'google.protobuf'].filter((name) =>
+    works(python, ['-c', `import ${name}`]),
+  );
+  if (
+    found.includes('pandas') &&
+    works(python, ['-m', 'venv', '--without-pip', '--system-site-packages', environment])
+  ) {
     writeFileSync(stamp, readFileSync(requirements));
     console.log(`setup: the package registry cannot be reached; taken from the system's Python: ${found.join(', ')}`);
     return;

@@ -38,6 +38,7 @@ async function runAsOrdinaryUser() {
       'proto',
       'native/build',
       'native/common',
+      'runtimes',
       'test',
       'examples',
       'src',
@@ -46,7 +47,8 @@ async function runAsOrdinaryUser() {
       if (existsSync(join(root, name))) cpSync(join(root, name), join(copy, name), { recursive: true });
     }
     spawnSync('chmod', ['-R', 'a+rX', copy]);
-    provideModules(copy);
+    provide(copy, 'node_modules', 'execa/package.json');
+    if (existsSync(join(root, '.venv'))) provide(copy, '.venv', 'pyvenv.cfg');
     const home = join(copy, 'home');
     const temporary = join(copy, 'tmp');
     for (const directory of [home, temporary]) makeOwned(directory);
@@ -57,14 +59,14 @@ async function runAsOrdinaryUser() {
 }
 
 /** A link is enough where others can read the checkout; else what it leads to is copied, which takes some seconds. */
-function provideModules(copy) {
-  const modules = join(copy, 'node_modules');
-  symlinkSync(join(root, 'node_modules'), modules);
-  const [program, ...args] = asOrdinaryUser(['test', '-r', join(modules, 'execa/package.json')]);
+function provide(copy, name, something) {
+  const place = join(copy, name);
+  symlinkSync(join(root, name), place);
+  const [program, ...args] = asOrdinaryUser(['test', '-r', join(place, something)]);
   if (spawnSync(program, args).status === 0) return;
-  rmSync(modules);
-  cpSync(join(root, 'node_modules'), modules, { recursive: true, verbatimSymlinks: true });
-  spawnSync('chmod', ['-R', 'a+rX', modules]);
+  rmSync(place);
+  cpSync(join(root, name), place, { recursive: true, verbatimSymlinks: true });
+  spawnSync('chmod', ['-R', 'a+rX', place]);
 }
 
 function asOrdinaryUser(command) {

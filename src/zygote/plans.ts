@@ -29,7 +29,8 @@ export function planZygote({ interpreter, sandbox }: ResolvedZygoteOptions): Pla
     ...(network === undefined ? {} : { network }),
     filesystem: { ...others, readOnly: [...readOnly, ...writable] },
     limits: {
-      memory: limits.memory === undefined ? LEAST_MEMORY : Math.max(parseSize(limits.memory, 'limits.memory'), LEAST_MEMORY),
+      memory:
+        limits.memory === undefined ? LEAST_MEMORY : Math.max(parseSize(limits.memory, 'limits.memory'), LEAST_MEMORY),
       processes: 1024,
       wallTime: Infinity,
       output: Infinity,

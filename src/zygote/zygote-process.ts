@@ -37,33 +37,45 @@ export class ZygoteProcess {
     this.connection = sharedConnection();
     const { promise, resolve, reject } = deferred<ZygoteWords>();
     this.warm = promise;
-    const config = { preload: options.preload, ...(options.preloadCode === undefined ? {} : { code: options.preloadCode }) };
-    this.#step = new RunningStep(planZygote(options), { kind: 'value', bytes: Buffer.from(JSON.stringify(config)) }, undefined, {
-      addon: loadAddon(),
-      connection: () => this.connection,
-      background: true,
-      onWarm: (words) => {
-        resolve(wordsOf(words));
+    const config = {
+      preload: options.preload,
+      ...(options.preloadCode === undefined ? {} : { code: options.preloadCode }),
+    };
+    this.#step = new RunningStep(
+      planZygote(options),
+      { kind: 'value', bytes: Buffer.from(JSON.stringify(config)) },
+      undefined,
+      {
+        addon: loadAddon(),
+        connection: () => this.connection,
+        background: true,
+        onWarm: (words) => {
+          resolve(wordsOf(words));
+        },
+        onSettled: untrackStep,
       },
-      onSettled: untrackStep,
-    });
+    );
     trackStep(this.#step);
     this.connection.hold();
     this.#step.start();
     this.ended = this.#step.result;
-    this.ended.then(
-      (result) => {
-        reject(endedEarly(result, options));
-      },
-      (error: unknown) => {
-        reject(error as Error);
-      },
-    ).finally(() => {
-      this.#over = true;
-    });
-    void promise.catch(() => undefined).finally(() => {
-      this.connection.letGo();
-    });
+    this.ended
+      .then(
+        (result) => {
+          reject(endedEarly(result, options));
+        },
+        (error: unknown) => {
+          reject(error as Error);
+        },
+      )
+      .finally(() => {
+        this.#over = true;
+      });
+    void promise
+      .catch(() => undefined)
+      .finally(() => {
+        this.connection.letGo();
+      });
   }
 
   /** It can be asked for steps. */
