@@ -1,8 +1,10 @@
 /* A sandbox that a zygote can enter: its namespaces belong to the zygote's user namespace, its pid namespace lies below
  * the zygote's. Runs in the maker.
  * A helper stands between the maker and init: born in the zygote's pid namespace, it mounts with the maker's privileges
- * what needs them, gives those up by entering the zygote's user namespace, and clones init there. The kernel locks all
- * mounts of a copy that is made in a lesser user namespace, so neither the zygote nor anything below it can undo one. */
+ * what needs them, gives those up by entering the zygote's user namespace, and clones init there. By its end init
+ * becomes a child of the zygote's own init, which reaps it at once: a zombie would keep that from ending. The kernel
+ * locks all mounts of a copy that is made in a lesser user namespace, so neither the zygote nor anything below it can
+ * undo one. */
 #include "sandbox/internal.h"
 
 #include <fcntl.h>
@@ -21,10 +23,10 @@ struct outcome {
 
 static pid_t clone_init(const struct sandbox_start *start, int cgroup, int *pidfd)
 {
-    /* CLONE_PARENT: the maker's death is init's end, and the helper's is not. */
     struct clone_args arguments = {
-        .flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PIDFD | CLONE_PARENT,
+        .flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PIDFD,
         .pidfd = (uint64_t)(uintptr_t)pidfd,
+        .exit_signal = SIGCHLD,
     };
     if (!start->policy->host_network)
         arguments.flags |= CLONE_NEWNET;

@@ -1,5 +1,5 @@
-/* The id maps of a new user namespace. Written from outside of it, by a process of its parent namespace that may set ids
- * there. */
+/* The id maps of a new user namespace. Written from outside of it, by a process of its parent namespace that may set
+ * ids there. */
 #include "sandbox/internal.h"
 
 #include <stdio.h>

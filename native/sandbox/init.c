@@ -62,7 +62,7 @@ static int make_user_namespace(const struct sandbox_start *start)
     if (start->below && prctl(PR_SET_DUMPABLE, 1))
         return -1;
     return !send_packet(start->sync, &part, 1, &self, start->below ? 1 : 0, 0) && read(start->sync, &byte, 1) == 1 ? 0
-                                                                                                            : -1;
+                                                                                                                   : -1;
 }
 
 /* Which user namespace /proc/sys/user means, the caller's own tells, not the procfs that is asked. */
@@ -143,6 +143,8 @@ static int keep_only_kill(struct failure *failure)
 /* Id changes clear PR_SET_PDEATHSIG, so it comes after them; a maker that died in between shows by its pidfd. */
 static int die_with_maker(const struct sandbox_start *start, struct failure *failure)
 {
+    if (start->below) /* with the init of the zygote: the kernel sees to that */
+        return 0;
     struct pollfd maker = {.fd = start->parent, .events = POLLIN};
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) || poll(&maker, 1, 0) != 0)
         return fail(failure, STAGE_MAKER, NULL);
@@ -152,14 +154,13 @@ static int die_with_maker(const struct sandbox_start *start, struct failure *fai
 /* The order matters: each row says what it needs. */
 static int make_sandbox(struct sandbox_start *start, struct failure *failure)
 {
-    if (join_cgroups(start, failure) ||  /* first: all that follows is charged to the sandbox */
+    if (join_cgroups(start, failure) ||                      /* first: all that follows is charged to the sandbox */
         (!start->below && mount_contents(start, failure)) || /* needs the maker's privileges, as do the next rows */
-        mount_own_proc(start, failure) ||
-        enter_net(start, failure) || set_hostname(start, failure) || limit_exchange(start, failure) ||
-        enter_user_namespace(start, failure) || /* the end of those privileges */
+        mount_own_proc(start, failure) || enter_net(start, failure) || set_hostname(start, failure) ||
+        limit_exchange(start, failure) || enter_user_namespace(start, failure) || /* the end of those privileges */
         drop_bounding_set(start->policy, failure) || /* needs CAP_SETPCAP, as does the next row */
         lock_securebits(start->policy, failure) ||
-        become_root_inside(start, failure) ||   /* needs CAP_SETUID, CAP_SETGID */
+        become_root_inside(start, failure) || /* needs CAP_SETUID, CAP_SETGID */
         die_with_maker(start, failure))
         return -1;
     return join_new_keyring(failure);
@@ -218,8 +219,8 @@ static void report_end(int socket, struct report *report)
     send_packet(socket, &part, 1, NULL, 0, 0);
 }
 
-/* Before it is told who that is, nothing is waited for: a step that a zygote forked and that has ended meanwhile is still
- * there to be asked. */
+/* Before it is told who that is, nothing is waited for: a step that a zygote forked and that has ended meanwhile is
+ * still there to be asked. */
 static pid_t adopt_step(const struct sandbox_start *start, struct failure *failure)
 {
     struct report made = {.kind = REPORT_MADE};

@@ -29,8 +29,8 @@ struct make_request {
     uint32_t cgroup_count;
     bool memory_counted; /* by a cgroup */
     bool has_net, has_user;
-    bool below;           /* the last two descriptors are a zygote's user and pid namespace */
-    struct id_range ids;  /* for a zygote: what the sandboxes below it may be given */
+    bool below;          /* the last two descriptors are a zygote's user and pid namespace */
+    struct id_range ids; /* for a zygote: what the sandboxes below it may be given */
 };
 
 /* maker -> spawner, with the pidfd of init when it was made. */

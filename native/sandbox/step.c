@@ -81,7 +81,8 @@ _Noreturn void step_main(struct sandbox_start *sandbox)
         report_refusal(sandbox->report, &failure);
         _exit(127);
     }
-    /* Nothing of ours may pass this line: everything but 0, 1, 2 goes at execve, and a zygote's end of its conversation.
+    /* Nothing of ours may pass this line: everything but 0, 1, 2 goes at execve, and a zygote's end of its
+     * conversation.
      */
     if (close_range(sandbox->policy->zygote ? ZYGOTE_CONTROL + 1 : 3, ~0u, CLOSE_RANGE_CLOEXEC))
         refuse(sandbox->report, STAGE_RESOURCES, NULL);

@@ -59,9 +59,9 @@ struct zygote {
     struct watch control;
     struct sandbox *sandbox;
     uint64_t step_id;
-    int user, pid;           /* its namespaces */
-    uint32_t sandboxes;      /* below it */
-    bool over;               /* it has ended, or is about to */
+    int user, pid;      /* its namespaces */
+    uint32_t sandboxes; /* below it */
+    bool over;          /* it has ended, or is about to */
     struct zygote *next;
 };
 
@@ -88,8 +88,8 @@ struct sandbox {
     bool main_ended;
     int watched_proc, watched_scratch; /* only where memory is watched */
     int net, user;                     /* its namespaces, where they may be used again; else -1 */
-    struct zygote *zygote; /* when its step is one */
-    struct nest *nest;     /* when it lies below one */
+    struct zygote *zygote;             /* when its step is one */
+    struct nest *nest;                 /* when it lies below one */
     bool parked;
     pid_t parked_pid;
     struct report parked_report;
@@ -115,7 +115,7 @@ struct policy {
     bool zygote;    /* its steps are zygotes */
     uint64_t below; /* step of the zygote that forks its steps; 0: none does */
     uint32_t parked_wanted;
-    int define;     /* for the zygote: a file with the Define; -1 before the first */
+    int define; /* for the zygote: a file with the Define; -1 before the first */
     uint32_t making, ready_count, empty_count, filling;
     struct sandbox *ready, *empty;
     struct step *queue_first, *queue_last;

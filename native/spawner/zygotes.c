@@ -52,7 +52,7 @@ static void cannot_fork(struct spawner *spawner, const struct zygote *zygote, co
             sandbox->state != SANDBOX_FILLING)
             continue;
         struct failure failure = {.stage = message->error == EAGAIN || is_exhaustion(message->error) ? STAGE_RESOURCES
-                                                                                                    : STAGE_ZYGOTE,
+                                                                                                     : STAGE_ZYGOTE,
                                   .error = message->error};
         sandbox_failed(spawner, sandbox, &failure);
         return;
@@ -255,7 +255,7 @@ int fill_nest(struct spawner *spawner, struct sandbox *sandbox, struct failure *
     struct policy *policy = sandbox->policy;
     const int *in = nest->namespaces;
     /* As struct fork_request has it. */
-    int descriptors[PACKET_DESCRIPTORS] = {in[PID], in[CGROUP], in[IPC],        in[UTS],   in[NET],
+    int descriptors[PACKET_DESCRIPTORS] = {in[PID], in[CGROUP], in[IPC],       in[UTS],   in[NET],
                                            in[MNT], in[USER],   nest->reports, nest->jobs};
     size_t count = NAMESPACES + 2;
     if (define_file(policy))

@@ -93,8 +93,7 @@ bool wait_for_fork(struct zygote *zygote)
         if (request->packet.length != sizeof(request->head) || request->packet.truncated ||
             request->packet.descriptor_count != expected || request->head.attach_count > ATTACH_LIMIT)
             continue;
-        request->policy =
-            read_policy(request->head.policy_id, request->packet.descriptors[1 + ENTERED_NAMESPACES + 2]);
+        request->policy = read_policy(request->head.policy_id, request->packet.descriptors[1 + ENTERED_NAMESPACES + 2]);
         if (request->policy)
             return true;
         struct zygote_message message = {
@@ -172,8 +171,7 @@ bool fork_step_with(struct zygote *zygote, int (*forker)(void))
     error = first < 0 ? errno : outcome_of(first);
     sigprocmask(SIG_SETMASK, &before, NULL);
     if (error) {
-        struct zygote_message message = {
-            .kind = ZYGOTE_CANNOT_FORK, .sandbox = request->head.sandbox, .error = error};
+        struct zygote_message message = {.kind = ZYGOTE_CANNOT_FORK, .sandbox = request->head.sandbox, .error = error};
         tell(zygote, &message, "");
     }
     close_packet(&request->packet);
@@ -213,8 +211,8 @@ static int enter_namespaces(const struct zygote_request *request, struct failure
 static int become_step(struct zygote_request *request, struct sandbox_start *start, struct failure *failure)
 {
     const struct define *policy = request->policy;
-    if (enter_namespaces(request, failure) || join_new_keyring(failure) ||
-        drop_bounding_set(policy, failure) || lock_securebits(policy, failure))
+    if (enter_namespaces(request, failure) || join_new_keyring(failure) || drop_bounding_set(policy, failure) ||
+        lock_securebits(policy, failure))
         return -1;
     if (request->head.install_base && install_filter(policy->base_filter, 0))
         return fail_layer(failure, LAYER_SECCOMP);

@@ -33,7 +33,8 @@ int python_open(void)
 {
     if (open_zygote(&zygote))
         return 1;
-    return find("PyOS_BeforeFork", &python.before_fork) && find("PyOS_AfterFork_Parent", &python.after_fork_in_parent) &&
+    return find("PyOS_BeforeFork", &python.before_fork) &&
+                   find("PyOS_AfterFork_Parent", &python.after_fork_in_parent) &&
                    find("PyOS_AfterFork_Child", &python.after_fork_in_child)
                ? 0
                : 2;

@@ -1,6 +1,6 @@
 /* Pages that every job touches. A fork shares all memory and copies a page when it is first written to, one fault each;
- * which pages that will be for the runtime's own part of a job, a rehearsal tells, and a step that is made ahead of time
- * has them copied and mapped before anybody waits for it. */
+ * which pages that will be for the runtime's own part of a job, a rehearsal tells, and a step that is made ahead of
+ * time has them copied and mapped before anybody waits for it. */
 #ifndef WORKING_SET_H
 #define WORKING_SET_H
 

@@ -41,7 +41,8 @@ bool wait_for_fork(struct zygote *zygote);
 
 /* fork(2) by `forker`, which returns as fork does and runs the handlers of pthread_atfork. True in the step; the caller
  * must not return from the function that called this one before it has asked which of the two it is. The step's parent
- * is the init of its sandbox. In the zygote: false, also when there was no step to be had, which the spawner is told. */
+ * is the init of its sandbox. In the zygote: false, also when there was no step to be had, which the spawner is told.
+ */
 bool fork_step_with(struct zygote *zygote, int (*forker)(void));
 bool fork_step(struct zygote *zygote);
 

@@ -22,7 +22,11 @@ export class ZygoteProcess {
   readonly connection: Connection;
   /** Resolves when it is warm; rejects when it ended before. */
   readonly warm: Promise<ZygoteWords>;
-  readonly ended: Promise<StepResult>;
+  /** Resolves when it has ended, with why it did. */
+  readonly over: Promise<SandboxError>;
+  wasWarm = false;
+  /** It ended by itself before it was warm. */
+  gaveUp = false;
   readonly #step: RunningStep;
   readonly #policies = new Map<Policy, Policy>();
   readonly #leases: DefinedPolicy[] = [];
@@ -50,6 +54,7 @@ export class ZygoteProcess {
         connection: () => this.connection,
         background: true,
         onWarm: (words) => {
+          this.wasWarm = true;
           resolve(wordsOf(words));
         },
         onSettled: untrackStep,
@@ -58,19 +63,20 @@ export class ZygoteProcess {
     trackStep(this.#step);
     this.connection.hold();
     this.#step.start();
-    this.ended = this.#step.result;
-    this.ended
-      .then(
-        (result) => {
-          reject(endedEarly(result, options));
-        },
-        (error: unknown) => {
-          reject(error as Error);
-        },
-      )
-      .finally(() => {
-        this.#over = true;
-      });
+    this.over = this.#step.result.then(
+      (result) => {
+        this.gaveUp = !this.wasWarm && result.cause === 'exit';
+        return endedEarly(result, options);
+      },
+      (error: unknown) => {
+        this.gaveUp = !this.wasWarm;
+        return error as SandboxError;
+      },
+    );
+    void this.over.then((error) => {
+      this.#over = true;
+      reject(error);
+    });
     void promise
       .catch(() => undefined)
       .finally(() => {
@@ -139,7 +145,7 @@ export class ZygoteProcess {
   async destroy(): Promise<void> {
     this.connection.hold();
     this.#step.destroy();
-    await this.ended.catch(() => undefined);
+    await this.over;
     this.connection.letGo();
   }
 

@@ -41,7 +41,7 @@ export async function createZygote(options: ZygoteOptions): Promise<Zygote> {
   return zygote;
 }
 
-/** So many ends in a row, before a step has ended well, and it is not started again. */
+/** So many ends in a row before it was warm, and it is not started again. */
 const MOST_FAILURES = 3;
 
 class WarmZygote implements Zygote {
@@ -141,12 +141,10 @@ class WarmZygote implements Zygote {
   #begin(): ZygoteProcess {
     const process = new ZygoteProcess(this.#options);
     this.#processes.add(process);
-    process.ended
-      .catch(() => undefined)
-      .finally(() => {
-        this.#processes.delete(process);
-        this.#processEnded(process);
-      });
+    void process.over.then((error) => {
+      this.#processes.delete(process);
+      this.#processEnded(process, error);
+    });
     return process;
   }
 
@@ -158,25 +156,19 @@ class WarmZygote implements Zygote {
     before.retire();
   }
 
-  /** It died, or was ended: steps that it has forked go on, and others are forked by the next. */
-  #processEnded(process: ZygoteProcess): void {
+  /**
+   * It died, or was ended: steps that it has forked go on, and others are forked by the next. One that ended by itself before
+   * it was warm would do so again.
+   */
+  #processEnded(process: ZygoteProcess, error: SandboxError): void {
     if (process !== this.#process || this.#closed || this.#broken !== undefined) return;
-    if (++this.#failures >= MOST_FAILURES) {
-      this.#broken = new SandboxError('ERR_ZYGOTE', `The zygote ended ${MOST_FAILURES} times in a row.`);
+    this.#failures = process.wasWarm ? 0 : this.#failures + 1;
+    if (process.gaveUp || this.#failures >= MOST_FAILURES) {
+      this.#broken = error;
       process.retire();
-      return;
-    }
-    if (!process.connection.alive) return; // with the spawner; the next step starts both
-    this.#replace(this.#begin());
-    this.#process.warm.then(
-      () => {
-        this.#failures = 0;
-      },
-      (error: unknown) => {
-        this.#broken = error as SandboxError;
-        this.#process.retire();
-      },
-    );
+    } else if (process.connection.alive) {
+      this.#replace(this.#begin());
+    } // else it ended with the spawner; the next step starts both
   }
 
   /** Makes the next process while this one still serves. */
