@@ -40,7 +40,7 @@ static pid_t clone_init(const struct sandbox_start *start, int cgroup, int *pidf
 /* Init sends its own directory of /proc: by a number this process could not name it. */
 static int serve_init(const struct sandbox_start *start, int sync, struct failure *failure)
 {
-    char byte;
+    char byte = 0;
     struct packet packet;
     if (receive_packet(sync, &byte, 1, &packet, 0) <= 0 || packet.descriptor_count != 1)
         return fail(failure, STAGE_LOST, NULL); /* init has told the spawner why */
