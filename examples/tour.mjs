@@ -5,6 +5,7 @@ import { layers } from './tour/layers.mjs';
 import { verdict } from './tour/print.mjs';
 import { noNetwork, noSecrets, tooMuchMemory, tooMuchTime } from './tour/refusals.mjs';
 import { speed } from './tour/speed.mjs';
+import { warm } from './tour/warm.mjs';
 
 const started = performance.now();
 console.log('spawn-sandbox runs code that nobody should trust. A short tour, on this machine, right now:');
@@ -15,6 +16,7 @@ await tooMuchTime();
 await noNetwork();
 await noSecrets();
 await speed();
+await warm();
 layers(first);
 
 await closeSpawner();

@@ -301,6 +301,16 @@ int limit_cgroup(const struct cgroups *all, struct cgroup *cgroup, const struct 
     return 0;
 }
 
+int kill_one_for_memory(const struct cgroups *all, struct cgroup *cgroup, bool one)
+{
+    if (all->version != 2 || !(all->controllers & 1u << LAYER_MEMORY) || cgroup->kills_one == one)
+        return 0;
+    if (set_text(all, cgroup, 0, "memory.oom.group", one ? "0" : "1"))
+        return -1;
+    cgroup->kills_one = one;
+    return 0;
+}
+
 void lift_cpu_quota(const struct cgroups *all, struct cgroup *cgroup)
 {
     if (cgroup->made && cgroup->applied.milli_cpus && !limit_cpus(all, cgroup, 0))

@@ -42,6 +42,7 @@ struct cgroup {
     struct counters begun;
     bool forks_stopped; /* and what had been refused before, for other reasons */
     uint64_t refused_before;
+    bool kills_one; /* v2: memory.oom.group is off */
 };
 
 /* Finds or makes a place for this spawner; answers 0 also when there is none (version 0, reason filled). */
@@ -57,6 +58,8 @@ void remove_cgroup(struct cgroups *all, struct cgroup *cgroup);
 int begin_cgroup(const struct cgroups *all, struct cgroup *cgroup);
 int limit_cgroup(const struct cgroups *all, struct cgroup *cgroup, const struct limits *limits,
                  uint32_t extra_processes);
+/* Whether the kernel, when memory runs out, ends one process and not all: a zygote's init must outlive it. 0, or -1. */
+int kill_one_for_memory(const struct cgroups *all, struct cgroup *cgroup, bool one);
 /* Ending takes processor time, too: with a small share of it a kill took seconds to be carried out. */
 void lift_cpu_quota(const struct cgroups *all, struct cgroup *cgroup);
 /* No more processes, whatever the limit was: what forks without end is otherwise faster than who ends it. What is
