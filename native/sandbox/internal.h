@@ -168,8 +168,9 @@ struct received_job {
 /* Waits, places stdin, stdout and stderr, and sets the limits. 0; 1 when the spawner does not need us any more; -1. */
 int receive_job(const struct sandbox_start *sandbox, struct received_job *job, struct failure *failure);
 void report_refusal(int socket, const struct failure *failure);
-/* Reports that the step is confined, and waits for its job; -1 when it cannot. */
-int park_step(struct sandbox_start *start);
+/* Confines the step, then tells the spawner that it waits; each tells why when it fails. */
+int confine_parked(struct sandbox_start *start, struct report *report, int *listener);
+int report_parked(const struct sandbox_start *start, struct report *report, int *listener);
 
 /* sandbox/net.c */
 void learn_untouched_net(int proc); /* in the maker, once */

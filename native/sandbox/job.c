@@ -28,22 +28,28 @@ void report_refusal(int socket, const struct failure *failure)
     send_report(socket, &report, -1);
 }
 
-int park_step(struct sandbox_start *start)
+int confine_parked(struct sandbox_start *start, struct report *report, int *listener)
 {
     struct confined confined = {.listener = -1};
-    struct report report = {.kind = REPORT_PARKED};
-    if (confine_step(start, &confined, &report.failure)) {
-        report_failure(start->report, &report.failure);
+    *report = (struct report){.kind = REPORT_PARKED};
+    if (confine_step(start, &confined, &report->failure)) {
+        report_failure(start->report, &report->failure);
         return -1;
     }
-    report.securebits = (uint32_t)prctl(PR_GET_SECUREBITS);
-    report.landlock = confined.landlock;
-    int failed = send_report(start->report, &report, confined.listener);
+    report->securebits = (uint32_t)prctl(PR_GET_SECUREBITS);
+    report->landlock = confined.landlock;
+    *listener = confined.listener;
+    return 0;
+}
+
+int report_parked(const struct sandbox_start *start, struct report *report, int *listener)
+{
+    int failed = send_report(start->report, report, *listener);
     if (failed) { /* too many descriptors are on their way: without the listener nobody would know that it waits */
-        fail(&report.failure, STAGE_RESOURCES, NULL);
-        report_failure(start->report, &report.failure);
+        fail(&report->failure, STAGE_RESOURCES, NULL);
+        report_failure(start->report, &report->failure);
     }
-    close_descriptor(&confined.listener);
+    close_descriptor(listener);
     return failed;
 }
 

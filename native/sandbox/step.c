@@ -72,7 +72,9 @@ _Noreturn void step_main(struct sandbox_start *sandbox)
 {
     struct received_job job = {0};
     struct failure failure;
-    if (park_step(sandbox))
+    struct report parked;
+    int listener = -1;
+    if (confine_parked(sandbox, &parked, &listener) || report_parked(sandbox, &parked, &listener))
         _exit(1);
     int over = receive_job(sandbox, &job, &failure);
     if (over > 0)

@@ -246,36 +246,48 @@ _Noreturn static void refuse(const struct sandbox_start *start, const struct fai
     _exit(127);
 }
 
-const struct zygote_job *enter_sandbox(struct zygote *zygote)
+static struct confined_step {
+    struct sandbox_start start;
+    struct report parked;
+    int listener;
+} step;
+
+void enter_sandbox(struct zygote *zygote)
 {
     struct zygote_request *request = zygote->request;
-    struct received_job job = {0};
     struct failure failure = {0};
-    struct sandbox_start start = {.policy = request->policy,
-                                  .identity = {.leased = request->head.leased},
-                                  .report = request->packet.descriptors[1 + ENTERED_NAMESPACES],
-                                  .jobs = -1,
-                                  .proc = -1,
-                                  .counted = request->head.counted};
+    step.start = (struct sandbox_start){.policy = request->policy,
+                                        .identity = {.leased = request->head.leased},
+                                        .report = request->packet.descriptors[1 + ENTERED_NAMESPACES],
+                                        .jobs = -1,
+                                        .proc = -1,
+                                        .counted = request->head.counted};
     close(zygote->control);
     zygote->control = -1;
     wait_for_init();
-    if (become_step(request, &start, &failure)) {
-        report_failure(start.report, &failure);
+    if (!become_step(request, &step.start, &failure) && !confine_parked(&step.start, &step.parked, &step.listener))
+        return;
+    if (failure.stage)
+        report_failure(step.start.report, &failure);
+    _exit(1);
+}
+
+const struct zygote_job *wait_for_job(struct zygote *zygote)
+{
+    struct received_job job = {0};
+    struct failure failure = {0};
+    if (report_parked(&step.start, &step.parked, &step.listener))
         _exit(1);
-    }
-    if (park_step(&start))
-        _exit(1);
-    int over = receive_job(&start, &job, &failure);
+    int over = receive_job(&step.start, &job, &failure);
     if (over > 0)
         _exit(0); /* the spawner does not need us any more */
     if (over < 0 || take_arguments(zygote, &job))
-        refuse(&start, &failure);
+        refuse(&step.start, &failure);
     if (chdir(zygote->job.work_directory)) {
         fail(&failure, STAGE_WORK_DIRECTORY, zygote->job.work_directory);
-        refuse(&start, &failure);
+        refuse(&step.start, &failure);
     }
-    close(start.report);
-    close(start.jobs);
+    close(step.start.report);
+    close(step.start.jobs);
     return &zygote->job;
 }

@@ -18,6 +18,7 @@ PUBLIC int python_warm(const char *words);
 PUBLIC int python_rehearse(void);
 PUBLIC void python_rehearsed(void);
 PUBLIC int python_next(void);
+PUBLIC void python_wait_for_job(void);
 PUBLIC size_t python_argument_count(void);
 PUBLIC const char *python_argument(size_t index);
 PUBLIC const char *python_environment(size_t index);
@@ -53,6 +54,7 @@ static int plain_fork(void)
 /* 1 in a child that is to run a job for practice and then call python_rehearsed(); 0 in the zygote, afterwards. */
 int python_rehearse(void)
 {
+    collapse_memory();
     python.before_fork();
     if (rehearse(plain_fork)) {
         python.after_fork_in_child();
@@ -67,7 +69,7 @@ void python_rehearsed(void)
     tell_working_set();
 }
 
-/* 1 in a step that has its job; 0 in the zygote, when nobody needs it any more. The handlers of os.register_at_fork run
+/* 1 in a step that is confined; 0 in the zygote, when nobody needs it any more. The handlers of os.register_at_fork run
  * in the step before it enters its sandbox, so what they start as threads would be in the way: none does in practice,
  * and then entering fails with a reason. */
 int python_next(void)
@@ -82,6 +84,11 @@ int python_next(void)
         python.after_fork_in_parent();
     }
     return 0;
+}
+
+void python_wait_for_job(void)
+{
+    wait_for_job(&zygote);
 }
 
 size_t python_argument_count(void)

@@ -17,11 +17,15 @@
 #define MADV_POPULATE_READ  22
 #define MADV_POPULATE_WRITE 23
 #endif
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
 
 enum {
     MOST_RANGES = 4096,
     PAGES_AT_ONCE = 512,
     NEAR = 1, /* pages between two that are not worth a call of their own */
+    MOST_WRITTEN = 768, /* pages of memory that a step that waits takes for it */
     PAGE_SHIFT = 12,
 };
 static const uint64_t PRESENT = 1ull << 63, OF_FILE = 1ull << 61, EXCLUSIVE = 1ull << 56;
@@ -31,19 +35,63 @@ struct range {
     bool written;
 };
 
-static struct range ranges[MOST_RANGES];
+/* What the child of a rehearsal found: shared with the zygote while it lasts, and no longer, or steps would share it.
+ */
+struct lesson {
+    size_t count, written;
+    struct range ranges[MOST_RANGES];
+};
+
+static struct lesson *lesson;
+static struct range *ranges;
 static size_t range_count;
-static int told = -1;
+
+/* From one line of /proc/self/maps to the next. */
+static bool next_mapping(FILE *maps, uintptr_t *start, uintptr_t *end, char access[5], bool *named)
+{
+    char line[512];
+    unsigned long first, last;
+    while (fgets(line, sizeof(line), maps)) {
+        if (sscanf(line, "%lx-%lx %4s", &first, &last, access) != 3 || strstr(line, "[v"))
+            continue;
+        *start = first;
+        *end = last;
+        *named = strchr(line, '/') != NULL;
+        return true;
+    }
+    return false;
+}
+
+void collapse_memory(void)
+{
+    const uintptr_t huge = 2u << 20;
+    uintptr_t start, end;
+    char access[5];
+    bool named;
+    FILE *maps = fopen("/proc/self/maps", "re");
+    while (maps && next_mapping(maps, &start, &end, access, &named)) {
+        if (named || access[1] != 'w' || access[3] != 'p')
+            continue;
+        /* One by one: a range without any memory is an error, and ends a call for several. */
+        for (uintptr_t at = (start + huge - 1) & ~(huge - 1); at + huge <= end; at += huge)
+            madvise((void *)at, huge, MADV_COLLAPSE);
+    }
+    if (maps)
+        fclose(maps);
+}
 
 static void add_page(uintptr_t page, bool written)
 {
-    struct range *last = range_count ? &ranges[range_count - 1] : NULL;
-    if (last && last->written == written && page >= last->first && page <= last->first + last->count + NEAR) {
+    struct range *last = lesson->count ? &lesson->ranges[lesson->count - 1] : NULL;
+    if (written && lesson->written++ >= MOST_WRITTEN)
+        return;
+    uintptr_t near = written ? 0 : NEAR; /* one that is only looked at costs no memory */
+    if (last && last->written == written && page >= last->first && page <= last->first + last->count + near) {
         last->count = page - last->first + 1;
         return;
     }
-    if (range_count < MOST_RANGES)
-        ranges[range_count++] = (struct range){page, 1, written};
+    if (lesson->count < MOST_RANGES)
+        lesson->ranges[lesson->count++] = (struct range){page, 1, written};
 }
 
 /* A page of anonymous memory that only we have was written to since the fork; one of a file that is mapped was looked
@@ -69,13 +117,13 @@ static void look_at(int pagemap, uintptr_t first, uintptr_t end, bool writable)
 
 static void find_touched(void)
 {
-    char line[512], access[5];
-    unsigned long start, end;
+    char access[5];
+    uintptr_t start, end;
+    bool named;
     autoclose int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
     FILE *maps = fopen("/proc/self/maps", "re");
-    while (pagemap >= 0 && maps && fgets(line, sizeof(line), maps)) {
-        if (sscanf(line, "%lx-%lx %4s", &start, &end, access) == 3 && access[0] == 'r' && access[3] == 'p' &&
-            !strstr(line, "[v"))
+    while (pagemap >= 0 && maps && next_mapping(maps, &start, &end, access, &named)) {
+        if (access[0] == 'r' && access[3] == 'p')
             look_at(pagemap, start >> PAGE_SHIFT, end >> PAGE_SHIFT, access[1] == 'w');
     }
     if (maps)
@@ -85,46 +133,41 @@ static void find_touched(void)
 _Noreturn void tell_working_set(void)
 {
     find_touched();
-    const char *data = (const char *)ranges;
-    for (size_t left = range_count * sizeof(*ranges); left > 0;) {
-        ssize_t written = write(told, data, left);
-        if (written <= 0)
-            break;
-        data += written;
-        left -= (size_t)written;
-    }
     _exit(0);
 }
 
-static size_t read_whole(int fd, char *out, size_t size)
+static void keep_lesson(int child)
 {
-    size_t used = 0;
-    for (ssize_t got; used < size && (got = read(fd, out + used, size - used)) > 0;)
-        used += (size_t)got;
-    return used;
+    int status = 0;
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    size_t size = lesson->count * sizeof(*ranges);
+    ranges = WIFEXITED(status) && WEXITSTATUS(status) == 0 && size > 0 ? malloc(size) : NULL;
+    if (ranges) {
+        memcpy(ranges, lesson->ranges, size);
+        range_count = lesson->count;
+    }
 }
 
 bool rehearse(int (*forker)(void))
 {
     enum { MOST_SECONDS = 10 };
-    int ends[2];
-    if (sysconf(_SC_PAGESIZE) != 1 << PAGE_SHIFT || pipe2(ends, O_CLOEXEC))
+    if (sysconf(_SC_PAGESIZE) != 1 << PAGE_SHIFT)
         return false;
+    void *shared = mmap(NULL, sizeof(*lesson), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED)
+        return false;
+    lesson = shared;
     int child = forker();
     if (child == 0) {
-        close(ends[0]);
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         alarm(MOST_SECONDS); /* a preload that cannot bear a fork would keep the zygote waiting */
-        told = ends[1];
-        range_count = 0;
         return true;
     }
-    close(ends[1]);
-    size_t used = child < 0 ? 0 : read_whole(ends[0], (char *)ranges, sizeof(ranges));
-    close(ends[0]);
-    range_count = used / sizeof(*ranges);
-    while (child > 0 && waitpid(child, NULL, 0) < 0 && errno == EINTR) {
-    }
+    if (child > 0)
+        keep_lesson(child);
+    munmap(lesson, sizeof(*lesson));
+    lesson = NULL;
     return false;
 }
 

@@ -6,6 +6,10 @@
 
 #include <stdbool.h>
 
+/* Before the first fork: a fork copies an entry for each page that was written to, and for each huge page only one.
+ * Asks the kernel to make huge ones of what there is; one that cannot leaves it as it is. */
+void collapse_memory(void);
+
 /* Forks by `forker` a child that is never a step. True in it: it rehearses a job, and calls tell_working_set(). False
  * in the zygote, when the child has ended; nothing is learnt when it failed. */
 bool rehearse(int (*forker)(void));

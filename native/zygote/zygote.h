@@ -6,7 +6,9 @@
  *     tell_warm(&zygote, "");
  *     while (wait_for_fork(&zygote))
  *         if (fork_step(&zygote)) {
- *             const struct zygote_job *job = enter_sandbox(&zygote);
+ *             enter_sandbox(&zygote);
+ *             ... renew what must differ from step to step ...
+ *             const struct zygote_job *job = wait_for_job(&zygote);
  *             ... run it, and exit with its status ...
  *         }
  */
@@ -46,8 +48,12 @@ bool wait_for_fork(struct zygote *zygote);
 bool fork_step_with(struct zygote *zygote, int (*forker)(void));
 bool fork_step(struct zygote *zygote);
 
-/* In the step: enters its sandbox, is confined, waits, and answers the job, with stdin, stdout, stderr, limits and the
- * work directory in place. Must be called while it has a single thread. Does not return when there is none. */
-const struct zygote_job *enter_sandbox(struct zygote *zygote);
+/* In the step: enters its sandbox and is confined. Must be called while it has a single thread; may have more only
+ * after its job has come. Does not return when that fails. */
+void enter_sandbox(struct zygote *zygote);
+
+/* Waits, and answers the job, with stdin, stdout, stderr, limits and the work directory in place. Does not return when
+ * there is none. */
+const struct zygote_job *wait_for_job(struct zygote *zygote);
 
 #endif

@@ -38,6 +38,8 @@ def main():
     del config, words, exercises, stream, opened, name, function
     if not core.python_next():
         os._exit(0)
+    renew()
+    core.python_wait_for_job()
     return take_job(core, os), json
 
 
@@ -54,6 +56,7 @@ def practise(core, os, json, exercises):
     nothing = os.open(os.devnull, os.O_RDWR)
     for descriptor in range(3):
         os.dup2(nothing, descriptor)
+    renew()
     take_environment(os, dict(os.environb))
     try:
         run(["code", "import sys\nprint(len(sys.argv), end='')\n"], json)
@@ -126,10 +129,12 @@ def take_job(core, os):
 def take_environment(os, environment):
     os.environb.clear()
     os.environb.update(environment)
-    renew(os)
+    for entry in reversed(os.environ.get("PYTHONPATH", "").split(os.pathsep)):
+        if entry and entry not in sys.path:
+            sys.path.insert(1, entry)
 
 
-def renew(os):
+def renew():
     """What would be equal in all steps, or belongs to the zygote. `random` renews itself after a fork."""
     loaded = sys.modules
     numpy_random = loaded.get("numpy.random")
@@ -138,9 +143,6 @@ def renew(os):
     tempfile = loaded.get("tempfile")
     if tempfile is not None:
         tempfile.tempdir = tempfile._name_sequence = None
-    for entry in reversed(os.environ.get("PYTHONPATH", "").split(os.pathsep)):
-        if entry and entry not in sys.path:
-            sys.path.insert(1, entry)
 
 
 def new_main():
@@ -294,7 +296,7 @@ def use_pyarrow():
 
 EXERCISES = {"numpy": (use_numpy,), "pandas": (use_pandas, use_more_of_pandas), "pyarrow": (use_pyarrow,)}
 # Worth to be set up once, and not to be paid for by every step.
-SELDOM = (use_more_of_pandas, use_pyarrow)
+SELDOM = (use_numpy, use_more_of_pandas, use_pyarrow)
 ROUNDS = 20
 
 OURS = (__file__, "<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>", "<frozen importlib>")
