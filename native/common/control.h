@@ -136,7 +136,7 @@ struct probe_result {
 
 void write_ready(struct writer *writer, const struct ready *ready);
 void write_started(struct writer *writer, uint64_t step_id);
-void write_warm(struct writer *writer, uint64_t step_id, struct bytes words);
+void write_warm(struct writer *writer, uint64_t step_id, struct bytes words, uint64_t rss_bytes);
 void write_ended(struct writer *writer, const struct ended *ended);
 void write_failed(struct writer *writer, uint64_t step_id, const struct failure *failure);
 void write_probed(struct writer *writer, uint32_t probe_id, const struct probe_result *results, size_t count);

@@ -22,11 +22,12 @@ void write_started(struct writer *writer, uint64_t step_id)
     write_end(writer, body);
 }
 
-void write_warm(struct writer *writer, uint64_t step_id, struct bytes words)
+void write_warm(struct writer *writer, uint64_t step_id, struct bytes words, uint64_t rss_bytes)
 {
     size_t body = write_begin(writer, REPLY_WARM);
     write_number(writer, 1, step_id);
     write_bytes(writer, 2, words.data, words.length);
+    write_number(writer, 3, rss_bytes);
     write_end(writer, body);
 }
 

@@ -61,6 +61,7 @@ struct zygote {
     uint64_t step_id;
     int user, pid;      /* its namespaces */
     uint32_t sandboxes; /* below it */
+    uint32_t forks;     /* that it was asked for */
     bool over;          /* it has ended, or is about to */
     struct zygote *next;
 };

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-enum { WORDS_LIMIT = 32 << 10 };
+enum { WORDS_LIMIT = 32 << 10, FORKS_PER_LOOK = 32 };
 
 struct zygote *find_zygote(struct spawner *spawner, uint64_t step_id)
 {
@@ -35,13 +35,22 @@ static void fill_all_below(struct spawner *spawner, const struct zygote *zygote)
     }
 }
 
-static void is_warm(struct spawner *spawner, struct zygote *zygote, struct bytes words)
+static uint64_t resident_bytes(const struct spawner *spawner, const struct zygote *zygote)
+{
+    char path[32], text[128];
+    unsigned long long size, resident;
+    snprintf(path, sizeof(path), "%d/statm", zygote->sandbox->parked_pid);
+    if (read_file_at(spawner->proc, path, text, sizeof(text)) < 0 || sscanf(text, "%llu %llu", &size, &resident) != 2)
+        return 0;
+    return resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static void tell_size(struct spawner *spawner, const struct zygote *zygote, struct bytes words)
 {
     static uint8_t space[WORDS_LIMIT + 64];
     struct writer writer = {.start = space, .size = sizeof(space)};
-    write_warm(&writer, zygote->step_id, words);
+    write_warm(&writer, zygote->step_id, words, resident_bytes(spawner, zygote));
     tell_app(spawner, &writer);
-    fill_all_below(spawner, zygote);
 }
 
 /* Only one of its own, and only while it is asked for. */
@@ -79,7 +88,7 @@ static void control_ready(struct spawner *spawner, struct watch *watch, uint32_t
     if (packet.length < sizeof(message.head))
         return;
     if (message.head.kind == ZYGOTE_WARM)
-        is_warm(spawner, zygote, (struct bytes){message.words, packet.length - sizeof(message.head)});
+        tell_size(spawner, zygote, (struct bytes){message.words, packet.length - sizeof(message.head)});
     else if (message.head.kind == ZYGOTE_CANNOT_FORK)
         cannot_fork(spawner, zygote, &message.head);
 }
@@ -280,6 +289,8 @@ int fill_nest(struct spawner *spawner, struct sandbox *sandbox, struct failure *
         close_descriptor(&nest->namespaces[i]);
     close_descriptor(&nest->reports);
     close_descriptor(&nest->jobs);
+    if (++nest->zygote->forks % FORKS_PER_LOOK == 0)
+        tell_size(spawner, nest->zygote, (struct bytes){0});
     return 0;
 }
 

@@ -123,7 +123,7 @@ interface DecodedReply {
   readonly ended: EndedMessage;
   readonly failed: FailedMessage;
   readonly probed: ProbedMessage;
-  readonly warm: { readonly stepId: number; readonly words: Uint8Array };
+  readonly warm: { readonly stepId: number; readonly words: Uint8Array; readonly rssBytes: number };
 }
 
 function toReply({ kind, ready, started, ended, failed, probed, warm }: DecodedReply): Reply {
@@ -140,7 +140,7 @@ function toReply({ kind, ready, started, ended, failed, probed, warm }: DecodedR
     case 'probed':
       return { kind, probed };
     case 'warm':
-      checkNumbers({ stepId: warm.stepId });
+      checkNumbers(warm);
       return { kind, ...warm };
     default:
       throw new Error(`reply of unknown kind ${String(kind)}`);

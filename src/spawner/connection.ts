@@ -18,8 +18,8 @@ export interface StepListener {
   started(): void;
   ended(message: EndedMessage): void;
   failed(error: SandboxError): void;
-  /** It is a zygote, and has preloaded what it was to. */
-  warm?(words: Uint8Array): void;
+  /** It is a zygote, and has preloaded what it was to; told again, without words, every so many forks. */
+  warm?(words: Uint8Array, rssBytes: number): void;
   /** It was withdrawn before it had been sent. */
   withdrawn(): void;
   data(stream: number, chunk: Buffer | null): void;
@@ -229,7 +229,7 @@ export class Connection {
         return;
       }
       case 'warm':
-        this.#steps.get(reply.stepId)?.listener.warm?.(reply.words);
+        this.#steps.get(reply.stepId)?.listener.warm?.(reply.words, reply.rssBytes);
         return;
       case 'probed':
         return;

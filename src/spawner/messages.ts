@@ -244,4 +244,4 @@ export type Reply =
   | { readonly kind: 'ended'; readonly ended: EndedMessage }
   | { readonly kind: 'failed'; readonly failed: FailedMessage }
   | { readonly kind: 'probed'; readonly probed: ProbedMessage }
-  | { readonly kind: 'warm'; readonly stepId: number; readonly words: Uint8Array };
+  | { readonly kind: 'warm'; readonly stepId: number; readonly words: Uint8Array; readonly rssBytes: number };

@@ -28,8 +28,8 @@ export interface StepContext {
   readonly connection: () => Connection;
   /** It does not keep the event loop alive. @default false */
   readonly background?: boolean;
-  /** Of a zygote: called when it is warm. */
-  readonly onWarm?: (words: Uint8Array) => void;
+  /** Of a zygote: called when it is warm, and then every so many forks. */
+  readonly onWarm?: (words: Uint8Array, rssBytes: number) => void;
   /** Called once, when the step has its result. */
   readonly onSettled: (step: RunningStep) => void;
 }
@@ -205,8 +205,8 @@ export class RunningStep implements Step, StepListener {
     for (const pipe of this.#outputs.pipes) this.#connection?.drop(pipe);
   }
 
-  warm(words: Uint8Array): void {
-    this.#context.onWarm?.(words);
+  warm(words: Uint8Array, rssBytes: number): void {
+    this.#context.onWarm?.(words, rssBytes);
   }
 
   withdrawn(): void {

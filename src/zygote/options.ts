@@ -1,7 +1,7 @@
 import { expectArray, expectInteger, expectObject, expectOneOf, expectText, notYet } from '../options/check.js';
 import { OPTION_NAMES } from '../options/resolve.js';
 import type { SandboxOptions } from '../options/sandbox-options.js';
-import type { Size } from '../units.js';
+import { parseSize, type Size } from '../units.js';
 
 /** What a zygote preloads, and what its steps may do and use. */
 export interface ZygoteOptions extends SandboxOptions {
@@ -18,7 +18,7 @@ export interface ZygoteOptions extends SandboxOptions {
   readonly recycle?: {
     /** Steps that it has forked. @default 5000 */
     readonly steps?: number;
-    /** Memory that it uses. Not carried out yet: `ERR_NOT_YET`. */
+    /** Resident memory, looked at every 32 steps. @default Infinity */
     readonly rss?: Size;
   };
 }
@@ -31,6 +31,8 @@ export interface ResolvedZygoteOptions {
   readonly preloadCode: string | undefined;
   readonly parked: number;
   readonly recycleSteps: number;
+  /** Bytes. */
+  readonly recycleRss: number;
   /** What the steps have unless they are given others. */
   readonly sandbox: SandboxOptions;
 }
@@ -44,7 +46,6 @@ export function resolveZygoteOptions(options: unknown): ResolvedZygoteOptions {
   const runtime = expectOneOf(given['runtime'], 'runtime', ['python', 'node', 'native']);
   if (runtime !== 'python') throw notYet(`runtime: '${runtime}'`);
   const recycle = expectObject(given['recycle'], 'recycle', ['steps', 'rss']);
-  if (recycle['rss'] !== undefined) throw notYet('recycle.rss');
   const sandbox = Object.fromEntries(
     Object.entries(given).filter(([name]) => !(OWN_NAMES as readonly string[]).includes(name)),
   ) as SandboxOptions;
@@ -61,6 +62,7 @@ export function resolveZygoteOptions(options: unknown): ResolvedZygoteOptions {
       recycle['steps'] === undefined
         ? DEFAULT_RECYCLE_STEPS
         : expectInteger(recycle['steps'], 'recycle.steps', 1, 2 ** 31 - 1),
+    recycleRss: recycle['rss'] === undefined ? Infinity : parseSize(recycle['rss'], 'recycle.rss'),
     sandbox,
   };
 }

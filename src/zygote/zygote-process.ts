@@ -25,6 +25,8 @@ export class ZygoteProcess {
   /** Resolves when it has ended, with why it did. */
   readonly over: Promise<SandboxError>;
   wasWarm = false;
+  /** Its memory when that was last looked at; 0 when it is not known. */
+  rssBytes = 0;
   /** It ended by itself before it was warm. */
   gaveUp = false;
   readonly #step: RunningStep;
@@ -53,7 +55,9 @@ export class ZygoteProcess {
         addon: loadAddon(),
         connection: () => this.connection,
         background: true,
-        onWarm: (words) => {
+        onWarm: (words, rssBytes) => {
+          this.rssBytes = rssBytes;
+          if (this.wasWarm) return;
           this.wasWarm = true;
           resolve(wordsOf(words));
         },

@@ -173,7 +173,9 @@ class WarmZygote implements Zygote {
 
   /** Makes the next process while this one still serves. */
   #recycle(): void {
-    if (this.#next !== undefined || this.#closed || this.#process.steps < this.#options.recycleSteps) return;
+    const { steps, rssBytes } = this.#process;
+    const due = steps >= this.#options.recycleSteps || rssBytes >= this.#options.recycleRss;
+    if (this.#next !== undefined || this.#closed || !due) return;
     const next = this.#begin();
     this.#next = next;
     next.warm

@@ -160,6 +160,13 @@ void suite('the life of a zygote', () => {
     assert.equal(await said(zygote, 'print("fresh")'), 'fresh');
   });
 
+  void test('it is replaced when it has grown', async (context) => {
+    const zygote = await warmPython(context, { recycle: { rss: '1MiB' } });
+    const first = await theZygote();
+    assert.equal(await said(zygote, 'print("too large from the beginning")'), 'too large from the beginning');
+    await until('another serves', () => !zygotes().includes(first) && zygotes().length === 1);
+  });
+
   void test('parked steps wait, confined, in little memory', async (context) => {
     const zygote = await warmPython(context, { parked: 3 });
     const waiting = () => warmProcesses().filter((one) => !one.zygote);

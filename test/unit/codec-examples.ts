@@ -57,6 +57,10 @@ export const REQUESTS: {
     cover: [Buffer.from('/proc/kallsyms'), Buffer.from('/proc/keys')],
     reuseNet: true,
     reuseUser: true,
+    zygote: true,
+    below: 2 ** 40,
+    parked: 4,
+    replaces: 2,
   },
   start: {
     stepId: 2 ** 40,
@@ -131,6 +135,7 @@ export const REPLIES: Readonly<Record<string, object>> = {
   },
   'ended-minimal': { ended: { stepId: 1 } },
   failed: { failed: { stepId: 5, stage: 'MOUNT_SOURCE', errno: 2, path: Buffer.from('/nope') } },
+  warm: { warm: { stepId: 2 ** 40, words: Buffer.from('{"mode":"fork"}'), rssBytes: 2 ** 27 } },
   probed: {
     probed: {
       probeId: 7,

@@ -116,6 +116,14 @@ void describe('replies', () => {
     assert.equal(Buffer.from(message.failed.path).toString(), '/nope');
     assert.equal(message.failed.errno, 2);
   });
+  void test('of a zygote have its words and its size', () => {
+    const message = decoded('warm');
+    assert.ok(message.kind === 'warm');
+    assert.deepEqual(
+      [message.stepId, Buffer.from(message.words).toString(), message.rssBytes],
+      [2 ** 40, '{"mode":"fork"}', 2 ** 27],
+    );
+  });
   void test('that are no replies are refused with ERR_PROTOCOL', () => {
     for (const bytes of ['', 'ff', '0a', '1a05', '2a0208']) {
       assert.throws(() => decodeReply(Buffer.from(bytes, 'hex')), { code: 'ERR_PROTOCOL' });
