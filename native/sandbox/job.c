@@ -87,6 +87,13 @@ static int place_standard(const struct start *start, const int *pipes, size_t pi
         if (dup3(wanted[i], i, 0) < 0)
             return -1;
     }
+    /* Also where no execve follows, nothing else may hold a pipe open. */
+    for (int i = 0; i < 3; i++) {
+        if (wanted[i] != null && wanted[i] >= 3)
+            close(wanted[i]);
+    }
+    if (null >= 3)
+        close(null);
     return 0;
 }
 
@@ -117,6 +124,23 @@ static int set_limits(const struct limits *limits, uint32_t process_limit)
     return process_limit && limit(RLIMIT_NPROC, process_limit, process_limit) ? -1 : 0;
 }
 
+/* The numbers of the pipes are gone with place_standard(). */
+static void close_rest(struct packet *received, size_t used, size_t pipes)
+{
+    for (size_t i = 0; i < received->descriptor_count; i++) {
+        if (i < used || i >= used + pipes)
+            close_descriptor(&received->descriptors[i]);
+    }
+}
+
+static size_t count_pipes(const struct start *start)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < 3; i++)
+        count += start->standard[i] == STDIO_PIPE;
+    return count;
+}
+
 static int take_job(const struct sandbox_start *sandbox, const uint8_t *packet, struct packet *received,
                     struct received_job *out, struct failure *failure)
 {
@@ -135,10 +159,10 @@ static int take_job(const struct sandbox_start *sandbox, const uint8_t *packet, 
     umask(022);
     if (set_limits(&out->start.limits, job.process_limit))
         return fail(failure, STAGE_EXEC_LIMITS, NULL);
-    if (!sandbox->policy->zygote)
-        return 0;
-    if (!control || dup3(received->descriptors[received->descriptor_count - 1], ZYGOTE_CONTROL, 0) < 0)
+    int *own_end = &received->descriptors[received->descriptor_count - 1];
+    if (sandbox->policy->zygote && (!control || dup3(*own_end, ZYGOTE_CONTROL, 0) < 0))
         return fail(failure, STAGE_PROTOCOL, NULL);
+    close_rest(received, used, count_pipes(&out->start));
     return 0;
 }
 

@@ -45,7 +45,7 @@ export function planZygote({ interpreter, sandbox }: ResolvedZygoteOptions): Pla
 }
 
 function zygotePolicy(policy: Policy, asked: SandboxOptions['syscalls']): Policy {
-  const filters = compileForZygote(zygoteSyscalls(resolveSyscalls(asked === 'build' ? 'build' : 'default')));
+  const filters = compileForZygote(zygoteSyscalls(resolveSyscalls(asked)), resolveSyscalls('default'));
   return {
     ...policy,
     mounts: [

@@ -5,7 +5,7 @@ import type { Architecture, CompiledSyscalls, ResolvedSyscallPolicy } from '../t
 import { resolveCondition } from '../conditions.js';
 import { assemble } from './assemble.js';
 import { Diagrams, isBranch, type Diagram } from './diagram.js';
-import { conditionsDiagram, dispatchDiagram, policyDiagrams } from './policy-diagram.js';
+import { conditionsDiagram, dispatchDiagram, type PolicyDiagrams, policyDiagrams } from './policy-diagram.js';
 
 const { ALLOW, TRACE, USER_NOTIF } = SECCOMP_RET;
 
@@ -24,20 +24,51 @@ export function compileSyscalls(policy: ResolvedSyscallPolicy): CompiledSyscalls
 const compiledForZygotes = new WeakMap<ResolvedSyscallPolicy, CompiledSyscalls>();
 
 /**
- * The same for a zygote, whose filters its steps inherit. There can be one listener for all of a process's filters, and a
- * step needs its own: so what the policy kills is answered in the zygote as a call that only a tracer could execute, and
- * there is none. In a step the notification of its own filter is stricter than that, and wins.
+ * For a zygote, whose filters its steps inherit: what `policy` allows or `least`, which the runtime itself needs. A step is
+ * given its own two filters on top where these let more through.
+ *
+ * There can be one listener for all of a process's filters, and a step needs its own: so what a policy kills is answered in
+ * the zygote as a call that only a tracer could execute, and there is none. In a step the notification of its own filter is
+ * stricter than that, and wins.
  */
-export function compileForZygote(policy: ResolvedSyscallPolicy): CompiledSyscalls {
-  const compiled = compiledForZygotes.get(policy) ?? compile(policy, TRACE);
+export function compileForZygote(policy: ResolvedSyscallPolicy, least: ResolvedSyscallPolicy): CompiledSyscalls {
+  const diagrams = new Diagrams();
+  const compiled =
+    compiledForZygotes.get(policy) ??
+    cutPolicy(
+      diagrams,
+      policy.architecture,
+      either(diagrams, policyDiagrams(diagrams, policy), policyDiagrams(diagrams, least)),
+      TRACE,
+    );
   compiledForZygotes.set(policy, compiled);
   return compiled;
 }
 
-function compile(policy: ResolvedSyscallPolicy, killed: number = USER_NOTIF): CompiledSyscalls {
+/** Allowed is what one of the two allows; what is not has the answer of the first. */
+function either(diagrams: Diagrams, one: PolicyDiagrams, other: PolicyDiagrams): PolicyDiagrams {
+  const join = (a: Diagram, b: Diagram): Diagram =>
+    diagrams.join([a, b], (first = 0, second = 0) => (second === ALLOW ? ALLOW : first));
+  const calls = new Map<number, Diagram>();
+  for (const number of new Set([...one.calls.keys(), ...other.calls.keys()])) {
+    calls.set(number, join(one.calls.get(number) ?? one.otherwise, other.calls.get(number) ?? other.otherwise));
+  }
+  return { calls, otherwise: join(one.otherwise, other.otherwise), foreign: join(one.foreign, other.foreign) };
+}
+
+function compile(policy: ResolvedSyscallPolicy): CompiledSyscalls {
   const diagrams = new Diagrams();
-  const whole = policyDiagrams(diagrams, policy);
-  const needed = neededDiagrams(diagrams, policy.architecture);
+  return cutPolicy(diagrams, policy.architecture, policyDiagrams(diagrams, policy), USER_NOTIF);
+}
+
+/** `killed`: the answer in `step` to what the policy kills. */
+function cutPolicy(
+  diagrams: Diagrams,
+  architecture: Architecture,
+  whole: PolicyDiagrams,
+  killed: number,
+): CompiledSyscalls {
+  const needed = neededDiagrams(diagrams, architecture);
   const cut = new Map<number, TwoDiagrams>();
   for (const number of new Set([...whole.calls.keys(), ...needed.keys()])) {
     const verdict = whole.calls.get(number) ?? whole.otherwise;
@@ -47,7 +78,7 @@ function compile(policy: ResolvedSyscallPolicy, killed: number = USER_NOTIF): Co
   const foreign = cutInTwo(diagrams, whole.foreign, diagrams.no);
   const program = (which: keyof TwoDiagrams): Diagram => {
     const calls = new Map([...cut].map(([number, two]) => [number, two[which]]));
-    return dispatchDiagram(diagrams, policy.architecture, calls, otherwise[which], foreign[which]);
+    return dispatchDiagram(diagrams, architecture, calls, otherwise[which], foreign[which]);
   };
   const step = diagrams.join([program('step')], (answer = 0) => (answer === USER_NOTIF ? killed : answer));
   return { base: assemble(program('base')), step: assemble(step), notifies: reaches(step, USER_NOTIF) };
