@@ -1,21 +1,28 @@
-// node bench/leaks.mjs [COUNT]: many starts, and what is left of them in the app, the spawner and the kernel.
+// node bench/leaks.mjs [COUNT] [--zygote]: many starts, of commands or of steps of one warm Python, and what is left of them in the
+// app, the spawner, the zygote and the kernel.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { closeSpawner, spawnSandbox } from 'spawn-sandbox';
+import { parseArgs } from 'node:util';
+import { closeSpawner, createZygote, spawnSandbox } from 'spawn-sandbox';
 import { cgroupCount, cgroupNameOf } from './observe/cgroups.mjs';
-import { descendants, descriptorCount, memoryOf, mountCount, spawnerPid } from './observe/processes.mjs';
+import { descendants, descriptorCount, memoryOf, mountCount, read, spawnerPid } from './observe/processes.mjs';
 import { printTable } from './report.mjs';
 
 const WARM_UP = 1000;
 const AT_ONCE = 4;
 const MEBIBYTE = 2 ** 20;
 
-const count = Number(process.argv[2] ?? 10_000);
+const { values, positionals } = parseArgs({ options: { zygote: { type: 'boolean' } }, allowPositionals: true });
+const count = Number(positionals[0] ?? 10_000);
 if (!Number.isSafeInteger(count) || count < 1) {
-  console.error('Usage: node bench/leaks.mjs [COUNT]');
+  console.error('Usage: node bench/leaks.mjs [COUNT] [--zygote]');
   process.exit(2);
 }
+const zygote = values.zygote
+  ? await createZygote({ runtime: 'python', parked: 2, recycle: { steps: 10 * count + WARM_UP } })
+  : undefined;
+const startOne = zygote === undefined ? () => spawnSandbox('/bin/true') : () => zygote.spawn({ code: 'pass' });
 
 /**
  * What may grow, and by how much; everything else must be what it was. Cgroups, with their descriptors, are kept for the
@@ -29,6 +36,7 @@ const ALLOWED = {
   'memory of the app': 32 * MEBIBYTE,
   'heap of the app': 2 * MEBIBYTE,
   'memory of the spawner': MEBIBYTE / 2,
+  'memory of the zygote': MEBIBYTE,
 };
 
 await start(WARM_UP);
@@ -48,6 +56,7 @@ printTable({
   heads: ['', 'before', 'after', 'flat'],
   rows,
 });
+await zygote?.destroy();
 await closeSpawner();
 const left = descendants().length;
 console.log(`\n  After closeSpawner() ${left === 0 ? 'no process is' : `${left} processes are`} left.`);
@@ -64,7 +73,7 @@ async function start(total) {
   const worker = async () => {
     while (started < total) {
       started++;
-      const result = await spawnSandbox('/bin/true');
+      const result = await startOne();
       if (!result.ok) throw new Error(result.detail);
     }
   };
@@ -94,7 +103,16 @@ async function look() {
     'memory of the app': memoryOf(process.pid)?.dirty,
     'heap of the app': process.memoryUsage().heapUsed,
     'memory of the spawner': memoryOf(spawner)?.dirty,
+    ...(zygote === undefined ? {} : lookAtZygote(all)),
   };
+}
+
+/** The interpreter that has a command line of ours and is the child of an init: its steps are one level further down. */
+function lookAtZygote(all) {
+  const pid = all.find(
+    ({ pid: each, depth }) => depth === 4 && read(`/proc/${each}/cmdline`)?.includes('/.zygote/'),
+  )?.pid;
+  return { 'descriptors of the zygote': descriptorCount(pid), 'memory of the zygote': memoryOf(pid)?.dirty };
 }
 
 function collectGarbage() {

@@ -12,6 +12,7 @@ const CHECKS = [
   { name: 'arm64 in a virtual machine', args: ['test/qemu/run.mjs', '--arch=arm64'] },
   { name: 'Node 22 and 24', args: ['scripts/test-nodes.mjs'] },
   { name: '10,000 starts in a row', args: ['bench/leaks.mjs', '10000'] },
+  { name: '10,000 steps of one zygote in a row', args: ['bench/leaks.mjs', '10000', '--zygote'] },
   { name: '5,000,000 fuzzed messages', args: ['scripts/fuzz.mjs', '5000000'] },
 ];
 
