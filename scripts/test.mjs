@@ -36,6 +36,7 @@ async function runAsOrdinaryUser() {
       'dist',
       'build',
       'proto',
+      'runtimes',
       'native/build',
       'native/common',
       'runtimes',

@@ -46,6 +46,7 @@ int receive_packet(int socket, void *data, size_t size, struct packet *packet, i
             struct ucred sender;
             memcpy(&sender, CMSG_DATA(header), sizeof(sender));
             packet->sender = sender.pid;
+            packet->sender_uid = sender.uid;
         }
     }
     packet->length = (size_t)received;
@@ -79,6 +80,16 @@ int send_packet(int socket, const struct iovec *parts, size_t part_count, const 
         sent = sendmsg(socket, &message, flags | MSG_NOSIGNAL);
     } while (sent < 0 && errno == EINTR);
     return sent < 0 ? -1 : 0;
+}
+
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
+
+void refuse_descriptors(int socket)
+{
+    int no = 0;
+    setsockopt(socket, SOL_SOCKET, SO_PASSRIGHTS, &no, sizeof(no));
 }
 
 int packet_pair(int pair[2])

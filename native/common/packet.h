@@ -13,8 +13,9 @@ struct packet {
     size_t length;
     int descriptors[PACKET_DESCRIPTORS];
     size_t descriptor_count;
-    bool truncated; /* bytes or descriptors were lost: no room for them here */
-    pid_t sender;   /* as this process's pid namespace sees it; 0 when the socket does not tell (SO_PASSCRED) */
+    bool truncated;   /* bytes or descriptors were lost: no room for them here */
+    uid_t sender_uid; /* with `sender` */
+    pid_t sender;     /* as this process's pid namespace sees it; 0 when the socket does not tell (SO_PASSCRED) */
 };
 
 /* Returns 1 for a packet, 0 at the end, -1 on error (EAGAIN: nothing there). Descriptors arrive close-on-exec. */
@@ -25,6 +26,10 @@ void close_packet(struct packet *packet);
 
 int send_packet(int socket, const struct iovec *parts, size_t part_count, const int *descriptors,
                 size_t descriptor_count, int flags);
+
+/* What is sent to this end must be bytes only: the last to close a foreign descriptor may have to wait, as with a
+ * socket that lingers. Since Linux 6.16; before, the end is as it was. */
+void refuse_descriptors(int socket);
 
 /* SOCK_SEQPACKET, close-on-exec. */
 int packet_pair(int pair[2]);

@@ -18,7 +18,23 @@ void seccomp_notified(struct spawner *spawner, struct watch *watch, uint32_t eve
         unwatch(spawner, watch); /* nobody runs under the filter any more */
         return;
     }
-    if (ioctl(watch->fd, SECCOMP_IOCTL_NOTIF_RECV, &notice.call)) {
+    if (sandbox->nest)
+        lose_patience();
+    int failed = ioctl(watch->fd, SECCOMP_IOCTL_NOTIF_RECV, &notice.call);
+    if (sandbox->nest)
+        regain_patience();
+    if (failed && errno == EINTR && sandbox->nest) { /* somebody else has a copy of it, and was faster */
+        struct failure shared = {.stage = STAGE_OBSERVATION, .layer = LAYER_SECCOMP};
+        unwatch(spawner, watch);
+        sandbox->has_failure = true;
+        sandbox->failure = shared;
+        if (sandbox->step)
+            fail_step(spawner, sandbox->step, &shared);
+        else
+            sandbox_failed(spawner, sandbox, &shared);
+        return;
+    }
+    if (failed) {
         if (errno != EINTR && errno != ENOENT)
             unwatch(spawner, watch); /* ENOENT: the caller was killed meanwhile */
         return;

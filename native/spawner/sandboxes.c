@@ -130,6 +130,12 @@ int request_sandbox(struct spawner *spawner, struct policy *policy, struct failu
         close_descriptor(&reports[0]);
     sandbox->reports.fd = reports[0];
     sandbox->jobs = jobs[0];
+    if (paired && policy->below) {
+        shutdown(jobs[0], SHUT_RD); /* nobody reads there what a zygote might leave */
+        refuse_descriptors(jobs[0]);
+        if (!policy->notifies)
+            refuse_descriptors(reports[0]);
+    }
     bool nested = paired && (!policy->below || !make_nest(spawner, sandbox, reports[1], jobs[1]));
     if (!nested || send_request(spawner, sandbox, reports[1], jobs[1])) {
         fail(failure, STAGE_RESOURCES, NULL);
@@ -237,6 +243,17 @@ void fill_sandboxes(struct spawner *spawner, struct policy *policy, uint32_t wan
     }
 }
 
+/* A zygote has the socket, too. Of the pid it can lie, having the right to where the sandbox's pid namespace belongs;
+ * but not of the uid as well, which it could only be inside, where it has that right no longer. Where there is but one
+ * uid, it can at least not end what has not ended. */
+static bool is_end(const struct sandbox *sandbox, const struct packet *packet)
+{
+    const struct nest *nest = sandbox->nest;
+    struct pollfd main_process = {.fd = sandbox->main.fd, .events = POLLIN};
+    return !nest || (packet->sender == nest->init && packet->sender_uid == nest->init_uid &&
+                     (sandbox->main_ended || poll(&main_process, 1, 0) != 0));
+}
+
 static void took_report(struct spawner *spawner, struct sandbox *sandbox, const struct report *report,
                         struct packet *packet)
 {
@@ -248,6 +265,7 @@ static void took_report(struct spawner *spawner, struct sandbox *sandbox, const 
     case REPORT_MADE:
         if (sandbox->nest && sandbox->state == SANDBOX_MAKING && sandbox->nest->init == 0) {
             sandbox->nest->init = packet->sender;
+            sandbox->nest->init_uid = packet->sender_uid;
             become_empty(spawner, sandbox);
         }
         break;
@@ -268,10 +286,31 @@ static void took_report(struct spawner *spawner, struct sandbox *sandbox, const 
             fail_step(spawner, sandbox->step, &report->failure);
         break;
     case REPORT_ENDED:
-        if (sandbox->step)
+        if (sandbox->step && is_end(sandbox, packet))
             step_ended(spawner, sandbox->step, report);
         break;
     }
+}
+
+static int receive_report(const struct sandbox *sandbox, struct report *report, struct packet *packet)
+{
+    if (sandbox->nest)
+        lose_patience();
+    int got = receive_packet(sandbox->reports.fd, report, sizeof(*report), packet, MSG_DONTWAIT);
+    if (sandbox->nest)
+        regain_patience();
+    return got;
+}
+
+static void close_report(const struct sandbox *sandbox, struct packet *packet)
+{
+    if (packet->descriptor_count == 0)
+        return;
+    if (sandbox->nest)
+        lose_patience();
+    close_packet(packet);
+    if (sandbox->nest)
+        regain_patience();
 }
 
 static void read_reports(struct spawner *spawner, struct sandbox *sandbox)
@@ -279,16 +318,17 @@ static void read_reports(struct spawner *spawner, struct sandbox *sandbox)
     struct report report = {0};
     struct packet packet;
     while (sandbox->reports.fd >= 0) {
-        int got = receive_packet(sandbox->reports.fd, &report, sizeof(report), &packet, MSG_DONTWAIT);
+        int got = receive_report(sandbox, &report, &packet);
         if (got < 0 && errno == EAGAIN)
             return;
         if (got <= 0) {
             unwatch(spawner, &sandbox->reports); /* the end; what follows is told by the pidfd */
             return;
         }
+        report.failure.path[sizeof(report.failure.path) - 1] = 0; /* a zygote can have sent it */
         if (packet.length == sizeof(report))
             took_report(spawner, sandbox, &report, &packet);
-        close_packet(&packet);
+        close_report(sandbox, &packet);
     }
 }
 
@@ -357,15 +397,21 @@ void end_sandbox(struct spawner *spawner, struct sandbox *sandbox)
 static void release_sandbox(struct spawner *spawner, struct sandbox *sandbox)
 {
     set_state(spawner, sandbox, SANDBOX_ENDING);
+    if (sandbox->nest)
+        lose_patience();
     unwatch(spawner, &sandbox->reports);
-    unwatch(spawner, &sandbox->life);
     unwatch(spawner, &sandbox->listener);
-    unwatch(spawner, &sandbox->main);
     close_descriptor(&sandbox->jobs);
+    if (sandbox->nest)
+        regain_patience();
+    unwatch(spawner, &sandbox->life);
+    unwatch(spawner, &sandbox->main);
     close_descriptor(&sandbox->watched_proc);
     close_descriptor(&sandbox->watched_scratch);
     close_namespaces(sandbox);
-    free_nest(spawner, sandbox);
+    sandbox->slot->sandbox = NULL;
+    give_slot(spawner, sandbox->slot);
+    free_nest(spawner, sandbox); /* after its slot, which may be its zygote's */
     free_zygote(spawner, sandbox);
     if (sandbox->previous)
         sandbox->previous->next = sandbox->next;
@@ -373,8 +419,6 @@ static void release_sandbox(struct spawner *spawner, struct sandbox *sandbox)
         spawner->others = sandbox->next;
     if (sandbox->next)
         sandbox->next->previous = sandbox->previous;
-    sandbox->slot->sandbox = NULL;
-    give_slot(spawner, sandbox->slot);
     sandbox->next = spawner->dropped;
     spawner->dropped = sandbox;
 }

@@ -96,19 +96,26 @@ void free_dropped_slots(struct spawner *spawner)
     }
 }
 
+static struct slot *find_slot(struct spawner *spawner, struct zygote *zygote)
+{
+    struct slot **at = zygote && zygote->free_slots ? &zygote->free_slots : &spawner->free_slots;
+    struct slot *slot = *at;
+    if (!slot)
+        return new_slot(spawner);
+    *at = slot->next;
+    spawner->free_count -= !slot->zygote;
+    return slot;
+}
+
 struct slot *take_slot(struct spawner *spawner, const struct policy *policy, struct failure *failure)
 {
-    struct slot *slot = spawner->free_slots;
-    if (slot) {
-        spawner->free_slots = slot->next;
-        spawner->free_count--;
-    } else {
-        slot = new_slot(spawner);
-    }
+    struct zygote *zygote = policy->below ? find_zygote(spawner, policy->below) : NULL;
+    struct slot *slot = find_slot(spawner, zygote);
     if (!slot) {
         fail(failure, STAGE_RESOURCES, NULL);
         return NULL;
     }
+    slot->zygote = zygote;
     if (choose_identity(spawner, policy, slot, failure)) {
         give_slot(spawner, slot);
         return NULL;
@@ -130,7 +137,8 @@ struct slot *take_slot(struct spawner *spawner, const struct policy *policy, str
 }
 
 /* Init is gone, so nothing of the sandbox runs, and its IPC objects went with their namespace: the uid has no trace
- * left. */
+ * left. But a zygote can keep the descriptors by which one joins the cgroup, and enter the user namespace, in which it
+ * may take the uid: so what it was given is its own until it is gone. */
 void give_slot(struct spawner *spawner, struct slot *slot)
 {
     if (slot->retired) {
@@ -139,6 +147,11 @@ void give_slot(struct spawner *spawner, struct slot *slot)
     }
     if (slot->cgroup.made && !can_reuse(&spawner->cgroups, &slot->cgroup))
         discard_cgroup(spawner, slot);
+    if (slot->zygote) {
+        slot->next = slot->zygote->free_slots;
+        slot->zygote->free_slots = slot;
+        return;
+    }
     if (spawner->free_count >= FREE_SLOTS) {
         remove_slot(spawner, slot);
         return;
@@ -148,8 +161,22 @@ void give_slot(struct spawner *spawner, struct slot *slot)
     spawner->free_slots = slot;
 }
 
+void take_slots_back(struct spawner *spawner, struct zygote *zygote)
+{
+    for (struct slot *slot; (slot = zygote->free_slots);) {
+        zygote->free_slots = slot->next;
+        slot->zygote = NULL;
+        discard_cgroup(spawner, slot);
+        give_slot(spawner, slot);
+    }
+}
+
 void remove_slots(struct spawner *spawner)
 {
+    for (struct zygote *zygote = spawner->zygotes; zygote; zygote = zygote->next) {
+        for (struct slot *slot = zygote->free_slots; slot; slot = slot->next)
+            discard_cgroup(spawner, slot); /* the id stays leased */
+    }
     for (struct slot *slot; (slot = spawner->free_slots);) {
         spawner->free_slots = slot->next;
         remove_slot(spawner, slot);

@@ -39,8 +39,9 @@ struct slot {
     uint32_t user_uid, user_gid;
     struct identity user_identity;
     struct sandbox *sandbox;
-    bool retired;      /* never used again */
-    struct slot *next; /* free slots */
+    struct zygote *zygote; /* it was given this slot's cgroup and user namespace, and may have kept both; else NULL */
+    bool retired;          /* never used again */
+    struct slot *next;     /* free slots */
 };
 
 enum sandbox_state {
@@ -59,10 +60,12 @@ struct zygote {
     struct watch control;
     struct sandbox *sandbox;
     uint64_t step_id;
-    int user, pid;      /* its namespaces */
-    uint32_t sandboxes; /* below it */
-    uint32_t forks;     /* that it was asked for */
-    bool over;          /* it has ended, or is about to */
+    int user, pid;           /* its namespaces */
+    uint32_t sandboxes;      /* below it */
+    uint32_t forks;          /* that it was asked for */
+    struct slot *free_slots; /* for its steps alone, as long as any of its processes may live */
+    bool warm;               /* it has said so */
+    bool over;               /* it has ended, or is about to */
     struct zygote *next;
 };
 
@@ -71,6 +74,7 @@ struct nest {
     struct zygote *zygote;
     int reports, jobs; /* the step's ends */
     pid_t init;
+    uid_t init_uid;
     int namespaces[NAMESPACES];
     uint64_t inodes[NAMESPACES];
 };
@@ -240,6 +244,8 @@ int enter_outer_namespace(struct spawner *spawner, struct failure *failure);
 struct slot *take_slot(struct spawner *spawner, const struct policy *policy, struct failure *failure);
 void give_slot(struct spawner *spawner, struct slot *slot);
 void remove_slots(struct spawner *spawner);
+/* Nothing of the zygote runs any more: what it may have kept is made anew, and the rest can serve others. */
+void take_slots_back(struct spawner *spawner, struct zygote *zygote);
 void free_dropped_slots(struct spawner *spawner);
 void oom_noticed(struct spawner *spawner, struct watch *watch, uint32_t events); /* deadlines.c */
 
@@ -338,6 +344,10 @@ int open_watched(struct spawner *spawner, struct sandbox *sandbox, pid_t pid);
 /* -1, with errno, when it could not be looked at: it must be ended then, and not for what it uses. */
 int watched_memory(const struct sandbox *sandbox, uint64_t limit, bool *over);
 int watched_cpu_ns(const struct sandbox *sandbox, uint64_t *out);
+
+/* patience.c: between the two, no call waits for long on what a zygote has sent. */
+void lose_patience(void);
+void regain_patience(void);
 
 /* notify.c: seccomp verdict `kill`. */
 void seccomp_notified(struct spawner *spawner, struct watch *watch, uint32_t events);

@@ -53,6 +53,14 @@ static void tell_size(struct spawner *spawner, const struct zygote *zygote, stru
     tell_app(spawner, &writer);
 }
 
+/* Once: said again and again, it would fill what waits for the app. */
+static void is_warm(struct spawner *spawner, struct zygote *zygote, struct bytes words)
+{
+    if (!zygote->warm)
+        tell_size(spawner, zygote, words);
+    zygote->warm = true;
+}
+
 /* Only one of its own, and only while it is asked for. */
 static void cannot_fork(struct spawner *spawner, const struct zygote *zygote, const struct zygote_message *message)
 {
@@ -77,18 +85,19 @@ static void control_ready(struct spawner *spawner, struct watch *watch, uint32_t
     struct zygote *zygote = (struct zygote *)((char *)watch - offsetof(struct zygote, control));
     struct packet packet;
     (void)events;
+    lose_patience();
     int got = receive_packet(watch->fd, &message, sizeof(message), &packet, MSG_DONTWAIT);
-    if (got < 0 && errno == EAGAIN)
-        return;
+    bool empty = got < 0 && errno == EAGAIN;
     close_packet(&packet);
-    if (got <= 0) {
+    if (got <= 0 && !empty)
         unwatch(spawner, watch); /* the end of the process follows */
+    regain_patience();
+    if (got <= 0)
         return;
-    }
     if (packet.length < sizeof(message.head))
         return;
     if (message.head.kind == ZYGOTE_WARM)
-        tell_size(spawner, zygote, (struct bytes){message.words, packet.length - sizeof(message.head)});
+        is_warm(spawner, zygote, (struct bytes){message.words, packet.length - sizeof(message.head)});
     else if (message.head.kind == ZYGOTE_CANNOT_FORK)
         cannot_fork(spawner, zygote, &message.head);
 }
@@ -110,6 +119,7 @@ int begin_zygote(struct spawner *spawner, struct sandbox *sandbox, uint64_t step
         free(zygote);
         return -1;
     }
+    refuse_descriptors(pair[0]);
     zygote->sandbox = sandbox;
     zygote->step_id = step_id;
     zygote->user = open_namespace(spawner, sandbox->parked_pid, "user");
@@ -163,6 +173,7 @@ static void free_unused(struct spawner *spawner, struct zygote *zygote)
     while (*at != zygote)
         at = &(*at)->next;
     *at = zygote->next;
+    take_slots_back(spawner, zygote);
     zygote->next = spawner->dropped_zygotes; /* an event of this round may still point at it */
     spawner->dropped_zygotes = zygote;
 }
@@ -181,7 +192,9 @@ void free_zygote(struct spawner *spawner, struct sandbox *sandbox)
     struct zygote *zygote = sandbox->zygote;
     if (!zygote)
         return;
+    lose_patience();
     unwatch(spawner, &zygote->control);
+    regain_patience();
     close_descriptor(&zygote->user);
     close_descriptor(&zygote->pid);
     zygote->over = true;

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -54,8 +55,24 @@ static int tell(const struct zygote *zygote, const struct zygote_message *messag
     return send_packet(zygote->control, parts, 2, NULL, 0, 0);
 }
 
+/* Memory that is shared by way of a fork would be that of all steps, and of the zygote: no step gets it. What is mapped
+ * for reading only is a file that it may read anyway. */
+static void keep_shared_memory(void)
+{
+    char line[512], access[5];
+    unsigned long start, end;
+    FILE *maps = fopen("/proc/self/maps", "re");
+    while (maps && fgets(line, sizeof(line), maps)) {
+        if (sscanf(line, "%lx-%lx %4s", &start, &end, access) == 3 && access[1] == 'w' && access[3] == 's')
+            madvise((void *)start, end - start, MADV_DONTFORK);
+    }
+    if (maps)
+        fclose(maps);
+}
+
 int tell_warm(struct zygote *zygote, const char *words)
 {
+    keep_shared_memory();
     struct zygote_message message = {.kind = ZYGOTE_WARM};
     return tell(zygote, &message, words);
 }
@@ -208,6 +225,17 @@ static int enter_namespaces(const struct zygote_request *request, struct failure
     return 0;
 }
 
+/* What a preload has open is the zygote's: by its files and sockets one step would reach another. */
+static void close_foreign(int one, int other)
+{
+    unsigned low = (unsigned)(one < other ? one : other), high = (unsigned)(one < other ? other : one);
+    if (low > 3)
+        close_range(3, low - 1, 0);
+    if (high > low + 1)
+        close_range(low + 1, high - 1, 0);
+    close_range(high + 1, ~0u, 0);
+}
+
 static int become_step(struct zygote_request *request, struct sandbox_start *start, struct failure *failure)
 {
     const struct define *policy = request->policy;
@@ -219,6 +247,7 @@ static int become_step(struct zygote_request *request, struct sandbox_start *sta
     start->report = take_descriptor(&request->packet.descriptors[1 + ENTERED_NAMESPACES]);
     start->jobs = take_descriptor(&request->packet.descriptors[1 + ENTERED_NAMESPACES + 1]);
     close_packet(&request->packet);
+    close_foreign(start->report, start->jobs);
     return 0;
 }
 

@@ -147,6 +147,11 @@ export class RunningStep implements Step, StepListener {
     return this.#stepId;
   }
 
+  /** It was released into a sandbox, and has ended. */
+  get ran(): boolean {
+    return this.#ended?.notStarted === false;
+  }
+
   /** Ends the step because what it runs in goes away. */
   destroy(): void {
     this.#end('destroyed');

@@ -41,8 +41,8 @@ export async function createZygote(options: ZygoteOptions): Promise<Zygote> {
   return zygote;
 }
 
-/** So many ends in a row before it was warm, and it is not started again. */
-const MOST_FAILURES = 3;
+/** So many ends in a row, with no step that ran in between, and it is not started again. */
+const MOST_FAILURES = 5;
 
 class WarmZygote implements Zygote {
   readonly #options: ResolvedZygoteOptions;
@@ -99,6 +99,7 @@ class WarmZygote implements Zygote {
         onSettled: () => {
           this.#steps.delete(step);
           untrackStep(step);
+          if (step.ran) this.#failures = 0;
           process?.settle();
         },
       },
@@ -162,8 +163,7 @@ class WarmZygote implements Zygote {
    */
   #processEnded(process: ZygoteProcess, error: SandboxError): void {
     if (process !== this.#process || this.#closed || this.#broken !== undefined) return;
-    this.#failures = process.wasWarm ? 0 : this.#failures + 1;
-    if (process.gaveUp || this.#failures >= MOST_FAILURES) {
+    if (process.gaveUp || ++this.#failures >= MOST_FAILURES) {
       this.#broken = error;
       process.retire();
     } else if (process.connection.alive) {
