@@ -85,20 +85,25 @@ _Noreturn static void help_main(struct sandbox_start *start, int user, int cgrou
 
 int make_below(struct sandbox_start *start, const int zygote[2], int cgroup, int *pidfd, struct failure *failure)
 {
-    static bool joined; /* a maker's policy is that of one zygote */
+    static bool joined;
     struct outcome outcome;
     struct packet packet;
     int pair[2];
-    if (!joined && setns(zygote[1], CLONE_NEWPID))
-        return fail_layer(failure, LAYER_PID);
-    joined = true;
     if (packet_pair(pair))
         return fail(failure, STAGE_RESOURCES, NULL);
     autoclose int ours = pair[0];
     autoclose int theirs = pair[1];
+    /* For this one child: what else the maker forks is none of the zygote's. Without the host's privileges there is no
+     * way back, and nothing else is forked. */
+    autoclose int own = openat(start->proc, "self/ns/pid", O_RDONLY | O_CLOEXEC);
+    if (own < 0 || (!joined && setns(zygote[1], CLONE_NEWPID)))
+        return fail_layer(failure, LAYER_PID);
     pid_t pid = (pid_t)syscall(SYS_clone, CLONE_NEWNS | SIGCHLD, NULL, NULL, NULL, NULL);
     if (pid == 0)
         help_main(start, zygote[0], cgroup, theirs);
+    int error = errno;
+    joined = setns(own, CLONE_NEWPID) != 0;
+    errno = error;
     if (pid < 0)
         return fail(failure, STAGE_RESOURCES, NULL);
     close_descriptor(&theirs);

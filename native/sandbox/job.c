@@ -159,8 +159,8 @@ static int take_job(const struct sandbox_start *sandbox, const uint8_t *packet, 
     umask(022);
     if (set_limits(&out->start.limits, job.process_limit))
         return fail(failure, STAGE_EXEC_LIMITS, NULL);
-    int *own_end = &received->descriptors[received->descriptor_count - 1];
-    if (sandbox->policy->zygote && (!control || dup3(*own_end, ZYGOTE_CONTROL, 0) < 0))
+    if (sandbox->policy->zygote &&
+        (!control || dup3(received->descriptors[received->descriptor_count - 1], ZYGOTE_CONTROL, 0) < 0))
         return fail(failure, STAGE_PROTOCOL, NULL);
     close_rest(received, used, count_pipes(&out->start));
     return 0;

@@ -31,10 +31,24 @@ static void drop_ready(struct spawner *spawner, struct policy *policy)
         end_sandbox(spawner, policy->empty);
 }
 
+/* It ends by itself when its socket closes. A helper of its own (sandbox/below.c) that it left behind would become the
+ * child of the machine's init, and keep the zygote's pid namespace from ending until that has reaped it, if it ever
+ * does. */
+static bool has_left(pid_t maker)
+{
+    enum { TRIES = 100, PAUSE_US = 200 };
+    for (int i = 0; i < TRIES; i++) {
+        if (waitpid(maker, NULL, WNOHANG) != 0)
+            return true;
+        usleep(PAUSE_US);
+    }
+    return false;
+}
+
 static void stop_maker(struct spawner *spawner, struct policy *policy)
 {
     unwatch(spawner, &policy->maker);
-    if (policy->maker_pid > 0) {
+    if (policy->maker_pid > 0 && !(policy->below && has_left(policy->maker_pid))) {
         kill(policy->maker_pid, SIGKILL);
         waitpid(policy->maker_pid, NULL, 0);
     }
