@@ -68,6 +68,10 @@ static void cannot_fork(struct spawner *spawner, const struct zygote *zygote, co
         if (sandbox->id != message->sandbox || !sandbox->nest || sandbox->nest->zygote != zygote ||
             sandbox->state != SANDBOX_FILLING)
             continue;
+        if (message->error == EINTR) { /* something ended one of its helpers: another sandbox, another try */
+            end_sandbox(spawner, sandbox);
+            return;
+        }
         struct failure failure = {.stage = message->error == EAGAIN || is_exhaustion(message->error) ? STAGE_RESOURCES
                                                                                                      : STAGE_ZYGOTE,
                                   .error = message->error};
