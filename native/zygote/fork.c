@@ -236,8 +236,9 @@ static void close_foreign(int one, int other)
     close_range(high + 1, ~0u, 0);
 }
 
-static int become_step(struct zygote_request *request, struct sandbox_start *start, struct failure *failure)
+static int become_step(const struct zygote *zygote, struct sandbox_start *start, struct failure *failure)
 {
+    struct zygote_request *request = zygote->request;
     const struct define *policy = request->policy;
     if (enter_namespaces(request, failure) || join_new_keyring(failure) || drop_bounding_set(policy, failure) ||
         lock_securebits(policy, failure))
@@ -247,7 +248,8 @@ static int become_step(struct zygote_request *request, struct sandbox_start *sta
     start->report = take_descriptor(&request->packet.descriptors[1 + ENTERED_NAMESPACES]);
     start->jobs = take_descriptor(&request->packet.descriptors[1 + ENTERED_NAMESPACES + 1]);
     close_packet(&request->packet);
-    close_foreign(start->report, start->jobs);
+    if (!zygote->keeps_descriptors)
+        close_foreign(start->report, start->jobs);
     return 0;
 }
 
@@ -294,7 +296,7 @@ void enter_sandbox(struct zygote *zygote)
     close(zygote->control);
     zygote->control = -1;
     wait_for_init();
-    if (!become_step(request, &step.start, &failure) && !confine_parked(&step.start, &step.parked, &step.listener))
+    if (!become_step(zygote, &step.start, &failure) && !confine_parked(&step.start, &step.parked, &step.listener))
         return;
     if (failure.stage)
         report_failure(step.start.report, &failure);

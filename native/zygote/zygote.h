@@ -29,6 +29,7 @@ struct zygote_job {
 struct zygote {
     int control;
     struct zygote_request *request; /* what the next fork is for */
+    bool keeps_descriptors; /* the runtime itself sees to it that a step has nothing open that it shares with another */
     struct zygote_job job;
 };
 

@@ -2,11 +2,12 @@ import { expectArray, expectInteger, expectObject, expectOneOf, expectText, notY
 import { OPTION_NAMES } from '../options/resolve.js';
 import type { SandboxOptions } from '../options/sandbox-options.js';
 import { parseSize, type Size } from '../units.js';
+import { DEFAULT_INTERPRETERS, type RuntimeName } from './runtimes.js';
 
 /** What a zygote preloads, and what its steps may do and use. */
 export interface ZygoteOptions extends SandboxOptions {
   readonly runtime: 'python' | 'node' | 'native';
-  /** The program: a name that is looked up in the app's PATH, or an absolute path. @default 'python3' */
+  /** The program: a name that is looked up in the app's PATH, or an absolute path. @default 'python3', or the app's own Node; required for 'native' */
   readonly interpreter?: string;
   /** Modules that are imported before the first step, in order. @default [] */
   readonly preload?: readonly string[];
@@ -25,7 +26,7 @@ export interface ZygoteOptions extends SandboxOptions {
 
 /** Options with every default filled in. */
 export interface ResolvedZygoteOptions {
-  readonly runtime: 'python';
+  readonly runtime: RuntimeName;
   readonly interpreter: string;
   readonly preload: readonly string[];
   readonly preloadCode: string | undefined;
@@ -44,7 +45,6 @@ const MOST_PARKED = 256;
 export function resolveZygoteOptions(options: unknown): ResolvedZygoteOptions {
   const given = expectObject(options, 'options', [...OWN_NAMES, ...OPTION_NAMES]);
   const runtime = expectOneOf(given['runtime'], 'runtime', ['python', 'node', 'native']);
-  if (runtime !== 'python') throw notYet(`runtime: '${runtime}'`);
   const recycle = expectObject(given['recycle'], 'recycle', ['steps', 'rss']);
   const sandbox = Object.fromEntries(
     Object.entries(given).filter(([name]) => !(OWN_NAMES as readonly string[]).includes(name)),
@@ -54,7 +54,7 @@ export function resolveZygoteOptions(options: unknown): ResolvedZygoteOptions {
   }
   return {
     runtime,
-    interpreter: given['interpreter'] === undefined ? 'python3' : expectText(given['interpreter'], 'interpreter'),
+    interpreter: expectText(given['interpreter'] ?? DEFAULT_INTERPRETERS[runtime], 'interpreter'),
     preload: expectArray(given['preload'], 'preload').map((name, index) => expectText(name, `preload[${index}]`)),
     preloadCode: given['preloadCode'] === undefined ? undefined : expectText(given['preloadCode'], 'preloadCode'),
     parked: given['parked'] === undefined ? 0 : expectInteger(given['parked'], 'parked', 0, MOST_PARKED),

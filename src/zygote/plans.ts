@@ -1,15 +1,11 @@
-import { join } from 'node:path';
 import type { SandboxOptions } from '../options/sandbox-options.js';
-import { packageRoot } from '../package-root.js';
 import { type Plan, planWith } from '../plan.js';
-import { bindReadOnly } from '../policy/mounts.js';
 import type { Policy } from '../policy/policy.js';
 import { compileForZygote, resolveSyscalls, zygoteSyscalls } from '../syscalls/index.js';
 import { parseSize } from '../units.js';
 import type { ResolvedZygoteOptions } from './options.js';
+import { mainProgram, type RuntimeName, runtimeMounts } from './runtimes.js';
 
-/** Where the zygote finds what is ours. */
-const OWN_DIRECTORY = '/.zygote';
 const LEAST_MEMORY = 2 ** 30;
 /** What it prints while it preloads, for the error when that fails. */
 const KEPT_OUTPUT = '64KiB';
@@ -18,7 +14,7 @@ const KEPT_OUTPUT = '64KiB';
  * How the zygote itself runs: confined like a step, by default system calls, in an empty network. What its steps may
  * write, it may read; what bounds one of them does not bound it.
  */
-export function planZygote({ interpreter, sandbox }: ResolvedZygoteOptions): Plan {
+export function planZygote({ runtime, interpreter, sandbox }: ResolvedZygoteOptions): Plan {
   const { filesystem = {}, limits = {}, env, user, allowMissing, allowWeaker, network } = sandbox;
   const { writable = [], readOnly = [], ...others } = filesystem;
   const options: SandboxOptions = {
@@ -39,20 +35,16 @@ export function planZygote({ interpreter, sandbox }: ResolvedZygoteOptions): Pla
     collect: KEPT_OUTPUT,
     stdin: 'pipe', // its configuration
   };
-  const argv = [interpreter, join(OWN_DIRECTORY, 'zygote.py')].map((text) => Buffer.from(text));
+  const argv = [interpreter, ...mainProgram(runtime)].map((text) => Buffer.from(text));
   const plan = planWith(interpreter, argv, options);
-  return { ...plan, policy: zygotePolicy(plan.policy, sandbox.syscalls) };
+  return { ...plan, policy: zygotePolicy(plan.policy, runtime, sandbox.syscalls) };
 }
 
-function zygotePolicy(policy: Policy, asked: SandboxOptions['syscalls']): Policy {
+function zygotePolicy(policy: Policy, runtime: RuntimeName, asked: SandboxOptions['syscalls']): Policy {
   const filters = compileForZygote(zygoteSyscalls(resolveSyscalls(asked)), resolveSyscalls('default'));
   return {
     ...policy,
-    mounts: [
-      ...policy.mounts,
-      bindReadOnly(join(packageRoot, 'runtimes/python/zygote.py'), join(OWN_DIRECTORY, 'zygote.py')),
-      bindReadOnly(join(packageRoot, 'native/build/zygote-python.so'), join(OWN_DIRECTORY, 'zygote-python.so')),
-    ],
+    mounts: [...policy.mounts, ...runtimeMounts(runtime)],
     baseFilter: filters.base,
     stepFilter: filters.step,
     stepFilterNotifies: filters.notifies,

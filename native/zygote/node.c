@@ -1,0 +1,279 @@
+/* Node's end of a zygote, loaded by runtimes/node/zygote.cjs. Node does not know that it can be forked: what it keeps
+ * of threads, descriptors and randomness is put right here, in each step (zygote/node_internals.h has what that takes).
+ */
+#define NAPI_VERSION 8
+#include <fcntl.h>
+#include <node_api.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "zygote/node_descriptors.h"
+#include "zygote/node_internals.h"
+#include "zygote/working_set.h"
+#include "zygote/zygote.h"
+
+static struct zygote zygote;
+static napi_env environment;
+static int exit_code = -1;
+
+/* What node does at its end, but for taking apart what the step shares with its zygote: that would copy all of it, to
+ * be thrown away, and wait for threads that no fork takes along. */
+_Noreturn static void leave(int code)
+{
+    fflush(NULL);
+    _exit(code);
+}
+
+/* A hook that was added last runs first, when the event loop is empty and 'exit' was emitted. */
+static void on_natural_end(void *unused)
+{
+    (void)unused;
+    if (exit_code >= 0)
+        leave(exit_code);
+}
+
+static napi_value boolean(napi_env env, bool value)
+{
+    napi_value result = NULL;
+    napi_get_boolean(env, value, &result);
+    return result;
+}
+
+static napi_value text(napi_env env, const char *value)
+{
+    napi_value result = NULL;
+    napi_create_string_utf8(env, value, NAPI_AUTO_LENGTH, &result);
+    return result;
+}
+
+static int32_t first_argument(napi_env env, napi_callback_info info, napi_value *value)
+{
+    size_t count = 1;
+    int32_t number = 0;
+    napi_get_cb_info(env, info, &count, value, NULL, NULL);
+    if (count == 1)
+        napi_get_value_int32(env, *value, &number);
+    return number;
+}
+
+/* Null; else why this process cannot be a zygote. */
+static napi_value node_open(napi_env env, napi_callback_info info)
+{
+    (void)info;
+    const char *missing = find_node();
+    environment = env;
+    if (open_zygote(&zygote))
+        return text(env, "not started by spawn-sandbox");
+    zygote.keeps_descriptors = true; /* libuv would close others under the numbers of its own: node_descriptors.c */
+    if (!missing) {
+        exit_through(leave);
+        return NULL;
+    }
+    char words[256];
+    snprintf(words, sizeof(words), "this build of Node cannot be forked: it has no %s", missing);
+    return text(env, words);
+}
+
+/* Nothing but what a single thread needs has survived the fork. Null, else what could not be made anew. */
+static const char *revive(void)
+{
+    leave_descriptors();
+    const char *failed = revive_node(environment);
+    reap_descriptors();
+    if (!failed && napi_add_env_cleanup_hook(environment, on_natural_end, NULL) != napi_ok)
+        failed = "its end";
+    return failed;
+}
+
+/* No thread but ours is at work after this, and all memory is there after a fork. */
+static void become_forkable(void)
+{
+    quiesce_node();
+    note_descriptors(zygote.control);
+}
+
+static int plain_fork(void)
+{
+    return fork();
+}
+
+enum { CHECKING = -1, TOO_LONG = -2 };
+
+static int status_in_time(pid_t child)
+{
+    enum { MOST_MS = 3000 };
+    int status, process = (int)syscall(SYS_pidfd_open, child, 0);
+    struct pollfd ended = {.fd = process, .events = POLLIN};
+    int in_time = process < 0 ? 1 : poll(&ended, 1, MOST_MS);
+    if (process >= 0)
+        close(process);
+    if (in_time == 0)
+        kill(child, SIGKILL);
+    if (waitpid(child, &status, 0) < 0)
+        return TOO_LONG;
+    return in_time == 0 ? TOO_LONG : WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* CHECKING in a child that is to try what a step does; in the zygote what became of it. */
+static napi_value node_check(napi_env env, napi_callback_info info)
+{
+    (void)info;
+    napi_value result = NULL;
+    become_forkable();
+    pid_t child = fork();
+    if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        const char *failed = revive();
+        if (failed) {
+            dprintf(STDERR_FILENO, "zygote: %s could not be made anew\n", failed);
+            _exit(1);
+        }
+        napi_create_int32(env, CHECKING, &result);
+        return result;
+    }
+    napi_create_int32(env, child < 0 ? TOO_LONG : status_in_time(child), &result);
+    return result;
+}
+
+/* Pipes, as a step has them. */
+static void place_pipes(void)
+{
+    for (int i = 0; i < 3; i++) {
+        int ends[2];
+        if (pipe2(ends, O_CLOEXEC) || dup2(ends[i > 0], i) < 0)
+            _exit(1);
+    }
+}
+
+/* True in a child that is to run a job for practice and then call rehearsed(). */
+static napi_value node_rehearse(napi_env env, napi_callback_info info)
+{
+    (void)info;
+    become_forkable();
+    if (!rehearse(plain_fork))
+        return boolean(env, false);
+    place_pipes();
+    if (revive())
+        _exit(1);
+    return boolean(env, true);
+}
+
+static napi_value node_rehearsed(napi_env env, napi_callback_info info)
+{
+    (void)env, (void)info;
+    tell_working_set();
+}
+
+static napi_value node_warm(napi_env env, napi_callback_info info)
+{
+    enum { WORDS_LIMIT = 4096 };
+    static char words[WORDS_LIMIT];
+    napi_value value = NULL;
+    first_argument(env, info, &value);
+    napi_get_value_string_utf8(env, value, words, sizeof(words), NULL);
+    tell_warm(&zygote, words);
+    return NULL;
+}
+
+static void take_environment(const struct zygote_job *job)
+{
+    clearenv();
+    for (char **entry = job->environment; *entry; entry++)
+        putenv(*entry); /* the job is there as long as the step is */
+}
+
+static napi_value arguments_of(napi_env env, const struct zygote_job *job)
+{
+    napi_value list = NULL;
+    napi_create_array_with_length(env, job->argument_count, &list);
+    for (size_t i = 0; i < job->argument_count; i++)
+        napi_set_element(env, list, (uint32_t)i, text(env, job->arguments[i]));
+    return list;
+}
+
+/* In a step, the texts of its job; null in the zygote, when nobody needs it any more. No JavaScript runs in between. */
+static napi_value node_next(napi_env env, napi_callback_info info)
+{
+    (void)info;
+    napi_value nothing = NULL;
+    become_forkable();
+    while (wait_for_fork(&zygote)) {
+        if (!fork_step(&zygote))
+            continue;
+        enter_sandbox(&zygote); /* may have a single thread until its job has come */
+        const struct zygote_job *job = wait_for_job(&zygote);
+        take_environment(job);
+        const char *failed = revive();
+        if (failed) {
+            dprintf(STDERR_FILENO, "zygote: %s could not be made anew\n", failed);
+            _exit(1);
+        }
+        return arguments_of(env, job);
+    }
+    napi_get_null(env, &nothing);
+    return nothing;
+}
+
+static napi_value node_pid(napi_env env, napi_callback_info info)
+{
+    (void)info;
+    napi_value result = NULL;
+    napi_create_int32(env, getpid(), &result);
+    return result;
+}
+
+static napi_value node_pipe(napi_env env, napi_callback_info info)
+{
+    (void)info;
+    int ends[2];
+    napi_value result = NULL, end;
+    if (pipe2(ends, O_CLOEXEC) || napi_create_array_with_length(env, 2, &result) != napi_ok)
+        return NULL;
+    for (uint32_t i = 0; i < 2; i++) {
+        napi_create_int32(env, ends[i], &end);
+        napi_set_element(env, result, i, end);
+    }
+    return result;
+}
+
+/* 'exit' was emitted: with which code the process ends unless something else ends it. */
+static napi_value node_end_with(napi_env env, napi_callback_info info)
+{
+    napi_value value = NULL;
+    exit_code = first_argument(env, info, &value) & 0xFF;
+    return NULL;
+}
+
+static napi_value node_leave(napi_env env, napi_callback_info info)
+{
+    napi_value value = NULL;
+    leave(first_argument(env, info, &value));
+}
+
+NAPI_MODULE_INIT()
+{
+    static const struct {
+        const char *name;
+        napi_callback function;
+    } FUNCTIONS[] = {
+        {"open", node_open},        {"check", node_check}, {"rehearse", node_rehearse}, {"rehearsed", node_rehearsed},
+        {"warm", node_warm},        {"next", node_next},   {"pid", node_pid},           {"leave", node_leave},
+        {"endWith", node_end_with}, {"pipe", node_pipe},
+    };
+    for (size_t i = 0; i < sizeof(FUNCTIONS) / sizeof(*FUNCTIONS); i++) {
+        napi_value function;
+        if (napi_create_function(env, FUNCTIONS[i].name, NAPI_AUTO_LENGTH, FUNCTIONS[i].function, NULL, &function) !=
+                napi_ok ||
+            napi_set_named_property(env, exports, FUNCTIONS[i].name, function) != napi_ok)
+            return NULL;
+    }
+    return exports;
+}

@@ -1,0 +1,381 @@
+'use strict';
+// The Node end of a zygote: preloads what it was told to, waits, and in each step that was forked from it runs the job.
+//
+// Started by spawn-sandbox as the main program of a confined process. Everything that confines a step is in the addon
+// beside this file; what is here runs in the memory that the preloaded modules share, and is trusted no more than they are.
+
+const core = require('/.zygote/zygote-node.node');
+const crypto = require('node:crypto');
+const fs = require('node:fs');
+const Module = require('node:module');
+const net = require('node:net');
+const path = require('node:path');
+const { pathToFileURL } = require('node:url');
+const v8 = require('node:v8');
+const vm = require('node:vm');
+
+void start();
+
+async function start() {
+  const reason = core.open();
+  if (reason !== undefined) refuse(reason);
+  const config = JSON.parse(fs.readFileSync(0, 'utf8'));
+  process.argv = [process.execPath];
+  forget();
+  await importQuietly();
+  const exercises = await preload(config);
+  await exercise(exercises);
+  // Not from within the event loop's wait, as the loop is made anew in each step.
+  setImmediate(serve, exercises);
+}
+
+function refuse(reason) {
+  fs.writeSync(2, `zygote: ${reason}\n`);
+  process.exit(1);
+}
+
+/** What a plain node would not have loaded, no step is to find. */
+function forget() {
+  for (const file of Object.keys(require.cache)) delete require.cache[file];
+  process.mainModule = undefined;
+}
+
+async function preload({ preload: names, code }) {
+  for (const name of names) {
+    const file = locate(name);
+    await load(name);
+    // `import` of it is to be warm, too, where `require` has loaded it.
+    if (file !== undefined && path.isAbsolute(file)) await importFrom(pathToFileURL(file).href).catch(() => undefined);
+  }
+  if (code === undefined) return [];
+  const exported = await runModule(code);
+  return typeof exported?.rehearse === 'function' ? [exported.rehearse] : [];
+}
+
+function serve(exercises) {
+  collectGarbage();
+  const outcome = core.check();
+  if (outcome === CHECKING) return prove();
+  if (outcome !== PROVEN) {
+    refuse(
+      `this build of Node (${process.version}) cannot be forked, or what was preloaded cannot: a fork ${ENDINGS[outcome] ?? `ended with ${outcome}`}`,
+    );
+  }
+  if (core.rehearse()) return practise(exercises);
+  emptyCaches();
+  core.warm(JSON.stringify({ mode: 'fork', runtime: `Node ${process.version}`, threads: [], pid: process.pid }));
+  const job = core.next();
+  if (job === null) core.leave(0);
+  becomeProcess();
+  run(job);
+}
+
+const CHECKING = -1;
+const PROVEN = 42;
+const ENDINGS = { '-2': 'did not come to its end', 139: 'crashed' };
+
+/** In a fork that is no step: whether it does what Node's own threads, pool and event loop are needed for. */
+function prove() {
+  becomeProcess();
+  process.exitCode = 1;
+  collectGarbage();
+  fs.promises.stat('/').then(() =>
+    setTimeout(() => {
+      process.exitCode = PROVEN;
+    }, 1),
+  );
+}
+
+/** A job that does next to nothing, in a process that is no step: what memory it touches, each step will. */
+function practise(exercises) {
+  becomeProcess();
+  runCode(['console.log(process.argv.length)']);
+  for (const work of exercises) attempt(work);
+  setImmediate(core.rehearsed);
+}
+
+function collectGarbage() {
+  v8.setFlagsFromString('--expose-gc');
+  const collect = vm.runInNewContext('gc');
+  v8.setFlagsFromString('--no-expose-gc');
+  collect();
+  collect();
+}
+
+/** What Node keeps for later calls would be equal in all steps. `randomInt` is emptied here, `randomUUID` in the step. */
+function emptyCaches() {
+  const read = Buffer.prototype.readUIntBE;
+  let left;
+  Buffer.prototype.readUIntBE = function (offset, size) {
+    left = this.length - offset - size;
+    return read.call(this, offset, size);
+  };
+  try {
+    do crypto.randomInt(2);
+    while (left > 0);
+  } finally {
+    Buffer.prototype.readUIntBE = read;
+  }
+  if (left === undefined) refuse('this build of Node keeps random numbers where they cannot be renewed');
+}
+
+const UUIDS_KEPT = 128;
+
+/** What has been the zygote's becomes the step's. */
+function becomeProcess() {
+  Object.defineProperty(process, 'pid', { value: core.pid(), enumerable: true, configurable: true, writable: false });
+  process.chdir('.'); // it remembers the directory
+  for (let i = 0; i < UUIDS_KEPT; i++) crypto.randomUUID();
+  const { TZ, NODE_PATH } = process.env;
+  if (TZ !== undefined) process.env.TZ = TZ; // tells V8
+  if (NODE_PATH !== undefined) Module._initPaths();
+  tellEnd();
+}
+
+/** Tells the addon the status that a natural end will have, once no listener can change it any more. */
+function tellEnd() {
+  const { emit } = process;
+  Object.defineProperty(process, 'emit', {
+    value: function (...args) {
+      const result = Reflect.apply(emit, this, args);
+      if (args[0] === 'exit') core.endWith(Number(process.exitCode ?? args[1] ?? 0));
+      return result;
+    },
+    enumerable: false,
+    configurable: true,
+    writable: true,
+  });
+}
+
+/** Runs the job; what it throws is the step's own. */
+function run([form, ...rest]) {
+  if (form === 'code') runCode(rest);
+  else if (form === 'file') runFile(rest);
+  else void call(rest);
+}
+
+function runFile([file, ...args]) {
+  process.argv = [process.execPath, path.resolve(file), ...args];
+  Module.runMain();
+}
+
+/** As `node -e` does: a script that finds `require`, `module` and the modules of Node as global names. */
+function runCode([source, ...args]) {
+  process.argv = [process.execPath, ...args];
+  const script = compile(source, '[eval]');
+  if (script === undefined) return void importSource(source);
+  const module = moduleNamed('[eval]');
+  Object.assign(globalThis, {
+    module,
+    exports: module.exports,
+    require: Module.createRequire(module.filename),
+    __filename: '[eval]',
+    __dirname: '.',
+  });
+  defineBuiltins();
+  script.runInThisContext();
+}
+
+function moduleNamed(name) {
+  const module = new Module(name);
+  module.filename = path.join(process.cwd(), name);
+  module.paths = Module._nodeModulePaths(process.cwd());
+  return module;
+}
+
+/** Undefined when only a module could contain such syntax. */
+function compile(source, filename) {
+  try {
+    return new vm.Script(source, { filename, importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER });
+  } catch (error) {
+    if (isOfModules(error)) return undefined;
+    throw error;
+  }
+}
+
+const MODULE_SYNTAX =
+  /^(Cannot use import statement outside a module|Unexpected token 'export'|Cannot use 'import\.meta' outside a module|await is only valid in async functions)/;
+
+function isOfModules(error) {
+  return error instanceof SyntaxError && MODULE_SYNTAX.test(error.message);
+}
+
+/** From a file in the work directory, so that it finds what lies there; where none can be made, it finds what has a URL. */
+async function importSource(source) {
+  const file = path.resolve(`[eval-${process.pid}].mjs`);
+  try {
+    fs.writeFileSync(file, source, { flag: 'wx' });
+  } catch {
+    return import(`data:text/javascript,${encodeURIComponent(source)}`);
+  }
+  return importFrom(pathToFileURL(file).href).finally(() => {
+    fs.rmSync(file, { force: true });
+  });
+}
+
+function defineBuiltins() {
+  for (const name of BUILTINS) {
+    Object.defineProperty(globalThis, name, {
+      get: () => require(name),
+      set: (value) => {
+        Object.defineProperty(globalThis, name, { value, writable: true, enumerable: true, configurable: true });
+      },
+      enumerable: false,
+      configurable: true,
+    });
+  }
+}
+
+const BUILTINS = Module.builtinModules.filter(
+  (name) => /^[a-z]\w*$/.test(name) && name !== 'process' && name !== 'console',
+);
+
+/** Preloaded code: a module of its own, of either kind. Answers what it exports. */
+async function runModule(source) {
+  const module = moduleNamed('[preload]');
+  try {
+    module._compile(source, module.filename, 'commonjs');
+  } catch (error) {
+    if (!isOfModules(error)) throw error;
+    return importSource(source);
+  }
+  return module.exports;
+}
+
+async function call([name, dotted, args]) {
+  process.argv = [process.execPath];
+  const loaded = load(name);
+  const exported = loaded instanceof Promise ? await loaded : loaded;
+  const owner = dotted.split('.').slice(0, -1);
+  const target = member(exported, owner) ?? member(exported.default, owner);
+  const key = dotted.split('.').at(-1);
+  const holder = typeof target?.[key] === 'function' ? target : member(exported.default, owner);
+  if (typeof holder?.[key] !== 'function') throw new TypeError(`${name} exports no function ${dotted}`);
+  await holder[key](...JSON.parse(args));
+}
+
+function member(value, names) {
+  return names.reduce((found, name) => found?.[name], value);
+}
+
+/** A module by its name, as from the work directory; a promise where it has to be imported. */
+function load(name) {
+  const file = locate(name);
+  if (file !== undefined && isCommon(file)) {
+    try {
+      return requireFromHere()(name);
+    } catch (error) {
+      if (!isOfModules(error) && !String(error?.code).startsWith('ERR_REQUIRE_')) throw error;
+    }
+  }
+  return importFrom(file !== undefined && path.isAbsolute(file) ? pathToFileURL(file).href : name);
+}
+
+function requireFromHere() {
+  return Module.createRequire(path.join(process.cwd(), '[eval]'));
+}
+
+function locate(name) {
+  try {
+    return requireFromHere().resolve(name.startsWith('file:') ? new URL(name).pathname : name);
+  } catch {
+    return undefined;
+  }
+}
+
+function isCommon(file) {
+  const extension = path.extname(file);
+  return extension !== '.mjs' && (extension !== '.js' || packageType(path.dirname(file)) !== 'module');
+}
+
+function packageType(directory) {
+  try {
+    return JSON.parse(fs.readFileSync(path.join(directory, 'package.json'), 'utf8')).type;
+  } catch {
+    return directory === '/' ? undefined : packageType(path.dirname(directory));
+  }
+}
+
+function importFrom(specifier) {
+  const script = new vm.Script('(specifier) => import(specifier)', {
+    filename: path.join(process.cwd(), '[eval]'),
+    importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+  });
+  return script.runInThisContext()(specifier);
+}
+
+/** Node warns once of what it means by `import()` here, though it is just what `node -e` means. */
+async function importQuietly() {
+  const { emitWarning } = process;
+  process.emitWarning = () => undefined;
+  try {
+    await importFrom('node:path');
+  } finally {
+    process.emitWarning = emitWarning;
+  }
+}
+
+/** The first use of anything costs many times what the next one does: what Node sets up or compiles lazily, it does here. */
+async function exercise(own) {
+  for (const name of OFTEN_USED) require(name);
+  void globalThis.Headers; // loads what is behind `fetch`
+  await useStreams();
+  await fs.promises.readFile(__filename);
+  await new Promise((resolve) => setTimeout(resolve, 1));
+  practiseCode();
+  const before = performance.now();
+  for (let round = 0; round < ROUNDS && performance.now() - before < MOST_MS; round++) {
+    for (const work of own) await attempt(work);
+  }
+}
+
+const OFTEN_USED = [
+  ...[
+    'assert',
+    'async_hooks',
+    'buffer',
+    'child_process',
+    'crypto',
+    'dns',
+    'events',
+    'fs/promises',
+    'http',
+    'https',
+    'net',
+  ],
+  ...['os', 'path', 'perf_hooks', 'querystring', 'readline', 'stream', 'stream/promises', 'string_decoder'],
+  ...['timers/promises', 'tls', 'tty', 'url', 'util', 'v8', 'vm', 'worker_threads', 'zlib'],
+];
+const ROUNDS = 200;
+const MOST_MS = 2000;
+
+async function attempt(work) {
+  try {
+    await work();
+  } catch {
+    // of no account: the step that needs it will say what is wrong
+  }
+}
+
+/** What `process.stdout` and `process.stdin` are in a step. Our own are left alone: they would be the steps'. */
+async function useStreams() {
+  const [from, to] = core.pipe();
+  const output = new net.Socket({ fd: to, readable: false, writable: true });
+  const input = new net.Socket({ fd: from, readable: true, writable: false });
+  const closed = new Promise((resolve) => input.on('close', resolve));
+  const words = new console.Console(output, output);
+  words.log('a text', 1, { object: [true] });
+  words.error('%s', 'another');
+  input.resume();
+  output.end();
+  await closed;
+}
+
+function practiseCode() {
+  const before = new Set(Reflect.ownKeys(globalThis));
+  const { crypto: kept } = Object.getOwnPropertyDescriptors(globalThis);
+  runCode(['void 0']);
+  for (const key of Reflect.ownKeys(globalThis)) if (!before.has(key)) delete globalThis[key];
+  Object.defineProperty(globalThis, 'crypto', kept);
+  process.argv = [process.execPath];
+}

@@ -1,0 +1,42 @@
+// A third runtime, in a page of C (test/steps/runtime.c): all that confines is in the library.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { suite, test } from 'node:test';
+import { createZygote } from 'spawn-sandbox';
+import { temporaryDirectory } from '../helpers/temporary-directory.js';
+
+const ROOT = join(import.meta.dirname, '../../..');
+const HAS_COMPILER = ['/usr/bin/gcc', '/usr/bin/cc'].some((path) => existsSync(path));
+
+void suite('a runtime of a page', { skip: HAS_COMPILER ? false : 'no C compiler: apt-get install -y gcc' }, () => {
+  void test('forks steps like the others', async (context) => {
+    const program = join(temporaryDirectory(context), 'runtime');
+    const library = ['native/zygote/zygote.h', 'native/build/zygote.a'].map((path) => join(ROOT, path));
+    const [header = '', archive = ''] = library;
+    execFileSync('cc', [
+      '-O2',
+      `-I${join(header, '../..')}`,
+      '-o',
+      program,
+      join(ROOT, 'test/steps/runtime.c'),
+      archive,
+    ]);
+    const zygote = await createZygote({ runtime: 'native', interpreter: program, parked: 1 });
+    context.after(() => zygote.destroy());
+    const said = async (code: string, args: readonly string[] = [], env = {}) =>
+      String((await zygote.spawn({ code, args }, { env })).stdout).trim();
+    assert.equal(await said('preloaded'), 'made by 2');
+    assert.equal(await said('pid'), '3 1 /home/sandbox');
+    assert.equal(await said('arguments', ['a b', '', 'c']), 'a b\n\nc');
+    assert.equal(await said('variable', [], { COLOUR: 'green' }), 'COLOUR=green');
+    const unknown = await zygote.spawn({ code: 'unknown' });
+    assert.deepEqual([unknown.cause, unknown.status], ['exit', 2]);
+    for (const { state } of Object.values(unknown.enforced)) assert.match(state, /^(enforced|weaker)$/);
+  });
+
+  void test('needs a program', async () => {
+    await assert.rejects(createZygote({ runtime: 'native' }), { code: 'ERR_INVALID_OPTION' });
+  });
+});
