@@ -87,7 +87,7 @@ async function withZygote(preloadCode: string, use: (zygote: Zygote) => Promise<
 async function refusalOf(zygote: Zygote): Promise<string> {
   return await zygote.spawn({ code: '' }).then(
     ({ detail }) => detail,
-    ({ message }: Error) => message,
+    (error: unknown) => (error as Error).message,
   );
 }
 
@@ -112,7 +112,10 @@ for number in (directory, pair[0].fileno()):
 
   void test('a step has none of its descriptors', TIMEOUT, async () => {
     // The control: a child that is only forked has them.
-    assert.equal(outside(`${PRELOAD}\nif os.fork() == 0:\n  exec(${JSON.stringify(MESSAGES)})\nelse: os.wait()`), 'open\nopen\n');
+    assert.equal(
+      outside(`${PRELOAD}\nif os.fork() == 0:\n  exec(${JSON.stringify(MESSAGES)})\nelse: os.wait()`),
+      'open\nopen\n',
+    );
     await withZygote(PRELOAD, async (zygote) => {
       assert.equal((await zygote.spawn({ code: inStep(MESSAGES) })).stdout, 'closed\nclosed\n');
       const listed = await zygote.spawn({ code: "import os; print(len(os.listdir('/proc/self/fd')))" });

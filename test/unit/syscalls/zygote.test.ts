@@ -37,7 +37,7 @@ function answer(stack: readonly Filters[], name: string, args: readonly number[]
 }
 
 void describe('the filters of a zygote', () => {
-  test('permit to enter a sandbox, and to confine oneself', () => {
+  void test('permit to enter a sandbox, and to confine oneself', () => {
     const { zygote } = filtersOf('default');
     for (const name of ['setns', 'capset', 'setresuid', 'setgroups', 'landlock_restrict_self', 'seccomp']) {
       assert.equal(answer([zygote], name), SECCOMP_RET.ALLOW, name);
@@ -45,7 +45,7 @@ void describe('the filters of a zygote', () => {
     assert.equal(answer([zygote], 'keyctl', [1]), SECCOMP_RET.ALLOW);
   });
 
-  test('refuse what making a sandbox needs, and what no program does', () => {
+  void test('refuse what making a sandbox needs, and what no program does', () => {
     const { zygote } = filtersOf('build');
     for (const name of [
       'mount',
@@ -64,7 +64,7 @@ void describe('the filters of a zygote', () => {
     assert.equal(answer([zygote], 'clone', [17]), SECCOMP_RET.ALLOW, 'the control');
   });
 
-  test('let no step do what its own policy refuses, and refuse nothing that it permits', () => {
+  void test('let no step do what its own policy refuses, and refuse nothing that it permits', () => {
     const own: SyscallOption = {
       extends: 'default',
       rules: [{ name: ['keyctl', 'getpid'], verdict: 'allow', reason: 'a test' }],
@@ -78,13 +78,13 @@ void describe('the filters of a zygote', () => {
     }
   });
 
-  test('answer a call of another ABI as one without a tracer, which in a step its own filter tells', () => {
+  void test('answer a call of another ABI as one without a tracer, which in a step its own filter tells', () => {
     const { zygote, step } = filtersOf('default');
     assert.equal(answer([zygote], '', [], I386), SECCOMP_RET.TRACE);
     assert.equal(answer([zygote, step], '', [], I386), SECCOMP_RET.USER_NOTIF);
   });
 
-  test('begin with the one of a step, which need not be installed again', () => {
+  void test('begin with the one of a step, which need not be installed again', () => {
     for (const option of ['default', 'build'] as const) {
       const { zygote, step } = filtersOf(option);
       assert.deepEqual(zygote.base, step.base);
