@@ -1,6 +1,7 @@
 import { expectArray, expectInteger, expectObject, expectOneOf, expectText, notYet } from '../options/check.js';
 import { OPTION_NAMES } from '../options/resolve.js';
 import type { SandboxOptions } from '../options/sandbox-options.js';
+import { checkSignal } from '../options/signal.js';
 import { parseSize, type Size } from '../units.js';
 import { DEFAULT_INTERPRETERS, type RuntimeName } from './runtimes.js';
 
@@ -34,11 +35,13 @@ export interface ResolvedZygoteOptions {
   readonly recycleSteps: number;
   /** Bytes. */
   readonly recycleRss: number;
+  /** Ends the start, and nothing afterwards. */
+  readonly signal: AbortSignal | undefined;
   /** What the steps have unless they are given others. */
   readonly sandbox: SandboxOptions;
 }
 
-const OWN_NAMES = ['runtime', 'interpreter', 'preload', 'preloadCode', 'parked', 'recycle'] as const;
+const OWN_NAMES = ['runtime', 'interpreter', 'preload', 'preloadCode', 'parked', 'recycle', 'signal'] as const;
 const DEFAULT_RECYCLE_STEPS = 5000;
 const MOST_PARKED = 256;
 
@@ -49,7 +52,7 @@ export function resolveZygoteOptions(options: unknown): ResolvedZygoteOptions {
   const sandbox = Object.fromEntries(
     Object.entries(given).filter(([name]) => !(OWN_NAMES as readonly string[]).includes(name)),
   ) as SandboxOptions;
-  for (const name of ['input', 'signal', 'stdin'] as const) {
+  for (const name of ['input', 'stdin'] as const) {
     if (sandbox[name] !== undefined) throw notYet(`${name} of a zygote; give it to zygote.spawn()`);
   }
   return {
@@ -63,6 +66,7 @@ export function resolveZygoteOptions(options: unknown): ResolvedZygoteOptions {
         ? DEFAULT_RECYCLE_STEPS
         : expectInteger(recycle['steps'], 'recycle.steps', 1, 2 ** 31 - 1),
     recycleRss: recycle['rss'] === undefined ? Infinity : parseSize(recycle['rss'], 'recycle.rss'),
+    signal: checkSignal(given['signal']),
     sandbox,
   };
 }

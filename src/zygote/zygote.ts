@@ -43,6 +43,7 @@ export async function createZygote(options: ZygoteOptions): Promise<Zygote> {
 
 /** So many ends in a row, with no step that ran in between, and it is not started again. */
 const MOST_FAILURES = 5;
+const START_TIMEOUT_MS = 120_000;
 
 class WarmZygote implements Zygote {
   readonly #options: ResolvedZygoteOptions;
@@ -64,10 +65,9 @@ class WarmZygote implements Zygote {
     // So that the sandboxes of its first steps are made while it preloads.
     this.#process.policyFor(planJob(this.#options, encodeJob({ code: '' }), {}).policy);
     try {
-      this.#words = await this.#process.warm;
+      this.#words = await this.#inTime(this.#process.warm);
     } catch (error) {
-      this.#closed = true;
-      this.#process.retire();
+      await this.destroy();
       throw error;
     }
     if (this.#words.threads.length > 0) {
@@ -75,6 +75,31 @@ class WarmZygote implements Zygote {
         `What a zygote preloaded has started threads, which no step has: ${this.#words.threads.join(', ')}`,
         { code: 'SPAWN_SANDBOX_THREADS' },
       );
+    }
+  }
+
+  /** A preload that never ends would never be answered for. */
+  async #inTime(warm: Promise<ZygoteWords>): Promise<ZygoteWords> {
+    const { signal } = this.#options;
+    signal?.throwIfAborted();
+    let stop: (error: Error) => void = () => undefined;
+    const stopped = new Promise<never>((_, reject) => (stop = reject));
+    const aborted = (): void => {
+      stop(signal?.reason as Error);
+    };
+    const timer = setTimeout(() => {
+      stop(
+        new SandboxError('ERR_ZYGOTE', `The zygote was not warm after ${START_TIMEOUT_MS / 1000} s.`, {
+          remedy: 'Look at what it preloads: something there waits, or computes for too long.',
+        }),
+      );
+    }, START_TIMEOUT_MS);
+    signal?.addEventListener('abort', aborted, { once: true });
+    try {
+      return await Promise.race([warm, stopped]);
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', aborted);
     }
   }
 

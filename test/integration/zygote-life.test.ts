@@ -65,6 +65,14 @@ void suite('the life of a zygote', () => {
     assert.deepEqual(zygotes(), []);
   });
 
+  void test('a start that takes too long can be given up', async () => {
+    const signal = AbortSignal.timeout(500);
+    const options = { runtime: 'python', preloadCode: 'import time; time.sleep(1000)', signal } as const;
+    await assert.rejects(createZygote(options), { name: 'TimeoutError' });
+    assert.deepEqual(zygotes(), []);
+    await assert.rejects(createZygote({ runtime: 'python', signal: AbortSignal.abort() }), { name: 'AbortError' });
+  });
+
   void test('threads that a preload started are told of', async (context) => {
     const warning = new Promise<Error>((resolve) => process.once('warning', resolve));
     await warmPython(context, {
