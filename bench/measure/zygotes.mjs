@@ -22,6 +22,15 @@ const RUNTIMES = [
     expected: '6',
     goals: { demand: 50, parked: 200, own: 4 << 20 },
   },
+  {
+    name: 'Node',
+    available: true,
+    options: { runtime: 'node' },
+    cold: [process.execPath, '-e'],
+    code: "require('fs').writeSync(1, String(6))",
+    expected: '6',
+    goals: { demand: 15, parked: 50, own: 8 << 20 },
+  },
 ];
 
 /** From the request to the first byte that the step's own code printed; steps per second; the memory of one that waits. */

@@ -277,48 +277,45 @@ _Noreturn static void refuse(const struct sandbox_start *start, const struct fai
     _exit(127);
 }
 
-static struct confined_step {
-    struct sandbox_start start;
-    struct report parked;
-    int listener;
-} step;
+static struct sandbox_start entered;
 
 void enter_sandbox(struct zygote *zygote)
 {
     struct zygote_request *request = zygote->request;
     struct failure failure = {0};
-    step.start = (struct sandbox_start){.policy = request->policy,
-                                        .identity = {.leased = request->head.leased},
-                                        .report = request->packet.descriptors[1 + ENTERED_NAMESPACES],
-                                        .jobs = -1,
-                                        .proc = -1,
-                                        .counted = request->head.counted};
+    struct report parked;
+    int listener = -1;
+    entered = (struct sandbox_start){.policy = request->policy,
+                                     .identity = {.leased = request->head.leased},
+                                     .report = request->packet.descriptors[1 + ENTERED_NAMESPACES],
+                                     .jobs = -1,
+                                     .proc = -1,
+                                     .counted = request->head.counted};
     close(zygote->control);
     zygote->control = -1;
     wait_for_init();
-    if (!become_step(zygote, &step.start, &failure) && !confine_parked(&step.start, &step.parked, &step.listener))
-        return;
-    if (failure.stage)
-        report_failure(step.start.report, &failure);
-    _exit(1);
+    if (become_step(zygote, &entered, &failure)) {
+        report_failure(entered.report, &failure);
+        _exit(1);
+    }
+    if (confine_parked(&entered, &parked, &listener) || report_parked(&entered, &parked, &listener))
+        _exit(1);
 }
 
 const struct zygote_job *wait_for_job(struct zygote *zygote)
 {
     struct received_job job = {0};
     struct failure failure = {0};
-    if (report_parked(&step.start, &step.parked, &step.listener))
-        _exit(1);
-    int over = receive_job(&step.start, &job, &failure);
+    int over = receive_job(&entered, &job, &failure);
     if (over > 0)
         _exit(0); /* the spawner does not need us any more */
     if (over < 0 || take_arguments(zygote, &job))
-        refuse(&step.start, &failure);
+        refuse(&entered, &failure);
     if (chdir(zygote->job.work_directory)) {
         fail(&failure, STAGE_WORK_DIRECTORY, zygote->job.work_directory);
-        refuse(&step.start, &failure);
+        refuse(&entered, &failure);
     }
-    close(step.start.report);
-    close(step.start.jobs);
+    close(entered.report);
+    close(entered.jobs);
     return &zygote->job;
 }

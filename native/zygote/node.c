@@ -23,6 +23,7 @@
 static struct zygote zygote;
 static napi_env environment;
 static int exit_code = -1;
+static const char *unrevived; /* what a step could not make anew, to be told where its output goes */
 
 /* What node does at its end, but for taking apart what the step shares with its zygote: that would copy all of it, to
  * be thrown away, and wait for threads that no fork takes along. */
@@ -93,6 +94,12 @@ static const char *revive(void)
     return failed;
 }
 
+_Noreturn static void give_up(const char *failed)
+{
+    dprintf(STDERR_FILENO, "zygote: %s could not be made anew\n", failed);
+    _exit(1);
+}
+
 /* No thread but ours is at work after this, and all memory is there after a fork. */
 static void become_forkable(void)
 {
@@ -132,10 +139,8 @@ static napi_value node_check(napi_env env, napi_callback_info info)
     if (child == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         const char *failed = revive();
-        if (failed) {
-            dprintf(STDERR_FILENO, "zygote: %s could not be made anew\n", failed);
-            _exit(1);
-        }
+        if (failed || (failed = revive_threads(environment)))
+            give_up(failed);
         napi_create_int32(env, CHECKING, &result);
         return result;
     }
@@ -161,7 +166,7 @@ static napi_value node_rehearse(napi_env env, napi_callback_info info)
     if (!rehearse(plain_fork))
         return boolean(env, false);
     place_pipes();
-    if (revive())
+    if (revive() || revive_threads(environment))
         _exit(1);
     return boolean(env, true);
 }
@@ -199,27 +204,31 @@ static napi_value arguments_of(napi_env env, const struct zygote_job *job)
     return list;
 }
 
-/* In a step, the texts of its job; null in the zygote, when nobody needs it any more. No JavaScript runs in between. */
+/* True in a step that is confined; false in the zygote, when nobody needs it any more. No JavaScript runs in between.
+ */
 static napi_value node_next(napi_env env, napi_callback_info info)
 {
     (void)info;
-    napi_value nothing = NULL;
     become_forkable();
     while (wait_for_fork(&zygote)) {
         if (!fork_step(&zygote))
             continue;
-        enter_sandbox(&zygote); /* may have a single thread until its job has come */
-        const struct zygote_job *job = wait_for_job(&zygote);
-        take_environment(job);
-        const char *failed = revive();
-        if (failed) {
-            dprintf(STDERR_FILENO, "zygote: %s could not be made anew\n", failed);
-            _exit(1);
-        }
-        return arguments_of(env, job);
+        enter_sandbox(&zygote);
+        unrevived = revive();
+        return boolean(env, true);
     }
-    napi_get_null(env, &nothing);
-    return nothing;
+    return boolean(env, false);
+}
+
+/* The texts of the step's job, once there is one: until then the spawner sees to it that there is but one thread. */
+static napi_value node_job(napi_env env, napi_callback_info info)
+{
+    (void)info;
+    const struct zygote_job *job = wait_for_job(&zygote);
+    if (unrevived || (unrevived = revive_threads(environment)))
+        give_up(unrevived);
+    take_environment(job);
+    return arguments_of(env, job);
 }
 
 static napi_value node_pid(napi_env env, napi_callback_info info)
@@ -264,9 +273,9 @@ NAPI_MODULE_INIT()
         const char *name;
         napi_callback function;
     } FUNCTIONS[] = {
-        {"open", node_open},        {"check", node_check}, {"rehearse", node_rehearse}, {"rehearsed", node_rehearsed},
-        {"warm", node_warm},        {"next", node_next},   {"pid", node_pid},           {"leave", node_leave},
-        {"endWith", node_end_with}, {"pipe", node_pipe},
+        {"open", node_open},   {"check", node_check},      {"rehearse", node_rehearse}, {"rehearsed", node_rehearsed},
+        {"warm", node_warm},   {"next", node_next},        {"job", node_job},           {"pid", node_pid},
+        {"leave", node_leave}, {"endWith", node_end_with}, {"pipe", node_pipe},
     };
     for (size_t i = 0; i < sizeof(FUNCTIONS) / sizeof(*FUNCTIONS); i++) {
         napi_value function;

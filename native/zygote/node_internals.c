@@ -144,13 +144,16 @@ void quiesce_node(void)
 }
 
 /* What is there of them belongs to threads of the zygote. It is neither freed nor told to end: both would wait. */
-static bool renew_workers(void)
+const char *revive_threads(napi_env env)
 {
     enum { WORKERS = 1 };
+    struct uv_loop_s *loop = NULL;
     void *workers = find_workers();
-    if (workers)
-        node.construct_workers(workers, WORKERS, 0);
-    return workers;
+    if (!workers || napi_get_uv_event_loop(env, &loop) != napi_ok)
+        return "V8's threads";
+    node.construct_workers(workers, WORKERS, 0);
+    node.update_time(loop); /* or timers would count from the zygote's last turn */
+    return NULL;
 }
 
 static bool renew_random(void)
@@ -169,8 +172,5 @@ const char *revive_node(napi_env env)
     struct uv_loop_s *loop = NULL;
     if (napi_get_uv_event_loop(env, &loop) != napi_ok || node.loop_fork(loop))
         return "the event loop";
-    node.update_time(loop); /* or timers would count from the zygote's last turn */
-    if (!renew_workers())
-        return "V8's threads";
     return renew_random() ? NULL : "randomness";
 }

@@ -16,7 +16,9 @@ void exit_through(void (*leave)(int code));
  */
 void quiesce_node(void);
 
-/* In what was forked: event loop, V8's threads and randomness anew. Null, else what failed. */
+/* In what was forked: event loop and randomness anew, then V8's threads. Null, else what failed. In between little may
+ * run: V8 gives work to threads that are not there. */
 const char *revive_node(napi_env env);
+const char *revive_threads(napi_env env);
 
 #endif

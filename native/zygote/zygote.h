@@ -49,8 +49,8 @@ bool wait_for_fork(struct zygote *zygote);
 bool fork_step_with(struct zygote *zygote, int (*forker)(void));
 bool fork_step(struct zygote *zygote);
 
-/* In the step: enters its sandbox and is confined. Must be called while it has a single thread; may have more only
- * after its job has come. Does not return when that fails. */
+/* In the step: enters its sandbox, is confined, and tells the spawner, which looks at it from then on. Must be called
+ * while it has a single thread; may have more only after its job has come. Does not return when that fails. */
 void enter_sandbox(struct zygote *zygote);
 
 /* Waits, and answers the job, with stdin, stdout, stderr, limits and the work directory in place. Does not return when

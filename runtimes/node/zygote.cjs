@@ -25,6 +25,7 @@ async function start() {
   await importQuietly();
   const exercises = await preload(config);
   await exercise(exercises);
+  takePlace();
   // Not from within the event loop's wait, as the loop is made anew in each step.
   setImmediate(serve, exercises);
 }
@@ -64,9 +65,10 @@ function serve(exercises) {
   if (core.rehearse()) return practise(exercises);
   emptyCaches();
   core.warm(JSON.stringify({ mode: 'fork', runtime: `Node ${process.version}`, threads: [], pid: process.pid }));
-  const job = core.next();
-  if (job === null) core.leave(0);
+  if (!core.next()) core.leave(0);
   becomeProcess();
+  const job = core.job();
+  takePlace();
   run(job);
 }
 
@@ -89,6 +91,7 @@ function prove() {
 /** A job that does next to nothing, in a process that is no step: what memory it touches, each step will. */
 function practise(exercises) {
   becomeProcess();
+  takePlace();
   runCode(['console.log(process.argv.length)']);
   for (const work of exercises) attempt(work);
   setImmediate(core.rehearsed);
@@ -121,15 +124,19 @@ function emptyCaches() {
 
 const UUIDS_KEPT = 128;
 
-/** What has been the zygote's becomes the step's. */
+/** What has been the zygote's becomes the step's: as far as that can be done before there is a job, */
 function becomeProcess() {
   Object.defineProperty(process, 'pid', { value: core.pid(), enumerable: true, configurable: true, writable: false });
-  process.chdir('.'); // it remembers the directory
   for (let i = 0; i < UUIDS_KEPT; i++) crypto.randomUUID();
+  tellEnd();
+}
+
+/** and the rest. */
+function takePlace() {
+  process.chdir('.'); // it remembers the directory
   const { TZ, NODE_PATH } = process.env;
   if (TZ !== undefined) process.env.TZ = TZ; // tells V8
   if (NODE_PATH !== undefined) Module._initPaths();
-  tellEnd();
 }
 
 /** Tells the addon the status that a natural end will have, once no listener can change it any more. */

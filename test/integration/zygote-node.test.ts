@@ -172,6 +172,20 @@ const CHECKS: Readonly<Record<string, Check>> = {
   },
 };
 
+void suite('a zygote of Node whose steps are parked', () => {
+  let zygote: Zygote;
+  before(async () => {
+    zygote = await createZygote({ runtime: 'node', parked: 2, ...ANY_FORM });
+  });
+  after(() => zygote.destroy());
+
+  for (const [name, { code, prints = OK, status = 0, input }] of Object.entries(CHECKS)) {
+    void test(`has ${name}`, async () => {
+      assert.deepEqual(await outcome(zygote, { code }, input === undefined ? {} : { input }), [prints, status]);
+    });
+  }
+});
+
 void suite('a zygote of Node', () => {
   let zygote: Zygote;
   before(async () => {
