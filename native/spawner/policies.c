@@ -338,7 +338,7 @@ static uint32_t wanted_ready(const struct spawner *spawner, const struct policy 
     if (policy->forgotten || policy->resting || spawner->ending || now < policy->idle_until || policy->zygote)
         return 0;
     if (policy->below)
-        return pool + policy->parked_wanted;
+        return (is_busy(spawner, policy) ? pool : 1) + policy->parked_wanted;
     return pool == 0 || is_busy(spawner, policy) ? pool : 1;
 }
 

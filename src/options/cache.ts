@@ -33,6 +33,14 @@ export class RecentMap<K, V> {
     }
   }
 
+  keys(): Iterable<K> {
+    return this.#entries.keys();
+  }
+
+  values(): Iterable<V> {
+    return this.#entries.values();
+  }
+
   delete(key: K): void {
     this.#entries.delete(key);
   }

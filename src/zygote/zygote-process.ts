@@ -1,4 +1,5 @@
 import { SandboxError } from '../errors.js';
+import { RecentMap } from '../options/cache.js';
 import type { Policy } from '../policy/policy.js';
 import type { StepResult } from '../result.js';
 import type { Connection } from '../spawner/connection.js';
@@ -17,6 +18,15 @@ export interface ZygoteWords {
   readonly threads: readonly string[];
 }
 
+/** Each keeps a process and sandboxes; steps whose options differ all the time must not collect them. */
+const MOST_POLICIES = 16;
+
+interface HeldPolicy {
+  readonly own: Policy;
+  readonly isFirst: boolean;
+  readonly lease: DefinedPolicy;
+}
+
 /** One process that forks steps, from its start to its end, and the policies that are carried out below it. */
 export class ZygoteProcess {
   readonly connection: Connection;
@@ -30,8 +40,8 @@ export class ZygoteProcess {
   /** It ended by itself before it was warm. */
   gaveUp = false;
   readonly #step: RunningStep;
-  readonly #policies = new Map<Policy, Policy>();
-  readonly #leases: DefinedPolicy[] = [];
+  /** By the policy as it would be for commands. */
+  readonly #held: RecentMap<Policy, HeldPolicy>;
   readonly #options: ResolvedZygoteOptions;
   #steps = 0;
   #running = 0;
@@ -41,6 +51,7 @@ export class ZygoteProcess {
   constructor(options: ResolvedZygoteOptions) {
     this.#options = options;
     this.connection = sharedConnection();
+    this.#held = new RecentMap(MOST_POLICIES, (held) => this.#drop(held));
     const { promise, resolve, reject } = deferred<ZygoteWords>();
     this.warm = promise;
     const config = {
@@ -100,30 +111,24 @@ export class ZygoteProcess {
 
   /** The policy, to be carried out below this process; what waits for the same below another is taken over. */
   policyFor(policy: Policy, before?: ZygoteProcess): Policy {
-    const known = this.#policies.get(policy);
-    if (known !== undefined) return known;
-    const replaced = before?.connection === this.connection ? before.idOf(policy) : undefined;
+    const known = this.#held.get(policy);
+    if (known !== undefined) return known.own;
+    const replaced = before?.connection === this.connection ? before.#held.get(policy)?.lease.id : undefined;
+    const isFirst = this.#held.size === 0;
     const own: Policy = {
       ...policy,
       reuseNet: false,
       reuseUser: false,
       below: this.#step.stepId,
-      parked: this.#options.parked,
+      parked: isFirst ? this.#options.parked : 0,
       ...(replaced === undefined ? {} : { replaces: replaced }),
     };
-    this.#policies.set(policy, own);
-    this.#ids.set(policy, this.#lease(own));
+    this.#held.set(policy, { own, isFirst, lease: this.connection.lease(own) });
     return own;
   }
 
-  readonly #ids = new Map<Policy, number>();
-
-  idOf(policy: Policy): number | undefined {
-    return this.#ids.get(policy);
-  }
-
   get policies(): Iterable<Policy> {
-    return this.#policies.keys();
+    return this.#held.keys();
   }
 
   /** A step was started below it. */
@@ -140,8 +145,8 @@ export class ZygoteProcess {
   /** Takes no more steps, and ends with the last that there are. */
   retire(): void {
     this.#retired = true;
-    for (const lease of this.#leases.splice(0)) this.connection.release(lease);
-    for (const own of this.#policies.values()) this.connection.retire(own);
+    for (const held of this.#held.values()) this.#release(held);
+    this.#held.clear();
     this.#endWhenIdle();
   }
 
@@ -153,10 +158,16 @@ export class ZygoteProcess {
     this.connection.letGo();
   }
 
-  #lease(own: Policy): number {
-    const lease = this.connection.lease(own);
-    this.#leases.push(lease);
-    return lease.id;
+  /** That of steps without options of their own is kept as long as the process: its steps are parked. */
+  #drop(held: HeldPolicy): boolean {
+    if (held.isFirst) return false;
+    this.#release(held);
+    return true;
+  }
+
+  #release({ own, lease }: HeldPolicy): void {
+    this.connection.release(lease);
+    this.connection.retire(own);
   }
 
   #endWhenIdle(): void {

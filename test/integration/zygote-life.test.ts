@@ -242,6 +242,20 @@ builtins.BEFORE = [attempt(p) for p in (sys.executable, "/proc/self/exe", "/.zyg
     assert.equal(await said(zygote, 'open("/tmp/x", "w"); print(attempt("/tmp/x"))'), 'written', 'the control');
   });
 
+  void test('steps whose options differ all the time leave no more behind than a few', async (context) => {
+    const zygote = await warmPython(context);
+    const makers = () => {
+      const spawners = spawnersOf(process.pid);
+      return spawners.flatMap((pid) => descendantsOf(pid).filter(({ parent }) => parent === pid)).length;
+    };
+    for (let i = 0; i < 40; i++) {
+      const { stdout } = await zygote.spawn({ code: `print(${i})` }, { limits: { scratch: 2 ** 20 + i * 4096 } });
+      assert.equal(stdout, `${i}\n`);
+    }
+    await until('most of their makers have gone', () => makers() < 25);
+    assert.ok(makers() > 10, 'the control: there was one for each');
+  });
+
   void test('commands go on beside it', async (context) => {
     const zygote = await warmPython(context);
     const results = await Promise.all([
