@@ -204,8 +204,11 @@ function endedEarly(result: StepResult, { runtime, preload }: ResolvedZygoteOpti
   return new SandboxError(
     'ERR_ZYGOTE',
     `The ${runtime} zygote ended before it was warm: ${result.detail}${said === '' ? '' : `\n${said}\n`}`,
-    {
-      remedy: `Look at what it preloads (${[...preload, 'preloadCode'].join(', ')}); a module that it needs must lie in the interpreter's own prefix or below filesystem.readOnly.`,
-    },
+    { remedy: remedyFor(said, preload) },
   );
+}
+
+function remedyFor(said: string, preload: readonly string[]): string {
+  if (said.includes('cannot be forked')) return 'Name another interpreter: Node 20 or 22 for x64 can be forked.';
+  return `Look at what it preloads (${[...preload, 'preloadCode'].join(', ')}); a module that it needs must lie in the interpreter's own prefix or below filesystem.readOnly.`;
 }
