@@ -1,4 +1,4 @@
-import { expectArray, expectInteger, expectObject, expectOneOf, expectText, notYet } from '../options/check.js';
+import { expectArray, expectInteger, expectObject, expectOneOf, expectText, invalidOption } from '../options/check.js';
 import { OPTION_NAMES } from '../options/resolve.js';
 import type { SandboxOptions } from '../options/sandbox-options.js';
 import { checkSignal } from '../options/signal.js';
@@ -53,7 +53,7 @@ export function resolveZygoteOptions(options: unknown): ResolvedZygoteOptions {
     Object.entries(given).filter(([name]) => !(OWN_NAMES as readonly string[]).includes(name)),
   ) as SandboxOptions;
   for (const name of ['input', 'stdin'] as const) {
-    if (sandbox[name] !== undefined) throw notYet(`${name} of a zygote; give it to zygote.spawn()`);
+    if (sandbox[name] !== undefined) throw invalidOption(name, 'belongs to one step: give it to zygote.spawn()');
   }
   return {
     runtime,
