@@ -163,7 +163,8 @@ static int make_sandbox(struct sandbox_start *start, struct failure *failure)
         become_root_inside(start, failure) || /* needs CAP_SETUID, CAP_SETGID */
         die_with_maker(start, failure))
         return -1;
-    return join_new_keyring(failure);
+    /* A step that a zygote forks has its session from there, and joins a new one by itself: keyrings are few. */
+    return start->below ? 0 : join_new_keyring(failure);
 }
 
 static bool reap(pid_t main_pid, siginfo_t *end)
