@@ -89,6 +89,7 @@ enum request_kind read_request(struct bytes message, struct bytes *body);
 int read_configure(struct bytes body, struct configure *out);
 int read_define(struct bytes body, struct define *out);
 int read_start(struct bytes body, struct start *out);
+size_t count_pipes(const struct start *start);
 int read_kill(struct bytes body, struct kill_request *out);
 int read_id(struct bytes body, uint32_t *out); /* Probe, Forget */
 

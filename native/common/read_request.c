@@ -298,6 +298,14 @@ int read_start(struct bytes body, struct start *out)
     return reader.failed ? -1 : 0;
 }
 
+size_t count_pipes(const struct start *start)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < 3; i++)
+        count += start->standard[i] == STDIO_PIPE;
+    return count;
+}
+
 static char *copy_text(char **text, struct bytes bytes)
 {
     char *copy = *text;

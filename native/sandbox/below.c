@@ -8,7 +8,6 @@
 #include "sandbox/internal.h"
 
 #include <fcntl.h>
-#include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/syscall.h>
@@ -20,22 +19,6 @@ struct outcome {
     bool made;
     struct failure failure;
 };
-
-static pid_t clone_init(const struct sandbox_start *start, int cgroup, int *pidfd)
-{
-    struct clone_args arguments = {
-        .flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PIDFD,
-        .pidfd = (uint64_t)(uintptr_t)pidfd,
-        .exit_signal = SIGCHLD,
-    };
-    if (!start->policy->host_network)
-        arguments.flags |= CLONE_NEWNET;
-    if (cgroup >= 0) {
-        arguments.flags |= CLONE_INTO_CGROUP;
-        arguments.cgroup = (unsigned)cgroup;
-    }
-    return (pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments));
-}
 
 /* Init sends its own directory of /proc: by a number this process could not name it. */
 static int serve_init(const struct sandbox_start *start, int sync, struct failure *failure)

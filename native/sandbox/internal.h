@@ -3,6 +3,7 @@
 #ifndef INTERNAL_H
 #define INTERNAL_H
 
+#include <linux/capability.h>
 #include <sys/types.h>
 #include <sys/vfs.h>
 
@@ -76,7 +77,12 @@ struct adoption {
     pid_t main; /* as init sees it */
 };
 
-enum { ZYGOTE_CONTROL = 3 };
+enum { ZYGOTE_CONTROL = 3, ZYGOTE_WORDS_LIMIT = 32 << 10 };
+
+/* A zygote may enter the sandboxes below its own user namespace, which owns nothing else: all that these two mean
+ * there.
+ */
+enum { ZYGOTE_CAPABILITIES = 1u << CAP_SYS_ADMIN | 1u << CAP_SYS_CHROOT };
 
 /* The namespaces of a sandbox, in the order in which a step enters them: the right to enter the others comes from the
  * zygote's user namespace, which it leaves last. */
@@ -145,6 +151,9 @@ _Noreturn void init_main(struct sandbox_start *start);
 /* With the maker's privileges, then in the sandbox's own pid namespace. */
 int mount_contents(const struct sandbox_start *start, struct failure *failure);
 int mount_own_proc(const struct sandbox_start *start, struct failure *failure);
+
+/* maker.c: into a cgroup v2, unless that is -1. */
+pid_t clone_init(const struct sandbox_start *start, int cgroup, int *pidfd);
 
 /* below.c: a sandbox in the user and pid namespace of a zygote. */
 int make_below(struct sandbox_start *start, const int zygote[2], int cgroup, int *pidfd, struct failure *failure);

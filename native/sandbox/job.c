@@ -133,14 +133,6 @@ static void close_rest(struct packet *received, size_t used, size_t pipes)
     }
 }
 
-static size_t count_pipes(const struct start *start)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < 3; i++)
-        count += start->standard[i] == STDIO_PIPE;
-    return count;
-}
-
 static int take_job(const struct sandbox_start *sandbox, const uint8_t *packet, struct packet *received,
                     struct received_job *out, struct failure *failure)
 {

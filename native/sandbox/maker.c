@@ -110,16 +110,16 @@ static int make_idmaps(const struct maker *maker, const struct identity *identit
     return 0;
 }
 
-static pid_t clone_init(const struct maker *maker, const struct make_request *request, int cgroup, int *pidfd)
+pid_t clone_init(const struct sandbox_start *start, int cgroup, int *pidfd)
 {
     struct clone_args arguments = {
         .flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PIDFD,
         .pidfd = (uint64_t)(uintptr_t)pidfd,
         .exit_signal = SIGCHLD,
     };
-    if (!maker->policy.host_network && !request->has_net)
+    if (!start->policy->host_network && start->net < 0)
         arguments.flags |= CLONE_NEWNET;
-    if (request->cgroup_version == 2) {
+    if (cgroup >= 0) {
         arguments.flags |= CLONE_INTO_CGROUP;
         arguments.cgroup = (unsigned)cgroup;
     }
@@ -170,7 +170,7 @@ static int make_here(const struct maker *maker, const struct make_request *reque
         return fail(failure, STAGE_RESOURCES, NULL);
     autoclose int ours = pair[0];
     autoclose int theirs = pair[1];
-    pid_t pid = clone_init(maker, request, cgroup, pidfd);
+    pid_t pid = clone_init(start, cgroup, pidfd);
     if (pid == 0) {
         close_descriptor(&ours);
         start->sync = theirs;

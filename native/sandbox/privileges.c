@@ -14,9 +14,6 @@ enum {
                  SECBIT_KEEP_CAPS_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED,
 };
 
-/* A zygote may enter the sandboxes below its own user namespace, which is all that these two mean there. */
-enum { ZYGOTE_CAPABILITIES = 1u << CAP_SYS_ADMIN | 1u << CAP_SYS_CHROOT };
-
 int drop_bounding_set(const struct define *policy, struct failure *failure)
 {
     int capability = 0, failed = 0;

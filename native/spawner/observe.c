@@ -3,7 +3,6 @@
 #include "spawner/spawner.h"
 
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <linux/securebits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -129,9 +128,7 @@ static struct layer_state see_cgroup(const struct look *look)
 static struct layer_state see_capabilities(const struct look *look)
 {
     static const char *const SETS[] = {"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"};
-    /* A zygote may enter the sandboxes below it: CAP_SYS_ADMIN and CAP_SYS_CHROOT in a user namespace that owns
-     * nothing else. */
-    uint64_t most = look->sandbox->policy->zygote ? 1u << CAP_SYS_ADMIN | 1u << CAP_SYS_CHROOT : 0;
+    uint64_t most = look->sandbox->policy->zygote ? ZYGOTE_CAPABILITIES : 0;
     for (size_t i = 0; i < LENGTH(SETS); i++) {
         const char *line = line_of(look->status, SETS[i]);
         if (!*line || (strtoull(line, NULL, 16) & ~most) != 0)

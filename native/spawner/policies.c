@@ -182,10 +182,13 @@ _Noreturn static void become_maker(struct spawner *spawner, int socket, int mess
     _exit(1);
 }
 
-static int message_file(struct bytes message)
+int message_file(struct bytes message)
 {
-    int fd = memfd_create("policy", MFD_CLOEXEC);
-    if (fd >= 0 && write(fd, message.data, message.length) != (ssize_t)message.length)
+    int fd = memfd_create("policy", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd < 0)
+        return -1;
+    if (write(fd, message.data, message.length) != (ssize_t)message.length ||
+        fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
         close_descriptor(&fd);
     return fd;
 }

@@ -251,6 +251,8 @@ void oom_noticed(struct spawner *spawner, struct watch *watch, uint32_t events);
 
 /* policies.c: makers and the pools of ready sandboxes. */
 bool is_maker_gone(const struct policy *policy);
+/* A sealed file with a Define, for those who carry it out; or -1. */
+int message_file(struct bytes message);
 struct policy *find_policy(struct spawner *spawner, uint32_t id);
 void define_policy(struct spawner *spawner, struct bytes body);
 void forget_policy(struct spawner *spawner, uint32_t id);

@@ -202,14 +202,6 @@ static void enqueue(struct policy *policy, struct step *step)
     policy->queue_last = step;
 }
 
-static size_t count_pipes(const struct start *start)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < 3; i++)
-        count += start->standard[i] == STDIO_PIPE;
-    return count;
-}
-
 void start_step(struct spawner *spawner, struct bytes message, struct bytes body, struct packet *packet,
                 int memory_file)
 {

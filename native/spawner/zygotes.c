@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-enum { WORDS_LIMIT = 32 << 10, FORKS_PER_LOOK = 32 };
+enum { FORKS_PER_LOOK = 32 };
 
 struct zygote *find_zygote(struct spawner *spawner, uint64_t step_id)
 {
@@ -47,7 +47,7 @@ static uint64_t resident_bytes(const struct spawner *spawner, const struct zygot
 
 static void tell_size(struct spawner *spawner, const struct zygote *zygote, struct bytes words)
 {
-    static uint8_t space[WORDS_LIMIT + 64];
+    static uint8_t space[ZYGOTE_WORDS_LIMIT + 64];
     struct writer writer = {.start = space, .size = sizeof(space)};
     write_warm(&writer, zygote->step_id, words, resident_bytes(spawner, zygote));
     tell_app(spawner, &writer);
@@ -84,7 +84,7 @@ static void control_ready(struct spawner *spawner, struct watch *watch, uint32_t
 {
     static struct {
         struct zygote_message head;
-        uint8_t words[WORDS_LIMIT];
+        uint8_t words[ZYGOTE_WORDS_LIMIT];
     } message;
     struct zygote *zygote = (struct zygote *)((char *)watch - offsetof(struct zygote, control));
     struct packet packet;
@@ -240,17 +240,9 @@ int see_nest(struct spawner *spawner, struct sandbox *sandbox, pid_t init)
 
 static int define_file(struct policy *policy)
 {
-    if (policy->define >= 0)
-        return 0;
-    policy->define = memfd_create("policy", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (policy->define < 0)
-        return -1;
-    ssize_t written = write(policy->define, policy->message.data, policy->message.length);
-    if (written == (ssize_t)policy->message.length &&
-        !fcntl(policy->define, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
-        return 0;
-    close_descriptor(&policy->define);
-    return -1;
+        policy->define = message_file(policy->message);
+    return policy->define < 0 ? -1 : 0;
 }
 
 /* cgroup v2 is joined by a file in the directory, which belongs to us and which the zygote could not open. */

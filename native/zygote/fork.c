@@ -15,9 +15,8 @@
 
 #include "common/packet.h"
 #include "sandbox/internal.h"
+#include "zygote/mappings.h"
 #include "zygote/working_set.h"
-
-enum { WORDS_LIMIT = 32 << 10 };
 
 struct zygote_request {
     struct fork_request head;
@@ -51,7 +50,7 @@ int open_zygote(struct zygote *zygote)
 static int tell(const struct zygote *zygote, const struct zygote_message *message, const char *words)
 {
     struct iovec parts[] = {{(void *)(uintptr_t)message, sizeof(*message)},
-                            {(void *)(uintptr_t)words, strnlen(words, WORDS_LIMIT)}};
+                            {(void *)(uintptr_t)words, strnlen(words, ZYGOTE_WORDS_LIMIT)}};
     return send_packet(zygote->control, parts, 2, NULL, 0, 0);
 }
 
@@ -59,12 +58,11 @@ static int tell(const struct zygote *zygote, const struct zygote_message *messag
  * for reading only is a file that it may read anyway. */
 static void keep_shared_memory(void)
 {
-    char line[512], access[5];
-    unsigned long start, end;
+    struct mapping mapping;
     FILE *maps = fopen("/proc/self/maps", "re");
-    while (maps && fgets(line, sizeof(line), maps)) {
-        if (sscanf(line, "%lx-%lx %4s", &start, &end, access) == 3 && access[1] == 'w' && access[3] == 's')
-            madvise((void *)start, end - start, MADV_DONTFORK);
+    while (maps && next_mapping(maps, &mapping)) {
+        if (mapping.access[1] == 'w' && mapping.access[3] == 's')
+            madvise((void *)mapping.start, mapping.end - mapping.start, MADV_DONTFORK);
     }
     if (maps)
         fclose(maps);
@@ -119,11 +117,6 @@ bool wait_for_fork(struct zygote *zygote)
     }
 }
 
-static int plain_fork(void)
-{
-    return fork();
-}
-
 /* By our own hand, as init does: it spares the kernel a lock that waits. */
 static int join_cgroups(const struct zygote_request *request, struct failure *failure)
 {
@@ -162,7 +155,7 @@ static int outcome_of(pid_t pid)
  *   the first enters the sandbox's pid namespace for its children, which it alone has to undo: it ends;
  *   the second is such a child. It forks the step, and by its end the step becomes a child of the sandbox's init.
  * So the zygote need not be there to reap a step, nor can it keep one's sandbox from ending. */
-bool fork_step_with(struct zygote *zygote, int (*forker)(void))
+bool fork_step(struct zygote *zygote)
 {
     struct zygote_request *request = zygote->request;
     sigset_t all, before;
@@ -175,7 +168,7 @@ bool fork_step_with(struct zygote *zygote, int (*forker)(void))
             _exit(errno);
         pid_t second = vfork();
         if (second == 0) {
-            int step = forker();
+            pid_t step = fork();
             if (step == 0) {
                 begin_step(zygote);
                 sigprocmask(SIG_SETMASK, &before, NULL);
@@ -193,11 +186,6 @@ bool fork_step_with(struct zygote *zygote, int (*forker)(void))
     }
     close_packet(&request->packet);
     return false;
-}
-
-bool fork_step(struct zygote *zygote)
-{
-    return fork_step_with(zygote, plain_fork);
 }
 
 /* The second of the two processes above may take a moment to end. */

@@ -107,11 +107,6 @@ static void become_forkable(void)
     note_descriptors(zygote.control);
 }
 
-static int plain_fork(void)
-{
-    return fork();
-}
-
 enum { CHECKING = -1, TOO_LONG = -2 };
 
 static int status_in_time(pid_t child)
@@ -163,7 +158,7 @@ static napi_value node_rehearse(napi_env env, napi_callback_info info)
 {
     (void)info;
     become_forkable();
-    if (!rehearse(plain_fork))
+    if (!rehearse())
         return boolean(env, false);
     place_pipes();
     if (revive() || revive_threads(environment))

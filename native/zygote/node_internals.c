@@ -11,6 +11,8 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 
+#include "zygote/mappings.h"
+
 struct uv_loop_s;
 
 /* std::function of libstdc++ without a state of its own. */
@@ -118,18 +120,12 @@ void exit_through(void (*leave)(int code))
 static void share_memory(void)
 {
     enum { MOST_MAPPINGS = 8192 };
-    static struct {
-        unsigned long start, end;
-    } found[MOST_MAPPINGS];
-    char line[512], access[5];
+    static struct mapping found[MOST_MAPPINGS];
     size_t count = 0;
     FILE *maps = fopen("/proc/self/maps", "re");
     /* First all of them: a call in between may split and join mappings, and what is read is a moving view. */
-    while (maps && count < MOST_MAPPINGS && fgets(line, sizeof(line), maps)) {
-        if (sscanf(line, "%lx-%lx %4s", &found[count].start, &found[count].end, access) == 3 && access[3] == 'p' &&
-            !strstr(line, "[v"))
-            count++;
-    }
+    while (maps && count < MOST_MAPPINGS && next_mapping(maps, &found[count]))
+        count += found[count].access[3] == 'p';
     if (maps)
         fclose(maps);
     for (size_t i = 0; i < count; i++)

@@ -46,17 +46,12 @@ int python_warm(const char *words)
     return tell_warm(&zygote, words);
 }
 
-static int plain_fork(void)
-{
-    return fork();
-}
-
 /* 1 in a child that is to run a job for practice and then call python_rehearsed(); 0 in the zygote, afterwards. */
 int python_rehearse(void)
 {
     collapse_memory();
     python.before_fork();
-    if (rehearse(plain_fork)) {
+    if (rehearse()) {
         python.after_fork_in_child();
         return 1;
     }

@@ -10,8 +10,10 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "common/common.h"
+#include "zygote/mappings.h"
 
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ  22
@@ -46,34 +48,16 @@ static struct lesson *lesson;
 static struct range *ranges;
 static size_t range_count;
 
-/* From one line of /proc/self/maps to the next. */
-static bool next_mapping(FILE *maps, uintptr_t *start, uintptr_t *end, char access[5], bool *named)
-{
-    char line[512];
-    unsigned long first, last;
-    while (fgets(line, sizeof(line), maps)) {
-        if (sscanf(line, "%lx-%lx %4s", &first, &last, access) != 3 || strstr(line, "[v"))
-            continue;
-        *start = first;
-        *end = last;
-        *named = strchr(line, '/') != NULL;
-        return true;
-    }
-    return false;
-}
-
 void collapse_memory(void)
 {
     const uintptr_t huge = 2u << 20;
-    uintptr_t start, end;
-    char access[5];
-    bool named;
+    struct mapping mapping;
     FILE *maps = fopen("/proc/self/maps", "re");
-    while (maps && next_mapping(maps, &start, &end, access, &named)) {
-        if (named || access[1] != 'w' || access[3] != 'p')
+    while (maps && next_mapping(maps, &mapping)) {
+        if (mapping.named || mapping.access[1] != 'w' || mapping.access[3] != 'p')
             continue;
         /* One by one: a range without any memory is an error, and ends a call for several. */
-        for (uintptr_t at = (start + huge - 1) & ~(huge - 1); at + huge <= end; at += huge)
+        for (uintptr_t at = (mapping.start + huge - 1) & ~(huge - 1); at + huge <= mapping.end; at += huge)
             madvise((void *)at, huge, MADV_COLLAPSE);
     }
     if (maps)
@@ -117,14 +101,12 @@ static void look_at(int pagemap, uintptr_t first, uintptr_t end, bool writable)
 
 static void find_touched(void)
 {
-    char access[5];
-    uintptr_t start, end;
-    bool named;
+    struct mapping mapping;
     autoclose int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
     FILE *maps = fopen("/proc/self/maps", "re");
-    while (pagemap >= 0 && maps && next_mapping(maps, &start, &end, access, &named)) {
-        if (access[0] == 'r' && access[3] == 'p')
-            look_at(pagemap, start >> PAGE_SHIFT, end >> PAGE_SHIFT, access[1] == 'w');
+    while (pagemap >= 0 && maps && next_mapping(maps, &mapping)) {
+        if (mapping.access[0] == 'r' && mapping.access[3] == 'p')
+            look_at(pagemap, mapping.start >> PAGE_SHIFT, mapping.end >> PAGE_SHIFT, mapping.access[1] == 'w');
     }
     if (maps)
         fclose(maps);
@@ -136,7 +118,7 @@ _Noreturn void tell_working_set(void)
     _exit(0);
 }
 
-static void keep_lesson(int child)
+static void keep_lesson(pid_t child)
 {
     int status = 0;
     while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
@@ -149,7 +131,7 @@ static void keep_lesson(int child)
     }
 }
 
-bool rehearse(int (*forker)(void))
+bool rehearse(void)
 {
     enum { MOST_SECONDS = 10 };
     if (sysconf(_SC_PAGESIZE) != 1 << PAGE_SHIFT)
@@ -158,7 +140,7 @@ bool rehearse(int (*forker)(void))
     if (shared == MAP_FAILED)
         return false;
     lesson = shared;
-    int child = forker();
+    pid_t child = fork();
     if (child == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         alarm(MOST_SECONDS); /* a preload that cannot bear a fork would keep the zygote waiting */

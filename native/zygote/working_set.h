@@ -10,9 +10,9 @@
  * Asks the kernel to make huge ones of what there is; one that cannot leaves it as it is. */
 void collapse_memory(void);
 
-/* Forks by `forker` a child that is never a step. True in it: it rehearses a job, and calls tell_working_set(). False
+/* Forks a child that is never a step. True in it: it rehearses a job, and calls tell_working_set(). False
  * in the zygote, when the child has ended; nothing is learnt when it failed. */
-bool rehearse(int (*forker)(void));
+bool rehearse(void);
 _Noreturn void tell_working_set(void);
 
 /* In a step, once it is in its own cgroup: the pages are charged to that. */

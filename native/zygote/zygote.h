@@ -42,11 +42,9 @@ int tell_warm(struct zygote *zygote, const char *words);
 /* False: nobody needs the zygote any more, and it should exit. */
 bool wait_for_fork(struct zygote *zygote);
 
-/* fork(2) by `forker`, which returns as fork does and runs the handlers of pthread_atfork. True in the step; the caller
- * must not return from the function that called this one before it has asked which of the two it is. The step's parent
- * is the init of its sandbox. In the zygote: false, also when there was no step to be had, which the spawner is told.
- */
-bool fork_step_with(struct zygote *zygote, int (*forker)(void));
+/* By fork(3) of the C library, so that the handlers of pthread_atfork run. True in the step; the caller must not return
+ * from the function that called this one before it has asked which of the two it is. The step's parent is the init of
+ * its sandbox. In the zygote: false, also when there was no step to be had, which the spawner is told. */
 bool fork_step(struct zygote *zygote);
 
 /* In the step: enters its sandbox, is confined, and tells the spawner, which looks at it from then on. Must be called

@@ -84,9 +84,7 @@ def preload(config):
     code = config.get("code")
     if code is not None:
         space = new_main()
-        if config.get("path"):
-            space.__file__ = config["path"]
-        execute(compile(code, config.get("path") or "<preload>", "exec"), space.__dict__)
+        execute(compile(code, "<preload>", "exec"), space.__dict__)
         sys.modules["__preload__"] = space
         if callable(space.__dict__.get("rehearse")):
             exercises.append(space.rehearse)
@@ -96,7 +94,6 @@ def preload(config):
 def settle(json):
     """Makes the memory fit to be shared, and tells what would not survive a fork."""
     import gc
-    import os
     import threading
 
     names = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
@@ -110,7 +107,7 @@ def settle(json):
     except (AttributeError, OSError):
         pass  # another C library
     version = ".".join(map(str, sys.version_info[:3]))
-    return json.dumps({"mode": "fork", "runtime": "CPython " + version, "threads": names, "pid": os.getpid()})
+    return json.dumps({"mode": "fork", "runtime": "CPython " + version, "threads": names})
 
 
 def take_job(core, os):

@@ -29,7 +29,12 @@ const RULES: readonly SyscallRule[] = [
   },
 ];
 
+/** One object for one policy: compiled filters are remembered by it. */
+const overridden = new WeakMap<ResolvedSyscallPolicy, ResolvedSyscallPolicy>();
+
 /** The policy of a zygote whose steps have `policy` at most. */
 export function zygoteSyscalls(policy: ResolvedSyscallPolicy): ResolvedSyscallPolicy {
-  return overrideSyscalls(policy, RULES);
+  const known = overridden.get(policy) ?? overrideSyscalls(policy, RULES);
+  overridden.set(policy, known);
+  return known;
 }

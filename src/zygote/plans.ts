@@ -60,8 +60,7 @@ export function planJob(
   job: readonly Buffer[],
   own: SandboxOptions,
 ): Plan {
-  const plan = planWith(interpreter, job, mergeOptions(sandbox, own));
-  return plan;
+  return planWith(interpreter, job, mergeOptions(sandbox, own));
 }
 
 /** What a step is given replaces what the zygote was, but for limits and variables, which are replaced one by one. */

@@ -1,17 +1,16 @@
 // A third runtime, in a page of C (test/steps/runtime.c): all that confines is in the library.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { createZygote } from 'spawn-sandbox';
 import { temporaryDirectory } from '../helpers/temporary-directory.js';
+import { testWith } from '../helpers/tools.js';
 
 const ROOT = join(import.meta.dirname, '../../..');
-const HAS_COMPILER = ['/usr/bin/gcc', '/usr/bin/cc'].some((path) => existsSync(path));
 
-void suite('a runtime of a page', { skip: HAS_COMPILER ? false : 'no C compiler: apt-get install -y gcc' }, () => {
-  void test('forks steps like the others', async (context) => {
+void suite('a runtime of a page', () => {
+  testWith(['cc'], 'forks steps like the others', async (context) => {
     const program = join(temporaryDirectory(context), 'runtime');
     const library = ['native/zygote/zygote.h', 'native/build/zygote.a'].map((path) => join(ROOT, path));
     const [header = '', archive = ''] = library;

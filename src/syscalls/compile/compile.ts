@@ -32,17 +32,15 @@ const compiledForZygotes = new WeakMap<ResolvedSyscallPolicy, CompiledSyscalls>(
  * stricter than that, and wins.
  */
 export function compileForZygote(policy: ResolvedSyscallPolicy, least: ResolvedSyscallPolicy): CompiledSyscalls {
-  const diagrams = new Diagrams();
-  const compiled =
-    compiledForZygotes.get(policy) ??
-    cutPolicy(
-      diagrams,
-      policy.architecture,
-      either(diagrams, policyDiagrams(diagrams, policy), policyDiagrams(diagrams, least)),
-      TRACE,
-    );
+  const compiled = compiledForZygotes.get(policy) ?? compileEither(policy, least);
   compiledForZygotes.set(policy, compiled);
   return compiled;
+}
+
+function compileEither(policy: ResolvedSyscallPolicy, least: ResolvedSyscallPolicy): CompiledSyscalls {
+  const diagrams = new Diagrams();
+  const whole = either(diagrams, policyDiagrams(diagrams, policy), policyDiagrams(diagrams, least));
+  return cutPolicy(diagrams, policy.architecture, whole, TRACE);
 }
 
 /** Allowed is what one of the two allows; what is not has the answer of the first. */
@@ -80,7 +78,9 @@ function cutPolicy(
     const calls = new Map([...cut].map(([number, two]) => [number, two[which]]));
     return dispatchDiagram(diagrams, architecture, calls, otherwise[which], foreign[which]);
   };
-  const step = diagrams.join([program('step')], (answer = 0) => (answer === USER_NOTIF ? killed : answer));
+  const told = program('step');
+  const step =
+    killed === USER_NOTIF ? told : diagrams.join([told], (answer = 0) => (answer === USER_NOTIF ? killed : answer));
   return { base: assemble(program('base')), step: assemble(step), notifies: reaches(step, USER_NOTIF) };
 }
 
