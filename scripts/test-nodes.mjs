@@ -23,7 +23,7 @@ const PART = [
     'spawner',
     'streams',
   ],
-  ...['practical-node', 'practical-streams', 'worker-threads'],
+  ...['practical-node', 'practical-streams', 'worker-threads', 'zygote-node', 'zygote-booted'],
 ].map((name) => (name.endsWith('/') ? name : `integration/${name}.`));
 const MOST_MINUTES = 15;
 const inCi = process.env.CI === 'true';

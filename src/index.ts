@@ -25,5 +25,5 @@ export type {
 export type { SyscallPolicy } from './syscalls/index.js';
 export type { Duration, Size } from './units.js';
 export type { ZygoteJob } from './zygote/job.js';
-export type { ZygoteOptions } from './zygote/options.js';
+export type { ZygoteMode, ZygoteOptions } from './zygote/options.js';
 export { createZygote, type Zygote } from './zygote/zygote.js';

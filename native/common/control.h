@@ -57,6 +57,7 @@ struct define {
     bool zygote;
     uint64_t below;
     uint32_t parked, replaces;
+    struct bytes boot, boot_input; /* a Start, or empty */
     size_t mount_count, cover_count;
     struct mount_entry mounts[MOUNT_LIMIT];
     struct bytes cover[COVER_LIMIT];
@@ -137,6 +138,7 @@ struct probe_result {
 
 void write_ready(struct writer *writer, const struct ready *ready);
 void write_started(struct writer *writer, uint64_t step_id);
+void write_forgotten(struct writer *writer, uint32_t policy_id);
 void write_warm(struct writer *writer, uint64_t step_id, struct bytes words, uint64_t rss_bytes);
 void write_ended(struct writer *writer, const struct ended *ended);
 void write_failed(struct writer *writer, uint64_t step_id, const struct failure *failure);

@@ -80,6 +80,7 @@ enum stage {
     STAGE_OBSERVATION = 15,
     STAGE_WATCH = 16,
     STAGE_ZYGOTE = 17,
+    STAGE_NOT_TAKEN = 18,
 };
 
 enum state {

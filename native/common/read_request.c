@@ -200,6 +200,12 @@ int read_define(struct bytes body, struct define *out)
         case 7:
             out->step_filter = field_bytes(&reader, &field, FILTER_LIMIT, false);
             break;
+        case 22:
+            out->boot = field_bytes(&reader, &field, MESSAGE_LIMIT, false);
+            break;
+        case 23:
+            out->boot_input = field_bytes(&reader, &field, MESSAGE_LIMIT, false);
+            break;
         case 15:
             if (out->cover_count == COVER_LIMIT)
                 return -1;
@@ -212,6 +218,9 @@ int read_define(struct bytes body, struct define *out)
     /* An empty filter would be no filter: that is never what a policy means. */
     if (out->base_filter.length == 0 || out->base_filter.length % 8 || out->step_filter.length == 0 ||
         out->step_filter.length % 8 || out->uid == UINT32_MAX || out->gid == UINT32_MAX)
+        reader.failed = true;
+    struct start boot;
+    if (out->boot.length > 0 && (read_start(out->boot, &boot) || count_pipes(&boot) != 1))
         reader.failed = true;
     return reader.failed ? -1 : 0;
 }

@@ -1,7 +1,7 @@
 /* Replies to the app. Runs in the spawner. */
 #include "common/control.h"
 
-enum { REPLY_READY = 1, REPLY_STARTED, REPLY_ENDED, REPLY_FAILED, REPLY_PROBED, REPLY_WARM };
+enum { REPLY_READY = 1, REPLY_STARTED, REPLY_ENDED, REPLY_FAILED, REPLY_PROBED, REPLY_WARM, REPLY_FORGOTTEN };
 
 void write_ready(struct writer *writer, const struct ready *ready)
 {
@@ -28,6 +28,13 @@ void write_warm(struct writer *writer, uint64_t step_id, struct bytes words, uin
     write_number(writer, 1, step_id);
     write_bytes(writer, 2, words.data, words.length);
     write_number(writer, 3, rss_bytes);
+    write_end(writer, body);
+}
+
+void write_forgotten(struct writer *writer, uint32_t policy_id)
+{
+    size_t body = write_begin(writer, REPLY_FORGOTTEN);
+    write_number(writer, 1, policy_id);
     write_end(writer, body);
 }
 

@@ -70,6 +70,7 @@ struct job {
     uint64_t message_length;
     uint32_t process_limit; /* RLIMIT_NPROC where no cgroup counts; 0: none */
     bool has_control;       /* the last descriptor is a zygote's end of its conversation with the spawner */
+    bool boots;             /* the program takes another job by itself */
 };
 
 /* spawner -> init of a sandbox below a zygote: who its main process is. */
@@ -78,6 +79,9 @@ struct adoption {
 };
 
 enum { ZYGOTE_CONTROL = 3, ZYGOTE_WORDS_LIMIT = 32 << 10 };
+
+/* What a program that boots has instead: a parked step's ends of its sockets. */
+enum { BOOTED_JOBS = 3, BOOTED_REPORT = 4 };
 
 /* A zygote may enter the sandboxes below its own user namespace, which owns nothing else: all that these two mean
  * there.
@@ -173,6 +177,7 @@ int join_new_keyring(struct failure *failure);
 struct received_job {
     struct start start;
     struct bytes body; /* of the Start */
+    bool boots;
 };
 /* Waits, places stdin, stdout and stderr, and sets the limits. 0; 1 when the spawner does not need us any more; -1. */
 int receive_job(const struct sandbox_start *sandbox, struct received_job *job, struct failure *failure);

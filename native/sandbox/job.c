@@ -143,6 +143,7 @@ static int take_job(const struct sandbox_start *sandbox, const uint8_t *packet, 
     if (!message.data || job.body_offset > message.length || job.body_length > message.length - job.body_offset)
         return fail(failure, STAGE_PROTOCOL, NULL);
     out->body = (struct bytes){&message.data[job.body_offset], job.body_length};
+    out->boots = job.boots;
     if (read_start(out->body, &out->start) || received->descriptor_count < used + job.has_control)
         return fail(failure, STAGE_PROTOCOL, NULL);
     control = job.has_control ? 1 : 0;

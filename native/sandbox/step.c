@@ -3,6 +3,7 @@
  * is left. */
 #include "sandbox/internal.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -68,6 +69,19 @@ _Noreturn static void execute(const struct sandbox_start *sandbox, struct bytes 
     refuse(sandbox->report, missing ? STAGE_COMMAND_NOT_FOUND : STAGE_COMMAND_NOT_EXECUTABLE, file);
 }
 
+/* Everything but 0, 1 and 2 goes at execve, and what a zygote or a program that boots talks through. */
+static int pass_only(struct sandbox_start *sandbox, bool boots)
+{
+    if (!boots)
+        return close_range(sandbox->policy->zygote ? ZYGOTE_CONTROL + 1 : 3, ~0u, CLOSE_RANGE_CLOEXEC);
+    int jobs = fcntl(sandbox->jobs, F_DUPFD_CLOEXEC, BOOTED_REPORT + 1);
+    sandbox->report = fcntl(sandbox->report, F_DUPFD_CLOEXEC, BOOTED_REPORT + 1);
+    if (jobs < 0 || sandbox->report < 0 || dup3(jobs, BOOTED_JOBS, 0) < 0 ||
+        dup3(sandbox->report, BOOTED_REPORT, 0) < 0)
+        return -1;
+    return close_range(BOOTED_REPORT + 1, ~0u, CLOSE_RANGE_CLOEXEC);
+}
+
 _Noreturn void step_main(struct sandbox_start *sandbox)
 {
     struct received_job job = {0};
@@ -83,10 +97,7 @@ _Noreturn void step_main(struct sandbox_start *sandbox)
         report_refusal(sandbox->report, &failure);
         _exit(127);
     }
-    /* Nothing of ours may pass this line: everything but 0, 1, 2 goes at execve, and a zygote's end of its
-     * conversation.
-     */
-    if (close_range(sandbox->policy->zygote ? ZYGOTE_CONTROL + 1 : 3, ~0u, CLOSE_RANGE_CLOEXEC))
+    if (pass_only(sandbox, job.boots))
         refuse(sandbox->report, STAGE_RESOURCES, NULL);
     execute(sandbox, job.body, &job.start);
 }

@@ -11,6 +11,7 @@
 
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 enum { ENDED_BY_THEN_NS = 20000000 };
@@ -156,12 +157,25 @@ static void answer(struct spawner *spawner, struct step *step, const struct repo
     run_all_queues(spawner);
 }
 
+/* A socket that is closed with something unread in it tells the other end. */
+static bool was_taken(const struct sandbox *sandbox)
+{
+    int error = 0;
+    socklen_t size = sizeof(error);
+    return getsockopt(sandbox->jobs, SOL_SOCKET, SO_ERROR, &error, &size) || error != ECONNRESET;
+}
+
 /* Init reports: nothing is left inside. */
 void step_ended(struct spawner *spawner, struct step *step, const struct report *report)
 {
     /* What we ended has our status, even when its own end crossed ours on the way; a signal that the app sent leaves
      * the word to the step. */
     bool killed_by_us = step->has_cause && step->evidence.kill_signal == 0;
+    if (!step->has_cause && !was_killed(report) && !was_taken(step->sandbox)) {
+        struct failure failure = {.stage = STAGE_NOT_TAKEN};
+        fail_step(spawner, step, &failure);
+        return;
+    }
     answer(spawner, step, killed_by_us ? NULL : report);
 }
 

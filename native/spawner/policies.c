@@ -182,12 +182,12 @@ _Noreturn static void become_maker(struct spawner *spawner, int socket, int mess
     _exit(1);
 }
 
-int message_file(struct bytes message)
+int sealed_file(struct bytes content)
 {
     int fd = memfd_create("policy", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0)
         return -1;
-    if (write(fd, message.data, message.length) != (ssize_t)message.length ||
+    if (pwrite(fd, content.data, content.length, 0) != (ssize_t)content.length ||
         fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
         close_descriptor(&fd);
     return fd;
@@ -200,7 +200,7 @@ static int start_maker(struct spawner *spawner, struct policy *policy, struct fa
         return fail(failure, STAGE_RESOURCES, NULL);
     autoclose int ours = pair[0];
     autoclose int theirs = pair[1];
-    autoclose int message = message_file(policy->message);
+    autoclose int message = sealed_file(policy->message);
     if (message < 0)
         return fail(failure, STAGE_RESOURCES, NULL);
     pid_t pid = fork();
@@ -228,6 +228,12 @@ static bool has_writable(const struct define *define)
     return false;
 }
 
+/* The same bytes in the copy of the message. */
+static struct bytes in_copy(struct bytes part, struct bytes body, const uint8_t *copy)
+{
+    return part.length > 0 ? (struct bytes){copy + (part.data - body.data), part.length} : (struct bytes){0};
+}
+
 static struct policy *new_policy(const struct spawner *spawner, const struct define *define, struct bytes body)
 {
     struct policy *policy = calloc(1, sizeof(*policy));
@@ -238,14 +244,15 @@ static struct policy *new_policy(const struct spawner *spawner, const struct def
     }
     memcpy(copy, body.data, body.length);
     policy->message = (struct bytes){copy, body.length};
-    struct bytes scratch = scratch_target(define);
-    if (scratch.length > 0)
-        policy->scratch = (struct bytes){copy + (scratch.data - body.data), scratch.length};
+    policy->scratch = in_copy(scratch_target(define), body, copy);
     policy->id = define->policy_id;
     policy->zygote = define->zygote;
     policy->below = define->below;
     policy->parked_wanted = define->parked;
-    policy->base_filter = (struct bytes){copy + (define->base_filter.data - body.data), define->base_filter.length};
+    policy->base_filter = in_copy(define->base_filter, body, copy);
+    if (!define->below && !define->zygote)
+        policy->boot = in_copy(define->boot, body, copy);
+    policy->boot_input = in_copy(define->boot_input, body, copy);
     policy->maker.fd = policy->define = -1;
     policy->host_network = define->host_network;
     policy->has_writable = has_writable(define);
@@ -302,6 +309,14 @@ static bool is_unused(const struct spawner *spawner, const struct policy *policy
     return true;
 }
 
+static void tell_forgotten(struct spawner *spawner, const struct policy *policy)
+{
+    uint8_t space[64];
+    struct writer writer = {.start = space, .size = sizeof(space)};
+    write_forgotten(&writer, policy->id);
+    tell_app(spawner, &writer);
+}
+
 /* Forgotten policies go when the last of their sandboxes has gone. Called between two rounds of the loop, when no event
  * can name them. */
 void free_forgotten(struct spawner *spawner)
@@ -313,6 +328,7 @@ void free_forgotten(struct spawner *spawner)
         struct policy *policy = *at;
         if (policy->forgotten && is_unused(spawner, policy)) {
             *at = policy->next;
+            tell_forgotten(spawner, policy);
             free((void *)(uintptr_t)policy->message.data);
             close_descriptor(&policy->define);
             free(policy);
@@ -340,6 +356,8 @@ static uint32_t wanted_ready(const struct spawner *spawner, const struct policy 
     uint64_t now = monotonic_ns();
     if (policy->forgotten || policy->resting || spawner->ending || now < policy->idle_until || policy->zygote)
         return 0;
+    if (boots(policy))
+        return policy->parked_wanted;
     if (policy->below)
         return (is_busy(spawner, policy) ? pool : 1) + policy->parked_wanted;
     return pool == 0 || is_busy(spawner, policy) ? pool : 1;
@@ -352,8 +370,9 @@ void refill_after_release(struct spawner *spawner, struct policy *policy)
     if (policy->below)
         fill_sandboxes(spawner, policy, policy->queued);
     uint32_t coming = policy->ready_count + policy->making + policy->empty_count + policy->filling;
+    uint32_t most = boots(policy) ? policy->parked_wanted : spawner->configure.pool;
     bool enough = policy->below ? policy->ready_count + policy->filling >= policy->queued : !policy->queue_first;
-    if (!enough || coming <= spawner->configure.pool / 2)
+    if (!enough || coming <= most / 2)
         fill_pool(spawner, policy);
 }
 

@@ -167,12 +167,12 @@ static bool is_on_its_way(const struct sandbox *sandbox)
 
 static void become_ready(struct spawner *spawner, struct sandbox *sandbox)
 {
+    struct failure failure;
     if (!sandbox->parked || sandbox->life.fd < 0 || !is_on_its_way(sandbox))
         return;
     int pidfd = (int)syscall(SYS_pidfd_open, sandbox->parked_pid, 0);
     if (pidfd < 0 || watch_descriptor(spawner, &sandbox->main, pidfd, EPOLLIN | EPOLLONESHOT, main_ended) ||
         begin_cgroup(&spawner->cgroups, &sandbox->slot->cgroup)) {
-        struct failure failure;
         fail(&failure, STAGE_RESOURCES, NULL);
         sandbox_failed(spawner, sandbox, &failure);
         return;
@@ -181,7 +181,12 @@ static void become_ready(struct spawner *spawner, struct sandbox *sandbox)
         sandbox_failed(spawner, sandbox, &sandbox->failure);
         return;
     }
-    sandbox->policy->failures = 0;
+    if (boot_sandbox(spawner, sandbox, &failure)) {
+        sandbox_failed(spawner, sandbox, &failure);
+        return;
+    }
+    if (!boots(sandbox->policy)) /* whether such a one is good for anything, a step will tell */
+        sandbox->policy->failures = 0;
     sandbox->policy->maker_died_at = 0;
     set_state(spawner, sandbox, SANDBOX_READY);
     run_queue(spawner, sandbox->policy);
@@ -345,6 +350,8 @@ static void life_ready(struct spawner *spawner, struct watch *watch, uint32_t ev
     read_reports(spawner, sandbox); /* what init said before it went */
     if (sandbox->step)
         step_lost(spawner, sandbox->step);
+    if (boots(sandbox->policy) && sandbox->state == SANDBOX_READY)
+        back_off(sandbox->policy); /* what was booted in it has ended */
     take_namespaces_back(spawner, sandbox);
     drop_sandbox(spawner, sandbox);
 }
@@ -454,6 +461,8 @@ struct sandbox *take_ready(struct spawner *spawner, struct policy *policy)
     while (policy->ready && is_gone(policy->ready))
         end_sandbox(spawner, policy->ready);
     struct sandbox *sandbox = policy->ready;
+    while (boots(policy) && sandbox && sandbox->next)
+        sandbox = sandbox->next; /* the one that has had the most time for it */
     if (sandbox)
         set_state(spawner, sandbox, SANDBOX_RUNNING);
     return sandbox;

@@ -117,8 +117,9 @@ struct policy {
     bool is_broken;
     bool in_use, resting; /* for trim.c; without a maker until it is used again */
     uint64_t root_device, root_inode;
-    bool zygote;    /* its steps are zygotes */
-    uint64_t below; /* step of the zygote that forks its steps; 0: none does */
+    bool zygote;                   /* its steps are zygotes */
+    uint64_t below;                /* step of the zygote that forks its steps; 0: none does */
+    struct bytes boot, boot_input; /* in the message */
     uint32_t parked_wanted;
     int define; /* for the zygote: a file with the Define; -1 before the first */
     uint32_t making, ready_count, empty_count, filling;
@@ -251,8 +252,8 @@ void oom_noticed(struct spawner *spawner, struct watch *watch, uint32_t events);
 
 /* policies.c: makers and the pools of ready sandboxes. */
 bool is_maker_gone(const struct policy *policy);
-/* A sealed file with a Define, for those who carry it out; or -1. */
-int message_file(struct bytes message);
+/* In memory, at its begin, for those who shall read and not change it; or -1. */
+int sealed_file(struct bytes content);
 struct policy *find_policy(struct spawner *spawner, uint32_t id);
 void define_policy(struct spawner *spawner, struct bytes body);
 void forget_policy(struct spawner *spawner, uint32_t id);
@@ -291,6 +292,11 @@ size_t lend_namespaces(struct spawner *spawner, struct sandbox *sandbox, struct 
 void take_namespaces_back(struct spawner *spawner, struct sandbox *sandbox);
 void close_namespaces(struct sandbox *sandbox);
 void close_spare_nets(struct spawner *spawner);
+
+/* boot.c: programs that start before they have a job. */
+bool boots(const struct policy *policy);
+/* When its step is confined and nobody else can have it yet. */
+int boot_sandbox(const struct spawner *spawner, struct sandbox *sandbox, struct failure *failure);
 
 /* observe.c */
 int count_own_filters(struct spawner *spawner); /* once: the spawner installs none */

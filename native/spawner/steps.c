@@ -86,7 +86,8 @@ static int hand_over(struct spawner *spawner, struct step *step, struct sandbox 
                       .body_length = step->body_length,
                       .in_memory_file = step->memory_file >= 0,
                       .message_length = step->message_length};
-    if (limit_cgroup(cgroups, &sandbox->slot->cgroup, &step->limits, 1) ||
+    if ((boots(sandbox->policy) && begin_cgroup(cgroups, &sandbox->slot->cgroup)) || /* what booting took is not its */
+        limit_cgroup(cgroups, &sandbox->slot->cgroup, &step->limits, 1) ||
         kill_one_for_memory(cgroups, &sandbox->slot->cgroup, sandbox->policy->zygote))
         return fail(failure, is_exhaustion(errno) ? STAGE_RESOURCES : STAGE_CGROUP_LIMIT, NULL);
     if (!(cgroups->controllers & 1u << LAYER_PROCESSES) && step->limits.processes)

@@ -16,6 +16,12 @@ bool is_busy(const struct spawner *spawner, const struct policy *policy)
     return monotonic_ns() - policy->last_used < idle_ns(spawner) / BUSY_PART;
 }
 
+/* Those below a zygote, and programs that have booted, are there for as long as the app keeps them. */
+static bool is_kept(const struct policy *policy)
+{
+    return policy->below || boots(policy);
+}
+
 /* Also those whose sandboxes are being made or ended: they will have been used the next time. */
 static void mark_used(struct spawner *spawner)
 {
@@ -27,8 +33,7 @@ static void mark_used(struct spawner *spawner)
 
 static bool is_idle(const struct spawner *spawner, const struct policy *policy)
 {
-    /* Those below a zygote are there for as long as it is. */
-    return policy->maker_pid > 0 && !policy->in_use && !policy->forgotten && !policy->below &&
+    return policy->maker_pid > 0 && !policy->in_use && !policy->forgotten && !is_kept(policy) &&
            monotonic_ns() - policy->last_used >= idle_ns(spawner);
 }
 
@@ -53,7 +58,7 @@ static bool keeps_much(const struct spawner *spawner)
     bool much = false;
     for (const struct policy *policy = spawner->policies; policy; policy = policy->next) {
         makers += policy->maker_pid > 0;
-        much |= !policy->below && policy->ready_count + policy->making > 1;
+        much |= !is_kept(policy) && policy->ready_count + policy->making > 1;
     }
     return much || makers > spawner->configure.idle_makers;
 }
@@ -67,7 +72,7 @@ static void trim(struct spawner *spawner, struct timer *timer)
     while ((policy = oldest_idle(spawner, &idle)) && idle > spawner->configure.idle_makers)
         rest_policy(spawner, policy);
     for (policy = spawner->policies; policy; policy = policy->next) {
-        while (!policy->below && policy->ready_count > 1 && !is_busy(spawner, policy))
+        while (!is_kept(policy) && policy->ready_count > 1 && !is_busy(spawner, policy))
             end_sandbox(spawner, policy->ready);
     }
     trim_later(spawner);

@@ -241,7 +241,7 @@ int see_nest(struct spawner *spawner, struct sandbox *sandbox, pid_t init)
 static int define_file(struct policy *policy)
 {
     if (policy->define < 0)
-        policy->define = message_file(policy->message);
+        policy->define = sealed_file(policy->message);
     return policy->define < 0 ? -1 : 0;
 }
 

@@ -33,18 +33,31 @@ struct known_policy {
 static struct zygote_request latest;
 static struct known_policy *known[POLICY_CACHE];
 static size_t next_known;
+static struct sandbox_start entered; /* by a step */
 
-int open_zygote(struct zygote *zygote)
+static int keep_socket(int fd)
 {
     struct stat status;
+    if (fstat(fd, &status))
+        return -1;
+    errno = ENOTSOCK;
+    return S_ISSOCK(status.st_mode) ? fcntl(fd, F_SETFD, FD_CLOEXEC) : -1;
+}
+
+/* A program that boots is confined already, and has a step's two sockets instead of a zygote's one. */
+int open_zygote(struct zygote *zygote)
+{
+    static const struct define no_zygote;
     *zygote = (struct zygote){.control = ZYGOTE_CONTROL, .request = &latest};
-    if (fstat(ZYGOTE_CONTROL, &status))
+    if (keep_socket(ZYGOTE_CONTROL))
         return -1;
-    if (!S_ISSOCK(status.st_mode)) {
-        errno = ENOTSOCK;
-        return -1;
+    zygote->booted = !keep_socket(BOOTED_REPORT);
+    if (zygote->booted) {
+        zygote->control = -1;
+        entered =
+            (struct sandbox_start){.policy = &no_zygote, .report = BOOTED_REPORT, .jobs = BOOTED_JOBS, .proc = -1};
     }
-    return fcntl(ZYGOTE_CONTROL, F_SETFD, FD_CLOEXEC);
+    return 0;
 }
 
 static int tell(const struct zygote *zygote, const struct zygote_message *message, const char *words)
@@ -70,6 +83,8 @@ static void keep_shared_memory(void)
 
 int tell_warm(struct zygote *zygote, const char *words)
 {
+    if (zygote->booted) /* nobody has asked */
+        return 0;
     keep_shared_memory();
     struct zygote_message message = {.kind = ZYGOTE_WARM};
     return tell(zygote, &message, words);
@@ -99,6 +114,8 @@ static const struct define *read_policy(uint32_t id, int file)
 
 bool wait_for_fork(struct zygote *zygote)
 {
+    if (zygote->booted)
+        return true;
     struct zygote_request *request = zygote->request;
     for (;;) {
         close_packet(&request->packet);
@@ -157,6 +174,8 @@ static int outcome_of(pid_t pid)
  * So the zygote need not be there to reap a step, nor can it keep one's sandbox from ending. */
 bool fork_step(struct zygote *zygote)
 {
+    if (zygote->booted)
+        return true;
     struct zygote_request *request = zygote->request;
     sigset_t all, before;
     sigfillset(&all);
@@ -265,14 +284,14 @@ _Noreturn static void refuse(const struct sandbox_start *start, const struct fai
     _exit(127);
 }
 
-static struct sandbox_start entered;
-
 void enter_sandbox(struct zygote *zygote)
 {
     struct zygote_request *request = zygote->request;
     struct failure failure = {0};
     struct report parked;
     int listener = -1;
+    if (zygote->booted)
+        return;
     entered = (struct sandbox_start){.policy = request->policy,
                                      .identity = {.leased = request->head.leased},
                                      .report = request->packet.descriptors[1 + ENTERED_NAMESPACES],

@@ -65,22 +65,38 @@ static int32_t first_argument(napi_env env, napi_callback_info info, napi_value 
     return number;
 }
 
-/* Null; else why this process cannot be a zygote. */
+/* Whether this is a zygote, or else a step that has booted. Undefined: neither. */
 static napi_value node_open(napi_env env, napi_callback_info info)
 {
     (void)info;
-    const char *missing = find_node();
     environment = env;
     if (open_zygote(&zygote))
-        return text(env, "not started by spawn-sandbox");
+        return NULL;
     zygote.keeps_descriptors = true; /* libuv would close others under the numbers of its own: node_descriptors.c */
+    return boolean(env, !zygote.booted);
+}
+
+/* Undefined; else why it cannot be forked. To be called before any other function that has to do with forks. */
+static napi_value node_prepare(napi_env env, napi_callback_info info)
+{
+    (void)info;
+    const char *missing = find_node();
     if (!missing) {
         exit_through(leave);
         return NULL;
     }
     char words[256];
-    snprintf(words, sizeof(words), "this build of Node cannot be forked: it has no %s", missing);
+    snprintf(words, sizeof(words), "this build of it has no %s", missing);
     return text(env, words);
+}
+
+/* One that is not to be forked: until nobody needs it any more. */
+static napi_value node_wait_for_end(napi_env env, napi_callback_info info)
+{
+    (void)env, (void)info;
+    while (wait_for_fork(&zygote)) {
+    }
+    leave(0);
 }
 
 /* Nothing but what a single thread needs has survived the fork. Null, else what could not be made anew. */
@@ -220,7 +236,7 @@ static napi_value node_job(napi_env env, napi_callback_info info)
 {
     (void)info;
     const struct zygote_job *job = wait_for_job(&zygote);
-    if (unrevived || (unrevived = revive_threads(environment)))
+    if (!zygote.booted && (unrevived || (unrevived = revive_threads(environment))))
         give_up(unrevived);
     take_environment(job);
     return arguments_of(env, job);
@@ -268,9 +284,11 @@ NAPI_MODULE_INIT()
         const char *name;
         napi_callback function;
     } FUNCTIONS[] = {
-        {"open", node_open},   {"check", node_check},      {"rehearse", node_rehearse}, {"rehearsed", node_rehearsed},
-        {"warm", node_warm},   {"next", node_next},        {"job", node_job},           {"pid", node_pid},
-        {"leave", node_leave}, {"endWith", node_end_with}, {"pipe", node_pipe},
+        {"open", node_open},   {"prepare", node_prepare},   {"waitForEnd", node_wait_for_end},
+        {"check", node_check}, {"rehearse", node_rehearse}, {"rehearsed", node_rehearsed},
+        {"warm", node_warm},   {"next", node_next},         {"job", node_job},
+        {"pid", node_pid},     {"leave", node_leave},       {"endWith", node_end_with},
+        {"pipe", node_pipe},
     };
     for (size_t i = 0; i < sizeof(FUNCTIONS) / sizeof(*FUNCTIONS); i++) {
         napi_value function;

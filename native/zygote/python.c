@@ -14,6 +14,7 @@ static struct {
 } python;
 
 PUBLIC int python_open(void);
+PUBLIC int python_booted(void);
 PUBLIC int python_warm(const char *words);
 PUBLIC int python_rehearse(void);
 PUBLIC void python_rehearsed(void);
@@ -39,6 +40,12 @@ int python_open(void)
                    find("PyOS_AfterFork_Child", &python.after_fork_in_child)
                ? 0
                : 2;
+}
+
+/* 1: a step that has booted, and is not to be forked. */
+int python_booted(void)
+{
+    return zygote.booted;
 }
 
 int python_warm(const char *words)

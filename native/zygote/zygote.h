@@ -29,11 +29,13 @@ struct zygote_job {
 struct zygote {
     int control;
     struct zygote_request *request; /* what the next fork is for */
+    bool booted; /* it is a step itself, which runs one job: nothing is forked, though all is called as if it were */
     bool keeps_descriptors; /* the runtime itself sees to it that a step has nothing open that it shares with another */
     struct zygote_job job;
 };
 
-/* The process must have been started as a zygote. 0, or -1 with errno. */
+/* The process must have been started as a zygote. 0, or -1 with
+ * errno. */
 int open_zygote(struct zygote *zygote);
 
 /* Preloading is over. `words` is for the app: at most 32 KiB. 0, or -1 with errno. */

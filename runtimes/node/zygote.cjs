@@ -17,13 +17,19 @@ const vm = require('node:vm');
 void start();
 
 async function start() {
-  const reason = core.open();
-  if (reason !== undefined) refuse(reason);
+  const isZygote = core.open();
+  if (isZygote === undefined) refuse('not started by spawn-sandbox');
   const config = JSON.parse(fs.readFileSync(0, 'utf8'));
   process.argv = [process.execPath];
   forget();
   await importQuietly();
+  const before = isZygote ? await threads() : undefined;
   const exercises = await preload(config);
+  if (!isZygote) return void setImmediate(runBooted);
+  if (config.mode === 'parked') return waitForEnd('it was asked not to be');
+  const added = [...(await threads())].filter(([id]) => !before.has(id)).map(([, name]) => name);
+  const reason = added.length > 0 ? `what was preloaded has started threads (${added.join(', ')})` : core.prepare();
+  if (reason !== undefined) return waitForEnd(reason);
   await exercise(exercises);
   takePlace();
   // Not from within the event loop's wait, as the loop is made anew in each step.
@@ -33,6 +39,28 @@ async function start() {
 function refuse(reason) {
   fs.writeSync(2, `zygote: ${reason}\n`);
   process.exit(1);
+}
+
+/** Names by number, Node's own included: those of its pool are there for good once it was used. */
+async function threads() {
+  await fs.promises.readFile(__filename);
+  const directory = '/proc/self/task';
+  return new Map(
+    fs.readdirSync(directory).map((id) => [id, fs.readFileSync(path.join(directory, id, 'comm'), 'utf8').trim()]),
+  );
+}
+
+/** What was preloaded is known to load: each step starts by itself, and does it again. */
+function waitForEnd(reason) {
+  core.warm(JSON.stringify({ mode: 'parked', runtime: `Node ${process.version}`, threads: [], reason }));
+  core.waitForEnd();
+}
+
+/** In a step that is a process of its own. */
+function runBooted() {
+  const job = core.job();
+  takePlace();
+  run(job);
 }
 
 /** What a plain node would not have loaded, no step is to find. */
@@ -58,13 +86,13 @@ function serve(exercises) {
   const outcome = core.check();
   if (outcome === CHECKING) return prove();
   if (outcome !== PROVEN) {
-    refuse(
-      `this build of Node (${process.version}) cannot be forked, or what was preloaded cannot: a fork ${ENDINGS[outcome] ?? `ended with ${outcome}`}`,
+    return waitForEnd(
+      `this build of it, or what was preloaded, does not bear it: a fork ${ENDINGS[outcome] ?? `ended with ${outcome}`}`,
     );
   }
   if (core.rehearse()) return practise(exercises);
-  emptyCaches();
-  core.warm(JSON.stringify({ mode: 'fork', runtime: `Node ${process.version}`, threads: [], pid: process.pid }));
+  if (!emptyCaches()) return waitForEnd('this build of it keeps random numbers where they cannot be renewed');
+  core.warm(JSON.stringify({ mode: 'fork', runtime: `Node ${process.version}`, threads: [] }));
   if (!core.next()) core.leave(0);
   becomeProcess();
   const job = core.job();
@@ -105,7 +133,7 @@ function collectGarbage() {
   collect();
 }
 
-/** What Node keeps for later calls would be equal in all steps. `randomInt` is emptied here, `randomUUID` in the step. */
+/** What Node keeps for later calls would be equal in all steps. `randomInt` is emptied here, `randomUUID` in the step. False when it cannot be. */
 function emptyCaches() {
   const read = Buffer.prototype.readUIntBE;
   let left;
@@ -119,7 +147,7 @@ function emptyCaches() {
   } finally {
     Buffer.prototype.readUIntBE = read;
   }
-  if (left === undefined) refuse('this build of Node keeps random numbers where they cannot be renewed');
+  return left !== undefined;
 }
 
 const UUIDS_KEPT = 128;

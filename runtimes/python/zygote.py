@@ -27,6 +27,10 @@ def main():
     sys.path[0] = ""
     sys.argv = [""]
     exercises = preload(config)
+    if core.python_booted():
+        renew()
+        ctypes.CDLL(LIBRARY).python_wait_for_job()  # without the lock, for threads that were preloaded
+        return take_job(core, os), json
     for _ in range(ROUNDS):
         exercise(exercises)
     words = settle(json)
@@ -228,9 +232,10 @@ def finish():
     files are flushed and its finalizers run."""
     import atexit
     import gc
-    import threading
 
-    threading._shutdown()
+    threading = sys.modules.get("threading")  # not to be loaded now: a step may have used up its descriptors
+    if threading is not None:
+        threading._shutdown()
     atexit._run_exitfuncs()
     main = sys.modules.get("__main__")
     for name in [name for name in sys.modules if name not in PRELOADED]:

@@ -74,6 +74,14 @@ export function encodeStartSettings(settings: StartSettings): Uint8Array {
   return schema().start.encode(settings).finish();
 }
 
+/** What a step begins with before it has its job: a `Start` that nobody asks the number of. */
+export function encodeBoot(command: Pick<StartCommand, 'file' | 'argv'>, settings: Uint8Array): Uint8Array {
+  const head = schema()
+    .start.encode({ ...command, stepId: 1 })
+    .finish();
+  return Buffer.concat([head, settings]);
+}
+
 /**
  * A whole `Request { start }`. Fields of a message may come in any order, so the settings, encoded before, simply
  * follow the command.
@@ -123,10 +131,11 @@ interface DecodedReply {
   readonly ended: EndedMessage;
   readonly failed: FailedMessage;
   readonly probed: ProbedMessage;
+  readonly forgotten: { readonly policyId: number };
   readonly warm: { readonly stepId: number; readonly words: Uint8Array; readonly rssBytes: number };
 }
 
-function toReply({ kind, ready, started, ended, failed, probed, warm }: DecodedReply): Reply {
+function toReply({ kind, ready, started, ended, failed, probed, forgotten, warm }: DecodedReply): Reply {
   switch (kind) {
     case 'ready':
       return { kind, ready };
@@ -139,6 +148,8 @@ function toReply({ kind, ready, started, ended, failed, probed, warm }: DecodedR
       return { kind, failed };
     case 'probed':
       return { kind, probed };
+    case 'forgotten':
+      return { kind, policyId: forgotten.policyId };
     case 'warm':
       checkNumbers(warm);
       return { kind, ...warm };

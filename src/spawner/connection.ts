@@ -56,6 +56,8 @@ export class Connection {
   readonly #policies: Policies;
   readonly #steps = new Map<number, StepRecord>();
   readonly #streams = new Map<number, StepRecord>();
+  /** Who waits for the last of a policy, by its number. */
+  readonly #retired = new Map<number, () => void>();
   readonly #options: ResolvedSpawnerOptions;
   readonly #launched: Promise<SpawnerProcess>;
   #ready: ReadyMessage | undefined;
@@ -149,9 +151,11 @@ export class Connection {
     this.#policies.release(policy);
   }
 
-  /** Of a policy that no step will name again. */
-  retire(policy: Policy): void {
-    this.#policies.retire(policy);
+  /** Of a policy that no step will name again. Resolves when nothing is left of its sandboxes. */
+  retire(policy: Policy): Promise<void> {
+    const policyId = this.#policies.retire(policy);
+    if (policyId === undefined || !this.#alive) return Promise.resolve();
+    return new Promise((resolve) => this.#retired.set(policyId, resolve));
   }
 
   /** A step that has ended meanwhile is passed over. */
@@ -231,6 +235,10 @@ export class Connection {
       case 'warm':
         this.#steps.get(reply.stepId)?.listener.warm?.(reply.words, reply.rssBytes);
         return;
+      case 'forgotten':
+        this.#retired.get(reply.policyId)?.();
+        this.#retired.delete(reply.policyId);
+        return;
       case 'probed':
         return;
     }
@@ -256,6 +264,8 @@ export class Connection {
   #failAll(error: SandboxError): void {
     this.#alive = false;
     for (const record of this.#steps.values()) this.#fail(record, error);
+    for (const resolve of this.#retired.values()) resolve();
+    this.#retired.clear();
     this.#shutWhenIdle();
   }
 

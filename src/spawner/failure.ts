@@ -111,6 +111,12 @@ const SENTENCES: Readonly<Record<Stage, Sentence>> = {
     says: ({ reason }) => `The zygote could not fork the step: ${reason}.`,
     remedy: () => 'Most often its memory or its number of processes ran out: raise limits.memory of createZygote().',
   },
+  notTaken: {
+    code: 'ERR_ZYGOTE',
+    says: () => 'The process that was to run the step ended before it had taken its job.',
+    remedy: () =>
+      'What it preloads does not always succeed, or not under the limits, variables and files of this step: look at preload and preloadCode.',
+  },
   unknownPolicy: { code: 'ERR_PROTOCOL', says: () => 'The spawner does not know the policy of the step.' },
   observation: {
     code: 'ERR_LAYER_NOT_OBSERVED',

@@ -44,8 +44,12 @@ export interface DefineMessage {
   readonly zygote?: boolean;
   /** The step that is the zygote by which these steps are forked. */
   readonly below?: number;
-  /** Steps kept forked and waiting. */
+  /** Steps kept confined and waiting. */
   readonly parked?: number;
+  /** An encoded Start, executed as soon as a step is confined; the program then takes the step's job by itself. */
+  readonly boot?: Uint8Array;
+  /** What that program finds as stdin. */
+  readonly bootInput?: Uint8Array;
   /** The policy whose waiting steps this one takes over. */
   readonly replaces?: number;
 }
@@ -195,6 +199,7 @@ export const STAGES = [
   'observation',
   'watch',
   'zygote',
+  'notTaken',
 ] as const;
 export type Stage = (typeof STAGES)[number];
 
@@ -244,4 +249,5 @@ export type Reply =
   | { readonly kind: 'ended'; readonly ended: EndedMessage }
   | { readonly kind: 'failed'; readonly failed: FailedMessage }
   | { readonly kind: 'probed'; readonly probed: ProbedMessage }
+  | { readonly kind: 'forgotten'; readonly policyId: number }
   | { readonly kind: 'warm'; readonly stepId: number; readonly words: Uint8Array; readonly rssBytes: number };

@@ -48,12 +48,13 @@ export class Policies {
     if (policy.retired && policy.steps === 0) this.#forget(policy.id);
   }
 
-  /** Forgets it as soon as no step needs it. */
-  retire(policy: Policy): void {
+  /** Forgets it as soon as no step needs it. Answers its number, if it has one. */
+  retire(policy: Policy): number | undefined {
     const known = this.#known.get(policy);
-    if (known === undefined) return;
+    if (known === undefined) return undefined;
     this.#known.delete(policy);
     known.retired = true;
     if (known.steps === 0) this.#forget(known.id);
+    return known.id;
   }
 }

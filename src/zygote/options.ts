@@ -5,6 +5,9 @@ import { checkSignal } from '../options/signal.js';
 import { parseSize, type Size } from '../units.js';
 import { DEFAULT_INTERPRETERS, type RuntimeName } from './runtimes.js';
 
+/** How a zygote's steps are made. */
+export type ZygoteMode = 'fork' | 'parked';
+
 /** What a zygote preloads, and what its steps may do and use. */
 export interface ZygoteOptions extends SandboxOptions {
   readonly runtime: 'python' | 'node' | 'native';
@@ -14,7 +17,13 @@ export interface ZygoteOptions extends SandboxOptions {
   readonly preload?: readonly string[];
   /** Code that is run after them, in a module of its own. What it leaves in memory, each step finds. @default none */
   readonly preloadCode?: string;
-  /** Steps that are kept forked, confined and waiting for their job. @default 0 */
+  /**
+   * `'fork'`: steps are forked from one warm process. `'parked'`: each is a process of its own that has started and preloaded
+   * ahead of its job. It needs more memory, and has an address layout and threads of its own.
+   * @default 'fork', and 'parked' where the interpreter cannot be forked
+   */
+  readonly mode?: ZygoteMode;
+  /** Steps that are kept confined and waiting for their job. @default 0, or 1 in mode 'parked' */
   readonly parked?: number;
   /** When the process is replaced by a new one. Its steps share its address layout, so it should not live for ever. */
   readonly recycle?: {
@@ -31,6 +40,8 @@ export interface ResolvedZygoteOptions {
   readonly interpreter: string;
   readonly preload: readonly string[];
   readonly preloadCode: string | undefined;
+  /** Undefined: by fork, if that can be. */
+  readonly mode: ZygoteMode | undefined;
   readonly parked: number;
   readonly recycleSteps: number;
   /** Bytes. */
@@ -41,7 +52,7 @@ export interface ResolvedZygoteOptions {
   readonly sandbox: SandboxOptions;
 }
 
-const OWN_NAMES = ['runtime', 'interpreter', 'preload', 'preloadCode', 'parked', 'recycle', 'signal'] as const;
+const OWN_NAMES = ['runtime', 'interpreter', 'preload', 'preloadCode', 'mode', 'parked', 'recycle', 'signal'] as const;
 const DEFAULT_RECYCLE_STEPS = 5000;
 const MOST_PARKED = 256;
 
@@ -60,6 +71,7 @@ export function resolveZygoteOptions(options: unknown): ResolvedZygoteOptions {
     interpreter: expectText(given['interpreter'] ?? DEFAULT_INTERPRETERS[runtime], 'interpreter'),
     preload: expectArray(given['preload'], 'preload').map((name, index) => expectText(name, `preload[${index}]`)),
     preloadCode: given['preloadCode'] === undefined ? undefined : expectText(given['preloadCode'], 'preloadCode'),
+    mode: given['mode'] === undefined ? undefined : expectOneOf<ZygoteMode>(given['mode'], 'mode', ['fork', 'parked']),
     parked: given['parked'] === undefined ? 0 : expectInteger(given['parked'], 'parked', 0, MOST_PARKED),
     recycleSteps:
       recycle['steps'] === undefined

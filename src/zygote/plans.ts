@@ -1,6 +1,7 @@
 import type { SandboxOptions } from '../options/sandbox-options.js';
 import { type Plan, planWith } from '../plan.js';
 import type { Policy } from '../policy/policy.js';
+import { encodeBoot } from '../spawner/codec.js';
 import { compileForZygote, resolveSyscalls, zygoteSyscalls } from '../syscalls/index.js';
 import { parseSize } from '../units.js';
 import type { ResolvedZygoteOptions } from './options.js';
@@ -14,7 +15,23 @@ const KEPT_OUTPUT = '64KiB';
  * How the zygote itself runs: confined like a step, by default system calls, in an empty network. What its steps may
  * write, it may read; what bounds one of them does not bound it.
  */
-export function planZygote({ runtime, interpreter, sandbox }: ResolvedZygoteOptions): Plan {
+export function planZygote(options: ResolvedZygoteOptions): Plan {
+  const plan = planInterpreter(options, {});
+  return { ...plan, policy: zygotePolicy(plan.policy, options.runtime, options.sandbox.syscalls) };
+}
+
+/** What a step of its own that is to wait for its job starts with. */
+export function planBoot(options: ResolvedZygoteOptions): Pick<Policy, 'boot' | 'bootInput'> {
+  const { file, argv, settings } = planInterpreter(options, { stdout: 'ignore', stderr: 'ignore' });
+  return { boot: encodeBoot({ file, argv }, settings), bootInput: preloadConfig(options) };
+}
+
+/** What the runtime's own end (runtimes/) reads from stdin. */
+export function preloadConfig({ preload, preloadCode, mode }: ResolvedZygoteOptions): Buffer {
+  return Buffer.from(JSON.stringify({ preload, code: preloadCode, mode }));
+}
+
+function planInterpreter({ runtime, interpreter, sandbox }: ResolvedZygoteOptions, own: SandboxOptions): Plan {
   const { filesystem = {}, limits = {}, env, user, allowMissing, allowWeaker, network } = sandbox;
   const { writable = [], readOnly = [], ...others } = filesystem;
   const options: SandboxOptions = {
@@ -34,10 +51,10 @@ export function planZygote({ runtime, interpreter, sandbox }: ResolvedZygoteOpti
     },
     collect: KEPT_OUTPUT,
     stdin: 'pipe', // its configuration
+    ...own,
   };
   const argv = [interpreter, ...mainProgram(runtime)].map((text) => Buffer.from(text));
-  const plan = planWith(interpreter, argv, options);
-  return { ...plan, policy: zygotePolicy(plan.policy, runtime, sandbox.syscalls) };
+  return planWith(interpreter, argv, options);
 }
 
 function zygotePolicy(policy: Policy, runtime: RuntimeName, asked: SandboxOptions['syscalls']): Policy {

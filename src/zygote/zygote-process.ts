@@ -1,14 +1,15 @@
 import { SandboxError } from '../errors.js';
-import { RecentMap } from '../options/cache.js';
 import type { Policy } from '../policy/policy.js';
 import type { StepResult } from '../result.js';
 import type { Connection } from '../spawner/connection.js';
 import { loadAddon } from '../spawner/locate.js';
-import type { DefinedPolicy } from '../spawner/policies.js';
+import { show } from '../show.js';
 import { sharedConnection, trackStep, untrackStep } from '../spawner/shared.js';
 import { RunningStep } from '../step/running-step.js';
+import { HeldPolicies } from './held-policies.js';
 import type { ResolvedZygoteOptions } from './options.js';
-import { planZygote } from './plans.js';
+import { preloadConfig, planZygote } from './plans.js';
+import type { StepSource } from './step-source.js';
 
 /** What a zygote says of itself. It is not to be trusted, and nothing but messages for people is made of it. */
 export interface ZygoteWords {
@@ -16,19 +17,12 @@ export interface ZygoteWords {
   readonly runtime: string;
   /** Names of threads that were running when it was to be forked: no step has them. */
   readonly threads: readonly string[];
-}
-
-/** Each keeps a process and sandboxes; steps whose options differ all the time must not collect them. */
-const MOST_POLICIES = 16;
-
-interface HeldPolicy {
-  readonly own: Policy;
-  readonly isFirst: boolean;
-  readonly lease: DefinedPolicy;
+  /** Why it cannot be forked, with mode `'parked'`. */
+  readonly reason?: string;
 }
 
 /** One process that forks steps, from its start to its end, and the policies that are carried out below it. */
-export class ZygoteProcess {
+export class ZygoteProcess implements StepSource {
   readonly connection: Connection;
   /** Resolves when it is warm; rejects when it ended before. */
   readonly warm: Promise<ZygoteWords>;
@@ -40,8 +34,7 @@ export class ZygoteProcess {
   /** It ended by itself before it was warm. */
   gaveUp = false;
   readonly #step: RunningStep;
-  /** By the policy as it would be for commands. */
-  readonly #held: RecentMap<Policy, HeldPolicy>;
+  readonly #policies: HeldPolicies;
   readonly #options: ResolvedZygoteOptions;
   #steps = 0;
   #running = 0;
@@ -51,30 +44,21 @@ export class ZygoteProcess {
   constructor(options: ResolvedZygoteOptions) {
     this.#options = options;
     this.connection = sharedConnection();
-    this.#held = new RecentMap(MOST_POLICIES, (held) => this.#drop(held));
+    this.#policies = new HeldPolicies(this.connection);
     const { promise, resolve, reject } = deferred<ZygoteWords>();
     this.warm = promise;
-    const config = {
-      preload: options.preload,
-      ...(options.preloadCode === undefined ? {} : { code: options.preloadCode }),
-    };
-    this.#step = new RunningStep(
-      planZygote(options),
-      { kind: 'value', bytes: Buffer.from(JSON.stringify(config)) },
-      undefined,
-      {
-        addon: loadAddon(),
-        connection: () => this.connection,
-        background: true,
-        onWarm: (words, rssBytes) => {
-          this.rssBytes = rssBytes;
-          if (this.wasWarm) return;
-          this.wasWarm = true;
-          resolve(wordsOf(words));
-        },
-        onSettled: untrackStep,
+    this.#step = new RunningStep(planZygote(options), { kind: 'value', bytes: preloadConfig(options) }, undefined, {
+      addon: loadAddon(),
+      connection: () => this.connection,
+      background: true,
+      onWarm: (words, rssBytes) => {
+        this.rssBytes = rssBytes;
+        if (this.wasWarm) return;
+        this.wasWarm = true;
+        resolve(wordsOf(words));
       },
-    );
+      onSettled: untrackStep,
+    });
     trackStep(this.#step);
     this.connection.hold();
     this.#step.start();
@@ -109,26 +93,26 @@ export class ZygoteProcess {
     return this.#steps;
   }
 
-  /** The policy, to be carried out below this process; what waits for the same below another is taken over. */
-  policyFor(policy: Policy, before?: ZygoteProcess): Policy {
-    const known = this.#held.get(policy);
-    if (known !== undefined) return known.own;
-    const replaced = before?.connection === this.connection ? before.#held.get(policy)?.lease.id : undefined;
-    const isFirst = this.#held.size === 0;
-    const own: Policy = {
-      ...policy,
-      reuseNet: false,
-      reuseUser: false,
-      below: this.#step.stepId,
-      parked: isFirst ? this.#options.parked : 0,
-      ...(replaced === undefined ? {} : { replaces: replaced }),
-    };
-    this.#held.set(policy, { own, isFirst, lease: this.connection.lease(own) });
-    return own;
+  policyFor(policy: Policy, before?: StepSource): Policy {
+    return this.#policies.hold(policy, (isFirst) => {
+      const replaced = before instanceof ZygoteProcess ? before.#policyId(policy, this.connection) : undefined;
+      return {
+        ...policy,
+        reuseNet: false,
+        reuseUser: false,
+        below: this.#step.stepId,
+        parked: isFirst ? this.#options.parked : 0,
+        ...(replaced === undefined ? {} : { replaces: replaced }),
+      };
+    });
+  }
+
+  #policyId(policy: Policy, connection: Connection): number | undefined {
+    return connection === this.connection ? this.#policies.idOf(policy) : undefined;
   }
 
   get policies(): Iterable<Policy> {
-    return this.#held.keys();
+    return this.#policies.keys();
   }
 
   /** A step was started below it. */
@@ -145,8 +129,7 @@ export class ZygoteProcess {
   /** Takes no more steps, and ends with the last that there are. */
   retire(): void {
     this.#retired = true;
-    for (const held of this.#held.values()) this.#release(held);
-    this.#held.clear();
+    void this.#policies.releaseAll();
     this.#endWhenIdle();
   }
 
@@ -156,18 +139,6 @@ export class ZygoteProcess {
     this.#step.destroy();
     await this.over;
     this.connection.letGo();
-  }
-
-  /** That of steps without options of their own is kept as long as the process: its steps are parked. */
-  #drop(held: HeldPolicy): boolean {
-    if (held.isFirst) return false;
-    this.#release(held);
-    return true;
-  }
-
-  #release({ own, lease }: HeldPolicy): void {
-    this.connection.release(lease);
-    this.connection.retire(own);
   }
 
   #endWhenIdle(): void {
@@ -188,11 +159,12 @@ function deferred<T>(): { promise: Promise<T>; resolve: (value: T) => void; reje
 
 function wordsOf(bytes: Uint8Array): ZygoteWords {
   try {
-    const { mode, runtime, threads } = JSON.parse(Buffer.from(bytes).toString()) as Record<string, unknown>;
+    const { mode, runtime, threads, reason } = JSON.parse(Buffer.from(bytes).toString()) as Record<string, unknown>;
     return {
-      mode: String(mode),
+      mode: mode === 'parked' ? 'parked' : 'fork',
       runtime: String(runtime),
       threads: Array.isArray(threads) ? threads.map(String) : [],
+      reason: typeof reason === 'string' ? reason : 'it gives no reason',
     };
   } catch {
     return { mode: 'fork', runtime: 'unknown', threads: [] };
@@ -204,11 +176,17 @@ function endedEarly(result: StepResult, { runtime, preload }: ResolvedZygoteOpti
   return new SandboxError(
     'ERR_ZYGOTE',
     `The ${runtime} zygote ended before it was warm: ${result.detail}${said === '' ? '' : `\n${said}\n`}`,
-    { remedy: remedyFor(said, preload) },
+    { remedy: remedyFor(preload) },
   );
 }
 
-function remedyFor(said: string, preload: readonly string[]): string {
-  if (said.includes('cannot be forked')) return 'Name another interpreter: Node 20 or 22 for x64 can be forked.';
+export function cannotBeForked({ runtime, reason }: ZygoteWords): SandboxError {
+  return new SandboxError('ERR_ZYGOTE', `${runtime} cannot be forked: ${show(reason)}.`, {
+    remedy:
+      "Leave out mode: 'fork', and its steps are processes of their own; or name another interpreter: Node 20 or 22 for x64 can be forked.",
+  });
+}
+
+function remedyFor(preload: readonly string[]): string {
   return `Look at what it preloads (${[...preload, 'preloadCode'].join(', ')}); a module that it needs must lie in the interpreter's own prefix or below filesystem.readOnly.`;
 }

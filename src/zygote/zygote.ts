@@ -1,20 +1,24 @@
 import { SandboxError } from '../errors.js';
 import type { SandboxOptions } from '../options/sandbox-options.js';
 import { checkSignal } from '../options/signal.js';
+import type { Policy } from '../policy/policy.js';
+import { show } from '../show.js';
 import { loadAddon, requireLinux } from '../spawner/locate.js';
 import { trackStep, untrackStep } from '../spawner/shared.js';
 import { inputSource } from '../step/input.js';
 import { RunningStep } from '../step/running-step.js';
 import type { Step } from '../step/step.js';
+import { BootedProcesses } from './booted-processes.js';
 import { encodeJob, type ZygoteJob } from './job.js';
-import { type ResolvedZygoteOptions, resolveZygoteOptions, type ZygoteOptions } from './options.js';
+import { type ResolvedZygoteOptions, resolveZygoteOptions, type ZygoteMode, type ZygoteOptions } from './options.js';
 import { planJob } from './plans.js';
-import { ZygoteProcess, type ZygoteWords } from './zygote-process.js';
+import type { StepSource } from './step-source.js';
+import { cannotBeForked, ZygoteProcess, type ZygoteWords } from './zygote-process.js';
 
 /** A warm process whose steps start in about a millisecond, each in a fresh sandbox of its own. */
 export interface Zygote extends AsyncDisposable {
-  /** How steps are made: `'fork'`. */
-  readonly mode: string;
+  /** How steps are made: `'fork'`, or `'parked'` where that was asked for or the interpreter cannot be forked. */
+  readonly mode: ZygoteMode;
   /**
    * Runs a job in a sandbox of its own, in memory that has everything preloaded.
    *
@@ -48,7 +52,9 @@ const START_TIMEOUT_MS = 120_000;
 class WarmZygote implements Zygote {
   readonly #options: ResolvedZygoteOptions;
   readonly #steps = new Set<RunningStep>();
-  #process: ZygoteProcess;
+  readonly #first: ZygoteProcess;
+  #mode: ZygoteMode = 'fork';
+  #source: StepSource;
   #next: ZygoteProcess | undefined;
   #words: ZygoteWords = { mode: 'fork', runtime: '', threads: [] };
   #failures = 0;
@@ -58,21 +64,50 @@ class WarmZygote implements Zygote {
 
   constructor(options: ResolvedZygoteOptions) {
     this.#options = options;
-    this.#process = this.#begin();
+    this.#source = this.#first = this.#beginProcess();
   }
 
   async start(): Promise<void> {
-    // So that the sandboxes of its first steps are made while it preloads.
-    this.#process.policyFor(planJob(this.#options, encodeJob({ code: '' }), {}).policy);
+    const { mode } = this.#options;
     try {
-      this.#words = await this.#inTime(this.#process.warm);
+      // So that the sandboxes of its first steps are made while it preloads.
+      if (mode !== 'parked') this.#first.policyFor(this.#usualPolicy());
+      this.#words = await this.#inTime(this.#first.warm);
+      if (mode === 'fork' && this.#words.mode !== 'fork') throw cannotBeForked(this.#words);
+      if (mode === 'parked' || this.#words.mode === 'parked') await this.#bootInstead();
     } catch (error) {
       await this.destroy();
       throw error;
     }
-    if (this.#words.threads.length > 0) {
+    this.#warn();
+  }
+
+  /** That of steps without options of their own. */
+  #usualPolicy(): Policy {
+    return planJob(this.#options, encodeJob({ code: '' }), {}).policy;
+  }
+
+  /** The first process has shown that all can be preloaded, and is good for nothing else. */
+  async #bootInstead(): Promise<void> {
+    this.#mode = 'parked';
+    this.#source = new BootedProcesses(this.#options);
+    this.#source.policyFor(this.#usualPolicy());
+    this.#first.retire();
+    await this.#first.destroy();
+  }
+
+  /** What the user of a zygote would not expect of it. */
+  #warn(): void {
+    const { runtime, threads, reason } = this.#words;
+    if (this.#mode === 'parked' && this.#options.mode === undefined) {
       process.emitWarning(
-        `What a zygote preloaded has started threads, which no step has: ${this.#words.threads.join(', ')}`,
+        `A zygote of ${show(runtime)} cannot be forked: ${show(reason)}. Each step is a process of its own, and starts faster only when it is parked; mode: 'parked' says that this is meant.`,
+        { code: 'SPAWN_SANDBOX_PARKED' },
+      );
+    }
+    if (this.#mode === 'fork' && threads.length > 0) {
+      process.emitWarning(
+        `What a zygote preloaded has started threads, which no step has: ${threads.map(show).join(', ')}`,
         { code: 'SPAWN_SANDBOX_THREADS' },
       );
     }
@@ -103,33 +138,33 @@ class WarmZygote implements Zygote {
     }
   }
 
-  get mode(): string {
-    return this.#words.mode;
+  get mode(): ZygoteMode {
+    return this.#mode;
   }
 
   spawn(job: ZygoteJob, options: SandboxOptions = {}): Step {
     const plan = planJob(this.#options, encodeJob(job), options);
     const source = inputSource(options.input, plan.options.stdin);
-    const process = this.#current();
+    const from = this.#current();
     const step: RunningStep = new RunningStep(
-      process === undefined ? plan : { ...plan, policy: process.policyFor(plan.policy) },
+      from === undefined ? plan : { ...plan, policy: from.policyFor(plan.policy) },
       source,
       checkSignal(options.signal),
       {
         addon: loadAddon(),
         connection: () => {
-          if (process === undefined) throw this.#cannotSpawn();
-          return process.connection;
+          if (from === undefined) throw this.#cannotSpawn();
+          return from.connection;
         },
         onSettled: () => {
           this.#steps.delete(step);
           untrackStep(step);
           if (step.ran) this.#failures = 0;
-          process?.settle();
+          from?.settle();
         },
       },
     );
-    process?.begin();
+    from?.begin();
     this.#steps.add(step);
     trackStep(step);
     step.start();
@@ -148,23 +183,25 @@ class WarmZygote implements Zygote {
     const steps = [...this.#steps];
     for (const step of steps) step.destroy();
     await Promise.allSettled(steps.map((step) => step.result));
-    const processes = [...this.#processes];
-    for (const process of processes) process.retire();
-    await Promise.all(processes.map((process) => process.destroy()));
+    const sources = new Set<StepSource>([this.#source, ...this.#processes]);
+    for (const source of sources) source.retire();
+    await Promise.all([...sources].map((source) => source.destroy()));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.destroy();
   }
 
-  /** The process for the next step; a new one when the last was lost with its spawner. */
-  #current(): ZygoteProcess | undefined {
+  /** Where the next step comes from; a new one when the last was lost with its spawner. */
+  #current(): StepSource | undefined {
     if (this.#closed || this.#broken !== undefined) return undefined;
-    if (!this.#process.usable) this.#replace(this.#begin());
-    return this.#process;
+    if (!this.#source.usable) {
+      this.#replace(this.#mode === 'fork' ? this.#beginProcess() : new BootedProcesses(this.#options));
+    }
+    return this.#source;
   }
 
-  #begin(): ZygoteProcess {
+  #beginProcess(): ZygoteProcess {
     const process = new ZygoteProcess(this.#options);
     this.#processes.add(process);
     void process.over.then((error) => {
@@ -175,10 +212,10 @@ class WarmZygote implements Zygote {
   }
 
   /** Steps that wait for the one before wait for the new one. */
-  #replace(process: ZygoteProcess): void {
-    const before = this.#process;
-    this.#process = process;
-    for (const policy of before.policies) process.policyFor(policy, before);
+  #replace(source: StepSource): void {
+    const before = this.#source;
+    this.#source = source;
+    for (const policy of before.policies) source.policyFor(policy, before);
     before.retire();
   }
 
@@ -187,21 +224,21 @@ class WarmZygote implements Zygote {
    * it was warm would do so again.
    */
   #processEnded(process: ZygoteProcess, error: SandboxError): void {
-    if (process !== this.#process || this.#closed || this.#broken !== undefined) return;
+    if (process !== this.#source || this.#closed || this.#broken !== undefined) return;
     if (process.gaveUp || ++this.#failures >= MOST_FAILURES) {
       this.#broken = error;
       process.retire();
     } else if (process.connection.alive) {
-      this.#replace(this.#begin());
+      this.#replace(this.#beginProcess());
     } // else it ended with the spawner; the next step starts both
   }
 
   /** Makes the next process while this one still serves. */
   #recycle(): void {
-    const { steps, rssBytes } = this.#process;
+    const { steps, rssBytes } = this.#source;
     const due = steps >= this.#options.recycleSteps || rssBytes >= this.#options.recycleRss;
     if (this.#next !== undefined || this.#closed || !due) return;
-    const next = this.#begin();
+    const next = this.#beginProcess();
     this.#next = next;
     next.warm
       .then(

@@ -2,7 +2,15 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import { after, before, suite, test } from 'node:test';
-import { createZygote, LAYERS, type SandboxOptions, type Step, StepError, type Zygote } from 'spawn-sandbox';
+import {
+  createZygote,
+  LAYERS,
+  type SandboxOptions,
+  type Step,
+  StepError,
+  type Zygote,
+  type ZygoteMode,
+} from 'spawn-sandbox';
 import { type Language, NODE, PYTHON } from '../helpers/languages.js';
 import { isRoot } from '../helpers/privileges.js';
 
@@ -24,20 +32,25 @@ function commands(language: Language): Runner {
   };
 }
 
-function warm(language: Language, parked: number): Runner {
+function warm(language: Language, parked: number, mode: ZygoteMode = 'fork'): Runner {
   let zygote: Zygote;
   return {
-    name: `a ${parked > 0 ? 'parked ' : ''}step of a warm ${language.name}`,
+    name: `a ${parked > 0 ? 'parked ' : ''}step of a warm ${language.name}, by ${mode}`,
     language,
     begin: async () => {
-      zygote = await createZygote({ runtime: language.name, parked });
+      zygote = await createZygote({ runtime: language.name, mode, parked });
     },
     spawn: (code, options) => zygote.spawn({ code }, options),
     end: () => zygote.destroy(),
   };
 }
 
-const RUNNERS = [PYTHON, NODE].flatMap((language) => [commands(language), warm(language, 0), warm(language, 2)]);
+const RUNNERS = [PYTHON, NODE].flatMap((language) => [
+  commands(language),
+  warm(language, 0),
+  warm(language, 2),
+  warm(language, 1, 'parked'),
+]);
 
 for (const runner of RUNNERS) {
   const { language } = runner;

@@ -79,7 +79,7 @@ void suite('the life of a zygote', () => {
       preloadCode:
         'import threading, time\nthreading.Thread(target=time.sleep, args=[1000], name="clock", daemon=True).start()',
     });
-    assert.match((await warning).message, /threads, which no step has: clock/);
+    assert.match((await warning).message, /threads, which no step has: 'clock'/);
   });
 
   void test('close() waits for its steps, destroy() ends them', async () => {

@@ -33,6 +33,10 @@ void suite('a runtime of a page', () => {
     const unknown = await zygote.spawn({ code: 'unknown' });
     assert.deepEqual([unknown.cause, unknown.status], ['exit', 2]);
     for (const { state } of Object.values(unknown.enforced)) assert.match(state, /^(enforced|weaker)$/);
+    const booted = await createZygote({ runtime: 'native', interpreter: program, mode: 'parked' });
+    context.after(() => booted.destroy());
+    const own = await booted.spawn({ code: 'pid' });
+    assert.deepEqual([booted.mode, own.stdout, own.status], ['parked', '2 1 /home/sandbox\n', 0]);
   });
 
   void test('needs a program', async () => {

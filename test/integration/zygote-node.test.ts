@@ -2,7 +2,14 @@ import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import { dirname, join } from 'node:path';
 import { createRequire } from 'node:module';
-import { createZygote, SandboxError, type SandboxOptions, type Zygote, type ZygoteJob } from 'spawn-sandbox';
+import {
+  createZygote,
+  SandboxError,
+  type SandboxOptions,
+  type Zygote,
+  type ZygoteJob,
+  type ZygoteMode,
+} from 'spawn-sandbox';
 import { temporaryDirectory } from '../helpers/temporary-directory.js';
 import { ANY_FORM } from '../helpers/weaker.js';
 
@@ -172,153 +179,199 @@ const CHECKS: Readonly<Record<string, Check>> = {
   },
 };
 
-void suite('a zygote of Node whose steps are parked', () => {
-  let zygote: Zygote;
-  before(async () => {
-    zygote = await createZygote({ runtime: 'node', parked: 2, ...ANY_FORM });
-  });
-  after(() => zygote.destroy());
+/** What the library tries in a fork, and finds not to work. */
+const NO_FORK = `require('node:fs').promises.stat = () => new Promise(() => undefined)`;
 
-  for (const [name, { code, prints = OK, status = 0, input }] of Object.entries(CHECKS)) {
-    void test(`has ${name}`, async () => {
-      assert.deepEqual(await outcome(zygote, { code }, input === undefined ? {} : { input }), [prints, status]);
+/** Those whose insides the library knows (docs/architecture.md, "A forked Node"). */
+const FORKS = process.arch === 'x64' && /^v2[02]\./.test(process.version);
+const ONLY_FORKS = { skip: FORKS ? false : 'this build of Node cannot be forked' };
+const MODES: readonly ZygoteMode[] = FORKS ? ['fork', 'parked'] : ['parked'];
+
+for (const [mode, parked] of [...MODES.map((mode) => [mode, 2] as const), ...(FORKS ? [['fork', 0] as const] : [])]) {
+  void suite(`a zygote of Node, by ${mode}, with ${parked} steps waiting`, () => {
+    let zygote: Zygote;
+    before(async () => {
+      zygote = await createZygote({ runtime: 'node', mode, parked, ...ANY_FORM });
     });
-  }
-});
+    after(() => zygote.destroy());
+
+    for (const [name, { code, prints = OK, status = 0, input }] of Object.entries(CHECKS)) {
+      void test(`has ${name}`, async () => {
+        assert.deepEqual(await outcome(zygote, { code }, input === undefined ? {} : { input }), [prints, status]);
+      });
+    }
+  });
+}
+
+for (const mode of MODES) {
+  void suite(`a step of Node, by ${mode}`, () => {
+    let zygote: Zygote;
+    before(async () => {
+      zygote = await createZygote({ runtime: 'node', mode, ...ANY_FORM });
+    });
+    after(() => zygote.destroy());
+
+    void test('tells an uncaught error as Node does', async () => {
+      const [words, status] = await outcome(zygote, { code: `function f() { throw new Error('boom'); }\nf();` });
+      assert.equal(status, 1);
+      assert.match(
+        words,
+        /^\[eval\]:1\n.*throw new Error\('boom'\);.*\n *\^\n\nError: boom\n {4}at f \(\[eval\]:1:22\)/,
+      );
+      assert.match(words, new RegExp(`\n\nNode.js ${process.version}$`));
+    });
+
+    void test('ends with 1 when a timer throws, and when a promise is rejected that nobody looks at', async () => {
+      for (const code of [
+        `setTimeout(() => { throw new TypeError('boom'); }, 1)`,
+        `Promise.reject(new TypeError('boom'))`,
+      ]) {
+        const [words, status] = await outcome(zygote, { code });
+        assert.equal(status, 1);
+        assert.match(words, /TypeError: boom/);
+      }
+    });
+
+    void test('ends an aborted step by a signal', async () => {
+      assert.equal((await outcome(zygote, { code: 'process.abort()' }))[1], -6);
+    });
+
+    void test('gives each step randomness of its own', async () => {
+      const code = `console.log(JSON.stringify([Math.random(), crypto.randomUUID(), crypto.webcrypto.randomUUID(), crypto.randomInt(2 ** 47), crypto.randomBytes(8).toString('hex'), vm.runInNewContext('Math.random()')]))`;
+      const preloadCode = `const c = require('node:crypto'); Math.random(); c.randomUUID(); c.randomInt(9); c.randomBytes(8);`;
+      const used = await createZygote({ runtime: 'node', mode, preloadCode, ...ANY_FORM });
+      try {
+        const steps = await Promise.all(Array.from({ length: 12 }, () => outcome(used, { code })));
+        const rows = steps.map(([text]) => JSON.parse(text) as unknown[]);
+        for (const column of rows[0]?.keys() ?? []) {
+          assert.equal(new Set(rows.map((row) => row[column])).size, rows.length, `column ${column}`);
+        }
+      } finally {
+        await used.destroy();
+      }
+    });
+
+    void test('has its own variables, directory and arguments', async () => {
+      const code = `console.log(process.env.GREETING, process.cwd(), JSON.stringify(process.argv.slice(1)), process.execArgv.length)`;
+      const options = { env: { GREETING: 'hello' }, cwd: '/tmp' };
+      assert.deepEqual(await outcome(zygote, { code, args: ['a', 'b c'] }, options), ['hello /tmp ["a","b c"] 0', 0]);
+    });
+
+    void test('runs files of both kinds as the main module', async (context) => {
+      const directory = temporaryDirectory(context, {
+        'main.cjs': `console.log(require.main === module, require('./other').name, process.argv.slice(2).join())`,
+        'other.js': `exports.name = 'other'`,
+        'main.mjs': `import other from './other.js'; await null; console.log(other.name, import.meta.url.slice(-8), process.argv[2])`,
+        'throws.mjs': `throw new RangeError('boom')`,
+        'waits.mjs': `await new Promise(() => {})`,
+      });
+      const options = { filesystem: { readOnly: [directory] } };
+      const run = (name: string) => outcome(zygote, { file: join(directory, name), args: ['x'] }, options);
+      assert.deepEqual(await run('main.cjs'), ['true other x', 0]);
+      assert.deepEqual(await run('main.mjs'), ['other main.mjs x', 0]);
+      assert.equal((await run('waits.mjs'))[1], 13);
+      const [words, status] = await run('throws.mjs');
+      assert.equal(status, 1);
+      assert.match(words, /RangeError: boom/);
+      const [missing, missingStatus] = await run('none.js');
+      assert.equal(missingStatus, 1);
+      assert.match(missing, /Cannot find module/);
+    });
+
+    void test('calls functions of modules, and waits for what they promise', async (context) => {
+      const directory = temporaryDirectory(context, {
+        'steps.cjs': `exports.add = (a, b) => console.log(a + b); exports.deep = { async fails() { await null; throw new Error('boom'); } }`,
+        'steps.mjs': `export async function greet({ name }) { await null; console.log('hello ' + name); }`,
+      });
+      const options = { filesystem: { readOnly: [directory] }, cwd: directory };
+      const call = (module: string, name: string, args: unknown[]) =>
+        outcome(zygote, { module, function: name, args }, options);
+      assert.deepEqual(await call('./steps.cjs', 'add', [40, 2]), ['42', 0]);
+      assert.deepEqual(await call(join(directory, 'steps.mjs'), 'greet', [{ name: 'you' }]), ['hello you', 0]);
+      const [words, status] = await call('./steps.cjs', 'deep.fails', []);
+      assert.equal(status, 1);
+      assert.match(words, /Error: boom/);
+      assert.match((await call('./steps.cjs', 'none', []))[0], /exports no function none/);
+    });
+
+    void test('runs fifty steps at once', async () => {
+      const steps = Array.from({ length: 50 }, (_, index) =>
+        outcome(zygote, { code: `setTimeout(() => fs.promises.stat('/').then(() => console.log(${index})), 5)` }),
+      );
+      const expected = Array.from({ length: 50 }, (_, index) => [String(index), 0]);
+      assert.deepEqual(await Promise.all(steps), expected);
+    });
+  });
+}
 
 void suite('a zygote of Node', () => {
-  let zygote: Zygote;
-  before(async () => {
-    zygote = await createZygote({ runtime: 'node', ...ANY_FORM });
-  });
-  after(() => zygote.destroy());
-
-  for (const [name, { code, prints = OK, status = 0, input }] of Object.entries(CHECKS)) {
-    void test(`has ${name}`, async () => {
-      assert.deepEqual(await outcome(zygote, { code }, input === undefined ? {} : { input }), [prints, status]);
-    });
-  }
-
-  void test('says that it forks', () => {
-    assert.equal(zygote.mode, 'fork');
+  void test('says whether it forks', async () => {
+    const zygote = await createZygote({ runtime: 'node', ...ANY_FORM });
+    assert.equal(zygote.mode, FORKS ? 'fork' : 'parked');
+    await zygote.destroy();
   });
 
-  void test('tells an uncaught error as Node does', async () => {
-    const [words, status] = await outcome(zygote, { code: `function f() { throw new Error('boom'); }\nf();` });
-    assert.equal(status, 1);
-    assert.match(words, /^\[eval\]:1\n.*throw new Error\('boom'\);.*\n *\^\n\nError: boom\n {4}at f \(\[eval\]:1:22\)/);
-    assert.match(words, new RegExp(`\n\nNode.js ${process.version}$`));
+  void test('is refused when it must be forked and cannot be', async () => {
+    const error = await createZygote({ runtime: 'node', mode: 'fork', preloadCode: NO_FORK, ...ANY_FORM }).catch(
+      (caught: unknown) => caught,
+    );
+    assert.ok(error instanceof SandboxError && error.code === 'ERR_ZYGOTE');
+    assert.match(error.message, /cannot be forked: '/);
   });
 
-  void test('ends with 1 when a timer throws, and when a promise is rejected that nobody looks at', async () => {
-    for (const code of [
-      `setTimeout(() => { throw new TypeError('boom'); }, 1)`,
-      `Promise.reject(new TypeError('boom'))`,
-    ]) {
-      const [words, status] = await outcome(zygote, { code });
-      assert.equal(status, 1);
-      assert.match(words, /TypeError: boom/);
-    }
+  void test('that cannot be forked has steps of their own instead', async (context) => {
+    const zygote = await createZygote({ runtime: 'node', preloadCode: `${NO_FORK}; globalThis.left = 1`, ...ANY_FORM });
+    context.after(() => zygote.destroy());
+    assert.equal(zygote.mode, 'parked');
+    assert.deepEqual(await outcome(zygote, { code: 'console.log(left)' }), ['1', 0]);
   });
 
-  void test('ends an aborted step by a signal', async () => {
-    assert.equal((await outcome(zygote, { code: 'process.abort()' }))[1], -6);
+  void test('that has started threads is not forked, and its steps have them', async (context) => {
+    const warning = new Promise<Error>((resolve) => process.once('warning', resolve));
+    const preloadCode = `
+      const { Worker } = require('node:worker_threads');
+      globalThis.worker = new Worker('require("node:worker_threads").parentPort.once("message", (m) => { throw m })', { eval: true });
+      worker.unref();`;
+    const zygote = await createZygote({ runtime: 'node', preloadCode, ...ANY_FORM });
+    context.after(() => zygote.destroy());
+    assert.equal(zygote.mode, 'parked');
+    if (FORKS) assert.match((await warning).message, /cannot be forked: 'what was preloaded has started threads/);
+    const code = `worker.on('error', (m) => console.log(m)); worker.ref(); worker.postMessage('ok')`;
+    assert.deepEqual(await outcome(zygote, { code }), ['ok', 0]);
   });
 
-  void test('gives each step randomness of its own', async () => {
-    const code = `console.log(JSON.stringify([Math.random(), crypto.randomUUID(), crypto.webcrypto.randomUUID(), crypto.randomInt(2 ** 47), crypto.randomBytes(8).toString('hex'), vm.runInNewContext('Math.random()')]))`;
-    const preloadCode = `const c = require('node:crypto'); Math.random(); c.randomUUID(); c.randomInt(9); c.randomBytes(8);`;
-    const used = await createZygote({ runtime: 'node', preloadCode, ...ANY_FORM });
-    try {
-      const steps = await Promise.all(Array.from({ length: 12 }, () => outcome(used, { code })));
-      const rows = steps.map(([text]) => JSON.parse(text) as unknown[]);
-      for (const column of rows[0]?.keys() ?? []) {
-        assert.equal(new Set(rows.map((row) => row[column])).size, rows.length, `column ${column}`);
-      }
-    } finally {
-      await used.destroy();
-    }
-  });
-
-  void test('leaves a step no descriptor that another process has, but for its own streams', async () => {
-    const code = `
+  void test(
+    'leaves a forked step no descriptor that another process has, but for its own streams',
+    ONLY_FORKS,
+    async () => {
+      const code = `
       const rows = fs.readdirSync('/proc/self/fd').filter((fd) => fd > 2).map((fd) => {
         try { return [fd, fs.readlinkSync('/proc/self/fd/' + fd)]; } catch { return undefined; }
       }).filter((row) => row !== undefined);
       console.log(JSON.stringify(rows));`;
-    const preloadCode = `globalThis.file = require('node:fs').openSync('/etc/passwd')`;
-    const holding = await createZygote({ runtime: 'node', preloadCode, ...ANY_FORM });
-    try {
-      const [first, second] = await Promise.all([outcome(holding, { code }), outcome(holding, { code })]);
-      const links = (text: string) => (JSON.parse(text) as [string, string][]).map(([, link]) => link);
-      const [one, two] = [links(first[0]), links(second[0])];
-      assert.equal(
-        one.find((link) => !/^(pipe|socket|anon_inode):/.test(link)),
-        undefined,
-        one.join(),
-      );
-      const pipes = new Set(one.filter((link) => /^(pipe|socket):/.test(link)));
-      assert.deepEqual(
-        two.filter((link) => pipes.has(link)),
-        [],
-      );
-      // One event loop's own, and that of the thread that keeps V8's timers; both were made after the fork.
-      assert.ok(one.filter((link) => link.includes('eventpoll')).length <= 2, one.join());
-    } finally {
-      await holding.destroy();
-    }
-  });
-
-  void test('has its own variables, directory and arguments', async () => {
-    const code = `console.log(process.env.GREETING, process.cwd(), JSON.stringify(process.argv.slice(1)), process.execArgv.length)`;
-    const options = { env: { GREETING: 'hello' }, cwd: '/tmp' };
-    assert.deepEqual(await outcome(zygote, { code, args: ['a', 'b c'] }, options), ['hello /tmp ["a","b c"] 0', 0]);
-  });
-
-  void test('runs files of both kinds as the main module', async (context) => {
-    const directory = temporaryDirectory(context, {
-      'main.cjs': `console.log(require.main === module, require('./other').name, process.argv.slice(2).join())`,
-      'other.js': `exports.name = 'other'`,
-      'main.mjs': `import other from './other.js'; await null; console.log(other.name, import.meta.url.slice(-8), process.argv[2])`,
-      'throws.mjs': `throw new RangeError('boom')`,
-      'waits.mjs': `await new Promise(() => {})`,
-    });
-    const options = { filesystem: { readOnly: [directory] } };
-    const run = (name: string) => outcome(zygote, { file: join(directory, name), args: ['x'] }, options);
-    assert.deepEqual(await run('main.cjs'), ['true other x', 0]);
-    assert.deepEqual(await run('main.mjs'), ['other main.mjs x', 0]);
-    assert.equal((await run('waits.mjs'))[1], 13);
-    const [words, status] = await run('throws.mjs');
-    assert.equal(status, 1);
-    assert.match(words, /RangeError: boom/);
-    const [missing, missingStatus] = await run('none.js');
-    assert.equal(missingStatus, 1);
-    assert.match(missing, /Cannot find module/);
-  });
-
-  void test('calls functions of modules, and waits for what they promise', async (context) => {
-    const directory = temporaryDirectory(context, {
-      'steps.cjs': `exports.add = (a, b) => console.log(a + b); exports.deep = { async fails() { await null; throw new Error('boom'); } }`,
-      'steps.mjs': `export async function greet({ name }) { await null; console.log('hello ' + name); }`,
-    });
-    const options = { filesystem: { readOnly: [directory] }, cwd: directory };
-    const call = (module: string, name: string, args: unknown[]) =>
-      outcome(zygote, { module, function: name, args }, options);
-    assert.deepEqual(await call('./steps.cjs', 'add', [40, 2]), ['42', 0]);
-    assert.deepEqual(await call(join(directory, 'steps.mjs'), 'greet', [{ name: 'you' }]), ['hello you', 0]);
-    const [words, status] = await call('./steps.cjs', 'deep.fails', []);
-    assert.equal(status, 1);
-    assert.match(words, /Error: boom/);
-    assert.match((await call('./steps.cjs', 'none', []))[0], /exports no function none/);
-  });
-
-  void test('runs fifty steps at once', async () => {
-    const steps = Array.from({ length: 50 }, (_, index) =>
-      outcome(zygote, { code: `setTimeout(() => fs.promises.stat('/').then(() => console.log(${index})), 5)` }),
-    );
-    const expected = Array.from({ length: 50 }, (_, index) => [String(index), 0]);
-    assert.deepEqual(await Promise.all(steps), expected);
-  });
+      const preloadCode = `globalThis.file = require('node:fs').openSync('/etc/passwd')`;
+      const holding = await createZygote({ runtime: 'node', preloadCode, ...ANY_FORM });
+      try {
+        const [first, second] = await Promise.all([outcome(holding, { code }), outcome(holding, { code })]);
+        const links = (text: string) => (JSON.parse(text) as [string, string][]).map(([, link]) => link);
+        const [one, two] = [links(first[0]), links(second[0])];
+        assert.equal(
+          one.find((link) => !/^(pipe|socket|anon_inode):/.test(link)),
+          undefined,
+          one.join(),
+        );
+        const pipes = new Set(one.filter((link) => /^(pipe|socket):/.test(link)));
+        assert.deepEqual(
+          two.filter((link) => pipes.has(link)),
+          [],
+        );
+        // One event loop's own, and that of the thread that keeps V8's timers; both were made after the fork.
+        assert.ok(one.filter((link) => link.includes('eventpoll')).length <= 2, one.join());
+      } finally {
+        await holding.destroy();
+      }
+    },
+  );
 });
 
 void suite('what a zygote of Node preloads', () => {

@@ -61,6 +61,8 @@ export const REQUESTS: {
     below: 2 ** 40,
     parked: 4,
     replaces: 2,
+    boot: Buffer.from('08011a046e6f646522046e6f646532012f3801', 'hex'),
+    bootInput: Buffer.from('{}'),
   },
   start: {
     stepId: 2 ** 40,
@@ -135,6 +137,7 @@ export const REPLIES: Readonly<Record<string, object>> = {
   },
   'ended-minimal': { ended: { stepId: 1 } },
   failed: { failed: { stepId: 5, stage: 'MOUNT_SOURCE', errno: 2, path: Buffer.from('/nope') } },
+  forgotten: { forgotten: { policyId: 7 } },
   warm: { warm: { stepId: 2 ** 40, words: Buffer.from('{"mode":"fork"}'), rssBytes: 2 ** 27 } },
   probed: {
     probed: {

@@ -124,6 +124,9 @@ void describe('replies', () => {
       [2 ** 40, '{"mode":"fork"}', 2 ** 27],
     );
   });
+  void test('of a policy that is gone have its number', () => {
+    assert.deepEqual(decoded('forgotten'), { kind: 'forgotten', policyId: 7 });
+  });
   void test('that are no replies are refused with ERR_PROTOCOL', () => {
     for (const bytes of ['', 'ff', '0a', '1a05', '2a0208']) {
       assert.throws(() => decodeReply(Buffer.from(bytes, 'hex')), { code: 'ERR_PROTOCOL' });
