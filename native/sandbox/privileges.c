@@ -52,7 +52,9 @@ int keep_zygote_capabilities(struct failure *failure)
 /* A keyring of its own for all inside; the app's, or the zygote's, would be found in every step otherwise. */
 int join_new_keyring(struct failure *failure)
 {
-    return syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS
-               ? fail_layer(failure, LAYER_USER)
-               : 0;
+    if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) >= 0 || errno == ENOSYS)
+        return 0;
+    if (errno == EDQUOT) /* counted for the app's own uid, where steps have no other; the end of one gives it back */
+        return fail(failure, STAGE_RESOURCES, "/proc/sys/kernel/keys/maxkeys");
+    return fail_layer(failure, LAYER_USER);
 }

@@ -23,8 +23,7 @@ static int send_boot(const struct policy *policy, const struct sandbox *sandbox)
     if (message < 0 || input < 0)
         return -1;
     /* Or the runtime could not open its /dev/stdin. */
-    if (sandbox->slot->identity.leased &&
-        fchown(input, sandbox->slot->identity.step, sandbox->slot->identity.step))
+    if (sandbox->slot->identity.leased && fchown(input, sandbox->slot->identity.step, sandbox->slot->identity.step))
         return -1;
     return send_packet(sandbox->jobs, &part, 1, descriptors, 2, MSG_DONTWAIT);
 }
@@ -35,8 +34,8 @@ int boot_sandbox(const struct spawner *spawner, struct sandbox *sandbox, struct 
     struct start start;
     if (!boots(policy))
         return 0;
-    if (read_start(policy->boot, &start) ||
-        limit_cgroup(&spawner->cgroups, &sandbox->slot->cgroup, &start.limits, 1) || send_boot(policy, sandbox))
+    if (read_start(policy->boot, &start) || limit_cgroup(&spawner->cgroups, &sandbox->slot->cgroup, &start.limits, 1) ||
+        send_boot(policy, sandbox))
         return fail(failure, STAGE_RESOURCES, NULL);
     return 0;
 }

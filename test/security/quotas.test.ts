@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { watch } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { suite, test } from 'node:test';
-import { spawnSandbox, type Step } from 'spawn-sandbox';
+import { createZygote, spawnSandbox, type Step } from 'spawn-sandbox';
 import { isRoot } from '../helpers/privileges.js';
 import { compileProbe, runOutside } from '../helpers/probe.js';
+import { until } from '../helpers/until.js';
+import { ANY_FORM } from '../helpers/weaker.js';
 
 /** What the kernel gives to each user, and a step of a root app must not use up for root. */
 void suite('quotas of the app’s user', () => {
@@ -34,6 +38,38 @@ void suite('quotas of the app’s user', () => {
     assert.deepEqual([Number(other.stdout), outside], isRoot ? [taken, 1] : [0, 0]);
     await greedy;
   });
+
+  void test(
+    'keys that the app’s user has used up are told as what is missing',
+    { skip, timeout: 60_000 },
+    async (context) => {
+      const zygote = await createZygote({ runtime: 'python', ...ANY_FORM });
+      context.after(() => zygote.destroy());
+      const greedy = spawn(program ?? '', ['keys', '400', '60'], { stdio: ['ignore', 'pipe', 'inherit'] });
+      context.after(() => greedy.kill('SIGKILL'));
+      const [line] = (await once(greedy.stdout, 'data')) as [Buffer];
+      // A step of a zygote has a keyring that is counted; that of a command may exceed the quota.
+      assert.ok((await spawnSandbox('true')).ok);
+      if (isRoot) {
+        assert.equal(Number(line), 400, 'root has many, and steps have an id of their own');
+        assert.ok((await zygote.spawn({ code: '' })).ok);
+        return;
+      }
+      assert.ok(Number(line) < 400, `the control: the kernel limits them, here to ${String(line)}`);
+      await assert.rejects(zygote.spawn({ code: '' }).result, {
+        code: 'ERR_RESOURCES',
+        path: '/proc/sys/kernel/keys/maxkeys',
+        message: /maxkeys: /,
+      });
+      greedy.kill('SIGKILL');
+      await until('the kernel has them back', () =>
+        zygote.spawn({ code: '' }).result.then(
+          ({ ok }) => ok,
+          () => false,
+        ),
+      );
+    },
+  );
 });
 
 async function firstLine(step: Step): Promise<string> {

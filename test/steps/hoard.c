@@ -19,6 +19,7 @@
 #include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -223,6 +224,22 @@ static long queues(long count)
     return made;
 }
 
+/* In a keyring of its own, which goes with the process. */
+static long keys(long count)
+{
+    enum { JOIN_SESSION_KEYRING = 1, SESSION_KEYRING = -3 };
+    long made = 0;
+    char name[32];
+    if (syscall(SYS_keyctl, JOIN_SESSION_KEYRING, NULL) < 0)
+        return 0;
+    for (; made < count; made++) {
+        snprintf(name, sizeof(name), "hoard-%ld", made);
+        if (syscall(SYS_add_key, "user", name, "x", 1, SESSION_KEYRING) < 0)
+            break;
+    }
+    return made;
+}
+
 static long semaphores(long count)
 {
     int id = semget(IPC_PRIVATE, (int)count, IPC_CREAT | 0600);
@@ -275,7 +292,7 @@ int main(int argc, char **argv)
         {"memory-file", memory_file}, {"shared", shared},           {"zero-device", zero_device},
         {"segment", segment},       {"page-tables", page_tables},   {"scratch", scratch},
         {"many-files", many_files}, {"streams", streams},           {"datagrams", datagrams},
-        {"watchers", watchers},     {"queues", queues},             {"semaphores", semaphores},
+        {"keys", keys}, {"watchers", watchers},     {"queues", queues},             {"semaphores", semaphores},
         {"processes", processes},   {"unseen-time", unseen_time},
     };
     for (size_t i = 0; argc >= 3 && i < sizeof(WHAT) / sizeof(WHAT[0]); i++) {
