@@ -1,5 +1,6 @@
 /* CPython's end of a zygote, called by runtimes/python/zygote.py through ctypes, with the GIL held. It needs none of
  * Python's headers, so one build serves every version: what it calls of Python's C API has been there since 3.7. */
+#include "zygote/arenas.h"
 #include "zygote/working_set.h"
 #include "zygote/zygote.h"
 
@@ -35,6 +36,8 @@ int python_open(void)
 {
     if (open_zygote(&zygote))
         return 1;
+    if (!zygote.booted)
+        provide_arenas();
     return find("PyOS_BeforeFork", &python.before_fork) &&
                    find("PyOS_AfterFork_Parent", &python.after_fork_in_parent) &&
                    find("PyOS_AfterFork_Child", &python.after_fork_in_child)
@@ -57,6 +60,7 @@ int python_warm(const char *words)
 int python_rehearse(void)
 {
     collapse_memory();
+    settle_arenas();
     python.before_fork();
     if (rehearse()) {
         python.after_fork_in_child();
