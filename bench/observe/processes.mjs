@@ -34,6 +34,20 @@ export function memoryOf(pid) {
   return { share: field('Pss'), own: field('Private_Clean') + field('Private_Dirty'), dirty: field('Private_Dirty') };
 }
 
+const TICK_MS = 10;
+
+/** Milliseconds of processor time of a process, and of those of its children that have ended and that it waited for. */
+export function processorMs(pid) {
+  const status = read(`/proc/${pid}/stat`);
+  if (status === undefined) return undefined;
+  const [user, system, usersBelow, systemBelow] = status
+    .slice(status.lastIndexOf(')') + 2)
+    .split(' ')
+    .slice(11, 15)
+    .map((ticks) => Number(ticks) * TICK_MS);
+  return { own: user + system, waitedFor: usersBelow + systemBelow };
+}
+
 export function descriptorCount(pid) {
   try {
     return readdirSync(`/proc/${pid}/fd`).length;
