@@ -1,146 +1,87 @@
-import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { createZygote } from 'spawn-sandbox';
-import { kibibytes, ms, perSecond, times } from '../format.mjs';
-import { descendants, memoryOf } from '../observe/processes.mjs';
-import { median, percentile } from '../statistics.mjs';
+import { kibibytes, times } from '../format.mjs';
+import { openPyspawner } from '../peers/pyspawner.mjs';
+import { median } from '../statistics.mjs';
+import { costTable, costsOf } from './zygote-costs.mjs';
+import { firstBytes, latencyRows, latencyTable } from './zygote-latency.mjs';
+import { memoryOfParked } from './zygote-memory.mjs';
+import { sweepOf, sweepRates, sweepTable } from './zygote-rates.mjs';
+import { RUNTIMES, SHARED_WITH_PEERS, TAKEN_APART } from './zygote-runtimes.mjs';
+import { throughputOf, throughputRow, throughputTable } from './zygote-throughput.mjs';
 
-const PYTHON = join(import.meta.dirname, '../../.venv/bin/python');
-const PAUSE_MS = 50;
-const CONCURRENCY = 8;
+/** What an interpreter does by its clock, a young one has not done yet, and its steps cost less than they will. */
+const AGE_MS = 10_000;
 
-/** What is started cold by `child_process`, without a sandbox, and warm by a zygote. */
-const RUNTIMES = [
-  {
-    name: 'Python with pandas',
-    available: existsSync(PYTHON),
-    options: { runtime: 'python', interpreter: PYTHON, preload: ['pandas'] },
-    cold: [PYTHON, '-c'],
-    code: 'import os, pandas as pd\nframe = pd.DataFrame({"a": [1, 2, 3], "b": [4, 5, 6]})\nos.write(1, str(int(frame.a.sum())).encode())',
-    expected: '6',
-    goals: { demand: 50, parked: 200, own: 4 << 20 },
-  },
-  {
-    name: 'Node',
-    available: true,
-    options: { runtime: 'node' },
-    cold: [process.execPath, '-e'],
-    code: "require('fs').writeSync(1, String(6))",
-    expected: '6',
-    goals: { demand: 15, parked: 50, own: 8 << 20 },
-  },
-];
-
-/** From the request to the first byte that the step's own code printed; steps per second; the memory of one that waits. */
+/**
+ * From the request to the first byte that the step's own code printed, alone and under load; whole steps per second; the memory of
+ * one that waits; where the time of a step goes.
+ */
 export async function zygotes({ quick }) {
-  const rows = [];
-  const rates = [];
-  const goals = [];
-  for (const runtime of RUNTIMES.filter(({ available }) => available)) {
-    const demand = await createZygote(runtime.options);
-    const parked = await createZygote({ ...runtime.options, parked: 4 });
-    try {
-      const taken = await firstBytes(runtime, demand, parked, quick ? 8 : 60);
-      const own = await memoryOfParked();
-      const sustained = await ratesOf(runtime, demand, parked, quick ? 1 : 10);
-      rows.push(...latencyRows(runtime, taken));
-      rates.push(...sustained.map(([label, rate]) => [`${runtime.name}, ${label}`, perSecond(rate)]));
-      rates.push([`${runtime.name}, private memory of a step that waits`, kibibytes(own)]);
-      goals.push(...goalsOf(runtime, taken, own));
-    } finally {
-      await Promise.all([demand.destroy(), parked.destroy()]);
+  const peer = await openPyspawner(SHARED_WITH_PEERS);
+  const sweep = sweepOf(quick);
+  const measured = [];
+  try {
+    for (const runtime of RUNTIMES) {
+      const peers = runtime === SHARED_WITH_PEERS && peer.firstByte ? [peer] : [];
+      measured.push(await measure(runtime, peers, sweep, quick));
     }
+  } finally {
+    peer.close();
   }
-  return { tables: [latencyTable(rows, quick), rateTable(rates)], goals };
-}
-
-async function firstBytes({ cold, code, expected }, demand, parked, rounds) {
-  const taken = { cold: [], demand: [], parked: [] };
-  const start = {
-    cold: () => spawn(cold[0], [...cold.slice(1), code], { stdio: ['ignore', 'pipe', 'inherit'] }),
-    demand: () => demand.spawn({ code }),
-    parked: () => parked.spawn({ code }),
-  };
-  for (let round = 0; round < rounds; round++) {
-    for (const kind of ['cold', 'demand', 'parked']) {
-      await sleep(PAUSE_MS);
-      const begun = performance.now();
-      const process = start[kind]();
-      const first = await new Promise((resolve) => process.stdout.once('data', resolve));
-      taken[kind].push(performance.now() - begun);
-      if (String(first) !== expected) throw new Error(`${kind} printed ${String(first)}`);
-      await (kind === 'cold' ? new Promise((resolve) => process.once('close', resolve)) : process.result);
-    }
-  }
-  return taken;
-}
-
-function latencyRows({ name }, taken) {
-  const row = (label, values) => [
-    `${name}, ${label}`,
-    ms(median(values)),
-    ms(percentile(values, 0.99)),
-    times(median(taken.cold) / median(values)),
-  ];
-  return [
-    row('cold, by child_process', taken.cold),
-    row('forked on demand', taken.demand),
-    row('parked', taken.parked),
-  ];
-}
-
-/** The largest of what waits below a zygote: a process two pid namespaces down that has no children. */
-async function memoryOfParked() {
-  await sleep(1000);
-  const all = descendants();
-  const parents = new Set(all.map(({ parent }) => parent));
-  const waiting = all.filter(({ pid, name, depth }) => depth > 4 && !parents.has(pid) && !name.startsWith('sandbox'));
-  return Math.max(...waiting.map(({ pid }) => memoryOf(pid)?.own ?? NaN));
-}
-
-async function ratesOf({ code }, demand, parked, seconds) {
-  const rates = [];
-  for (const [label, zygote] of [
-    ['on demand, 8 at a time, per second', demand],
-    ['with 4 parked, 8 at a time, per second', parked],
-  ]) {
-    let done = 0;
-    const until = performance.now() + seconds * 1000;
-    await Promise.all(
-      Array.from({ length: CONCURRENCY }, async () => {
-        while (performance.now() < until) {
-          const { ok, detail } = await zygote.spawn({ code });
-          if (!ok) throw new Error(detail);
-          done++;
-        }
-      }),
-    );
-    rates.push([label, done / seconds]);
-  }
-  return rates;
-}
-
-function latencyTable(rows, quick) {
+  const costs = await costsOf(TAKEN_APART, quick ? 8 : 30, quick ? 0 : AGE_MS);
   return {
-    title: 'Warm interpreters',
-    note: `Milliseconds from the request to the first byte that the code itself printed. Cold, on demand and parked in turns, ${PAUSE_MS} ms apart${quick ? ', a few rounds' : ''}; cold is unsandboxed.`,
-    heads: ['', 'p50', 'p99', 'faster than cold'],
-    rows,
+    tables: [
+      latencyTable(
+        measured.flatMap(({ runtime, taken }) => latencyRows(runtime, taken)),
+        [peer.note],
+        quick,
+      ),
+      sweepTable(
+        measured.map(({ swept }) => swept),
+        sweep,
+      ),
+      throughputTable(measured.flatMap(sustainedRows)),
+      memoryTable(measured),
+      costTable(costs),
+    ],
+    goals: measured.flatMap(goalsOf),
   };
 }
 
-function rateTable(rows) {
+async function measure(runtime, peers, sweep, quick) {
+  const demand = await createZygote(runtime.options);
+  const parked = await createZygote({ ...runtime.options, parked: 4 });
+  const seconds = quick ? 1 : 10;
+  try {
+    return {
+      runtime,
+      taken: await firstBytes(runtime, demand, parked, peers, quick ? 8 : 60),
+      own: await memoryOfParked(),
+      swept: await sweepRates(runtime, parked, sweep),
+      sustained: {
+        'on demand': await throughputOf(runtime, demand, seconds),
+        'with 4 parked': await throughputOf(runtime, parked, seconds),
+      },
+    };
+  } finally {
+    await Promise.all([demand.destroy(), parked.destroy()]);
+  }
+}
+
+function sustainedRows({ runtime, sustained }) {
+  return Object.entries(sustained).map(([how, throughput]) => throughputRow(`${runtime.name}, ${how}`, throughput));
+}
+
+function memoryTable(measured) {
   return {
-    title: 'Warm interpreters, sustained',
-    note: 'Whole steps, to the known end, refills included.',
-    heads: ['', ''],
-    rows,
+    title: 'A warm step that waits',
+    note: 'Memory that ending it would free (Private).',
+    heads: ['', 'own'],
+    rows: measured.map(({ runtime, own }) => [runtime.name, kibibytes(own)]),
   };
 }
 
-function goalsOf({ name, goals }, taken, own) {
+function goalsOf({ runtime: { name, goals }, taken, own }) {
   const faster = (kind) => median(taken.cold) / median(taken[kind]);
   const goal = (what, measured, target) => ({
     what: `${name}, ${what}`,
