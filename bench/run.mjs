@@ -20,7 +20,7 @@ const DOCUMENT = join(import.meta.dirname, '../docs/benchmarks.md');
 const USAGE = `Usage: npm run bench -- [--quick] [--write] [SECTION...]
 
 Sections: ${Object.keys(SECTIONS).join(', ')}; all of them when none is named.
-  --quick   a fraction of the rounds, about 20 s in all: to try it, not to trust it
+  --quick   a fraction of the rounds, about a minute in all: to try it, not to trust it
   --write   write docs/benchmarks.md, which only a full run does otherwise
 `;
 
