@@ -37,7 +37,7 @@ async function start(preload, code, expected) {
     name: `pyspawner ${version}`,
     firstByte: ask,
     close,
-    note: `pyspawner is measured by its own client in Python, which preloaded the same pandas: its namespaces, identity and capabilities, without its system call filter, which ends threads of a current C library, and without a root directory, cgroups and limits.`,
+    note: `pyspawner is measured by its own client in Python, which preloaded the same pandas: its namespaces, identity and capabilities, without its system call filter, which ends whatever starts a thread with a current C library, and without a root directory, cgroups and limits.`,
   };
 }
 

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 
-# Its filter of system calls permits too few of them for a current C library: threads end with SIGSYS. The rest is on.
+# Its filter of system calls is too old for a current C library: a job that starts a thread ends with SIGSYS. The rest is on.
 LAYERS = frozenset({"drop_capabilities", "setuid", "no_new_privs"})
 
 
