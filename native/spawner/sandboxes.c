@@ -170,6 +170,10 @@ static void become_ready(struct spawner *spawner, struct sandbox *sandbox)
     struct failure failure;
     if (!sandbox->parked || sandbox->life.fd < 0 || !is_on_its_way(sandbox))
         return;
+    if (sandbox->policy->forgotten) { /* while it was on its way; nobody would ever take it */
+        end_sandbox(spawner, sandbox);
+        return;
+    }
     int pidfd = (int)syscall(SYS_pidfd_open, sandbox->parked_pid, 0);
     if (pidfd < 0 || watch_descriptor(spawner, &sandbox->main, pidfd, EPOLLIN | EPOLLONESHOT, main_ended) ||
         begin_cgroup(&spawner->cgroups, &sandbox->slot->cgroup)) {
@@ -223,7 +227,7 @@ static void become_empty(struct spawner *spawner, struct sandbox *sandbox)
     struct failure failure;
     if (!sandbox->nest || sandbox->nest->init == 0 || sandbox->life.fd < 0 || sandbox->state != SANDBOX_MAKING)
         return;
-    if (sandbox->nest->zygote->over) {
+    if (sandbox->nest->zygote->over || sandbox->policy->forgotten) {
         end_sandbox(spawner, sandbox);
         return;
     }

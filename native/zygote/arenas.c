@@ -17,7 +17,8 @@ struct arena_allocator {
 };
 
 enum { MOST_ARENAS = 1024 };
-static const size_t HUGE = 2u << 20, LARGEST = 1u << 20; /* 3.10 and later have arenas of 1 MiB, older ones of 256 KiB */
+static const size_t HUGE = 2u << 20,
+                    LARGEST = 1u << 20; /* 3.10 and later have arenas of 1 MiB, older ones of 256 KiB */
 
 static struct arena_allocator original;
 static struct {

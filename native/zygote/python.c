@@ -1,13 +1,23 @@
 /* CPython's end of a zygote, called by runtimes/python/zygote.py through ctypes, with the GIL held. It needs none of
  * Python's headers, so one build serves every version: what it calls of Python's C API has been there since 3.7. */
+#include "common/common.h"
 #include "zygote/arenas.h"
 #include "zygote/working_set.h"
 #include "zygote/zygote.h"
 
 #include <dlfcn.h>
+#include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #define PUBLIC __attribute__((visibility("default")))
+
+enum { OVER, IN_STEP, FORKED };
+
+static struct twister {
+    uint32_t key[624];
+    int position;
+} *twister;
 
 static struct zygote zygote;
 static struct {
@@ -19,11 +29,13 @@ PUBLIC int python_booted(void);
 PUBLIC int python_warm(const char *words);
 PUBLIC int python_rehearse(void);
 PUBLIC void python_rehearsed(void);
+PUBLIC void python_keep_twister(void *state);
 PUBLIC int python_next(void);
 PUBLIC void python_wait_for_job(void);
 PUBLIC size_t python_argument_count(void);
 PUBLIC const char *python_argument(size_t index);
 PUBLIC const char *python_environment(size_t index);
+PUBLIC int python_has_environment(void);
 
 static bool find(const char *name, void (**out)(void))
 {
@@ -75,21 +87,39 @@ void python_rehearsed(void)
     tell_working_set();
 }
 
-/* 1 in a step that is confined; 0 in the zygote, when nobody needs it any more. The handlers of os.register_at_fork run
- * in the step before it enters its sandbox, so what they start as threads would be in the way: none does in practice,
- * and then entering fails with a reason. */
+/* `state`: of a Mersenne twister that each step shall have anew; NULL: there is none, or it is to be seen to between
+ * two forks. */
+void python_keep_twister(void *state)
+{
+    twister = state;
+}
+
+/* As numpy keeps it, and runtimes/python/zygote.py has compared: all of it is random, and used up. */
+static int randomize(struct twister *state)
+{
+    state->position = LENGTH(state->key);
+    return getrandom(state->key, sizeof(state->key), 0) == sizeof(state->key) ? 0 : -1;
+}
+
+/* In a step that is confined: 1. In the zygote: 0 when nobody needs it any more, 2 after a fork. The handlers of
+ * os.register_at_fork run in the step before it enters its sandbox, so what they start as threads would be in the way:
+ * none does in practice, and then entering fails with a reason. */
 int python_next(void)
 {
     while (wait_for_fork(&zygote)) {
         python.before_fork();
         if (fork_step(&zygote)) {
+            if (twister && randomize(twister))
+                _exit(1);
             python.after_fork_in_child();
             enter_sandbox(&zygote);
-            return 1;
+            return IN_STEP;
         }
         python.after_fork_in_parent();
+        if (!twister)
+            return FORKED;
     }
-    return 0;
+    return OVER;
 }
 
 void python_wait_for_job(void)
@@ -110,4 +140,15 @@ const char *python_argument(size_t index)
 const char *python_environment(size_t index)
 {
     return index < zygote.job.environment_count ? zygote.job.environment[index] : NULL;
+}
+
+/* 1: the job's variables are those that the process has already, as they mostly are. */
+int python_has_environment(void)
+{
+    size_t index = 0;
+    for (; environ[index] && index < zygote.job.environment_count; index++) {
+        if (strcmp(environ[index], zygote.job.environment[index]))
+            return 0;
+    }
+    return !environ[index] && index == zygote.job.environment_count;
 }

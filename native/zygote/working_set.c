@@ -27,7 +27,7 @@ enum {
     MOST_RANGES = 4096,
     PAGES_AT_ONCE = 512,
     NEAR = 1,           /* pages between two that are not worth a call of their own */
-    MOST_WRITTEN = 800, /* pages of memory that a step that waits takes for it */
+    MOST_WRITTEN = 870, /* pages of memory that a step that waits takes for it */
     PAGE_SHIFT = 12,
 };
 static const uint64_t PRESENT = 1ull << 63, OF_FILE = 1ull << 61, EXCLUSIVE = 1ull << 56;

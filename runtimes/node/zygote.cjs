@@ -21,6 +21,7 @@ async function start() {
   if (isZygote === undefined) refuse('not started by spawn-sandbox');
   const config = JSON.parse(fs.readFileSync(0, 'utf8'));
   process.argv = [process.execPath];
+  process.execArgv = []; // what it was started with is the zygote's
   forget();
   await importQuietly();
   const before = isZygote ? await threads() : undefined;

@@ -20,6 +20,7 @@ def main():
         function = getattr(core, name)
         function.restype, function.argtypes = ctypes.c_char_p, [ctypes.c_size_t]
     core.python_argument_count.restype = ctypes.c_size_t
+    core.python_keep_twister.argtypes = [ctypes.c_void_p]
     opened = core.python_open()
     if opened:
         sys.exit("zygote: " + ("not started by spawn-sandbox" if opened == 1 else "this interpreter is not CPython"))
@@ -28,7 +29,6 @@ def main():
     sys.argv = [""]
     exercises = preload(config)
     if core.python_booted():
-        renew()
         ctypes.CDLL(LIBRARY).python_wait_for_job()  # without the lock, for threads that were preloaded
         return take_job(core, os), json
     for _ in range(ROUNDS):
@@ -38,10 +38,17 @@ def main():
         stream.flush()
     if core.python_rehearse():
         practise(core, os, json, exercises)
+    seed_numpy()
+    core.python_keep_twister(numpy_state(ctypes))
     core.python_warm(words.encode())
     del config, words, exercises, stream, opened, name, function
-    if not core.python_next():
-        os._exit(0)
+    while True:
+        what = core.python_next()
+        if what == OVER:
+            os._exit(0)
+        if what == IN_STEP:
+            break
+        seed_numpy()
     renew()
     core.python_wait_for_job()
     return take_job(core, os), json
@@ -61,7 +68,6 @@ def practise(core, os, json, exercises):
     for descriptor in range(3):
         os.dup2(nothing, descriptor)
     renew()
-    take_environment(os, dict(os.environb))
     try:
         run(["code", "import sys\nprint(len(sys.argv), end='')\n"], json)
         exercise([function for function in exercises if function not in SELDOM])
@@ -116,15 +122,19 @@ def settle(json):
 
 def take_job(core, os):
     arguments = [core.python_argument(index) for index in range(core.python_argument_count())]
+    if not core.python_has_environment():
+        take_environment(os, environment_of(core))
+    return [os.fsdecode(argument) for argument in arguments]
+
+
+def environment_of(core):
     environment = {}
     while True:
         entry = core.python_environment(len(environment))
         if entry is None:
-            break
+            return environment
         name, _, value = entry.partition(b"=")
         environment[name] = value
-    take_environment(os, environment)
-    return [os.fsdecode(argument) for argument in arguments]
 
 
 def take_environment(os, environment):
@@ -135,13 +145,30 @@ def take_environment(os, environment):
             sys.path.insert(1, entry)
 
 
-def renew():
-    """What would be equal in all steps, or belongs to the zygote. `random` renews itself after a fork."""
-    loaded = sys.modules
-    numpy_random = loaded.get("numpy.random")
+def seed_numpy():
+    """Of the generator behind numpy's older functions. In the zygote before each fork, where it makes no step wait, unless the
+    library beside this file can do better."""
+    numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:
         numpy_random.seed(None)
-    tempfile = loaded.get("tempfile")
+
+
+def numpy_state(ctypes):
+    """Where that generator has its state, if it is what it is known to be: the step then fills it with random bytes, which
+    takes microseconds. None: it is not known."""
+    try:
+        generator = sys.modules["numpy.random"].mtrand._rand._bit_generator
+        address, state = generator.ctypes.state_address, generator.state
+        known = state["bit_generator"] == "MT19937" and state["state"]["key"].nbytes == TWISTER_BYTES
+        content = state["state"]["key"].tobytes() + int(state["state"]["pos"]).to_bytes(4, sys.byteorder)
+        return address if known and ctypes.string_at(address, len(content)) == content else None
+    except Exception:
+        return None
+
+
+def renew():
+    """In the step: what belongs to the zygote."""
+    tempfile = sys.modules.get("tempfile")
     if tempfile is not None:
         tempfile.tempdir = tempfile._name_sequence = None
 
@@ -302,6 +329,8 @@ SELDOM = (use_numpy, use_more_of_pandas, use_pyarrow)
 ROUNDS = 20
 
 OURS = (__file__, "<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>", "<frozen importlib>")
+OVER, IN_STEP = 0, 1  # what python_next() answers, or that a step was forked and something is left to be done
+TWISTER_BYTES = 624 * 4  # what a Mersenne twister knows, but for its position
 PRELOADED = set()
 LEFT = []
 

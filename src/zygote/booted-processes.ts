@@ -58,6 +58,8 @@ export class BootedProcesses implements StepSource {
 
   async destroy(): Promise<void> {
     this.retire();
+    this.connection.hold();
     await this.#over;
+    this.connection.letGo();
   }
 }

@@ -50,9 +50,7 @@ export class HeldPolicies {
   async releaseAll(): Promise<void> {
     const all = [...this.#held.values()];
     this.#held.clear();
-    this.#connection.hold();
     await Promise.all(all.map((held) => this.#release(held)));
-    this.#connection.letGo();
   }
 
   #release({ own, lease }: HeldPolicy): Promise<void> {
