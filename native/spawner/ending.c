@@ -171,6 +171,10 @@ void step_ended(struct spawner *spawner, struct step *step, const struct report 
     /* What we ended has our status, even when its own end crossed ours on the way; a signal that the app sent leaves
      * the word to the step. */
     bool killed_by_us = step->has_cause && step->evidence.kill_signal == 0;
+    if (keeps_its_end(step->sandbox)) {
+        step->sandbox->zygote->end_kept = true;
+        return;
+    }
     if (!step->has_cause && !was_killed(report) && !was_taken(step->sandbox)) {
         struct failure failure = {.stage = STAGE_NOT_TAKEN};
         fail_step(spawner, step, &failure);

@@ -44,6 +44,7 @@ static void run_once(struct spawner *spawner)
             watch->ready(spawner, watch, events[i].events);
     }
     expire_timers(spawner);
+    tell_destroyed_zygotes(spawner);
     refill_pools(spawner);
     free_dropped(spawner);
     free_dropped_slots(spawner);

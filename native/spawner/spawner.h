@@ -66,6 +66,7 @@ struct zygote {
     struct slot *free_slots; /* for its steps alone, as long as any of its processes may live */
     bool warm;               /* it has said so */
     bool over;               /* it has ended, or is about to */
+    bool end_kept;           /* the app is told when the sandboxes below it have gone, too */
     struct zygote *next;
 };
 
@@ -308,6 +309,10 @@ struct zygote *find_zygote(struct spawner *spawner, uint64_t step_id);
 int begin_zygote(struct spawner *spawner, struct sandbox *sandbox, uint64_t step_id);
 /* It has ended, or is being ended. Whether sandboxes below it keep its own alive. */
 bool outlive_zygote(struct spawner *spawner, struct sandbox *sandbox);
+/* The app has destroyed it, and counts on nothing being left when it hears of its end; something is. */
+bool keeps_its_end(const struct sandbox *sandbox);
+/* Those whose last sandbox has gone. Between two rounds of the loop: it releases steps. */
+void tell_destroyed_zygotes(struct spawner *spawner);
 void free_zygote(struct spawner *spawner, struct sandbox *sandbox);
 void free_dropped_zygotes(struct spawner *spawner);
 /* A sandbox below the zygote of its policy, with the step's ends of its sockets; -1 when there is no such zygote. */

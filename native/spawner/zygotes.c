@@ -158,12 +158,41 @@ static void drop_unforked(struct spawner *spawner, const struct zygote *zygote)
     }
 }
 
+/* No step will need those that wait. */
+static void drop_parked(struct spawner *spawner, const struct zygote *zygote)
+{
+    for (struct policy *policy = spawner->policies; policy; policy = policy->next) {
+        while (policy->below == zygote->step_id && policy->ready)
+            end_sandbox(spawner, policy->ready);
+    }
+}
+
+static bool is_destroyed(const struct sandbox *sandbox)
+{
+    return sandbox->step && sandbox->step->has_cause && sandbox->step->cause == CAUSE_DESTROYED;
+}
+
+bool keeps_its_end(const struct sandbox *sandbox)
+{
+    return sandbox->zygote && sandbox->zygote->sandboxes > 0 && is_destroyed(sandbox);
+}
+
+void tell_destroyed_zygotes(struct spawner *spawner)
+{
+    for (struct zygote *zygote = spawner->zygotes; zygote; zygote = zygote->next) {
+        if (zygote->end_kept && zygote->sandboxes == 0 && zygote->sandbox && zygote->sandbox->step)
+            step_ended(spawner, zygote->sandbox->step, NULL);
+    }
+}
+
 bool outlive_zygote(struct spawner *spawner, struct sandbox *sandbox)
 {
     struct zygote *zygote = sandbox->zygote;
     if (!zygote->over) {
         zygote->over = true;
         drop_unforked(spawner, zygote);
+        if (is_destroyed(sandbox))
+            drop_parked(spawner, zygote);
         syscall(SYS_pidfd_send_signal, sandbox->main.fd, SIGKILL, NULL, 0);
     }
     return zygote->sandboxes > 0 && !spawner->ending;
