@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite, test, type TestContext } from 'node:test';
 import { closeSpawner, createZygote, SandboxError, spawnSandbox, type StepResult, type Zygote } from 'spawn-sandbox';
@@ -8,43 +8,12 @@ import { descendantsOf, spawnersOf } from '../helpers/marked-processes.js';
 import { temporaryDirectory } from '../helpers/temporary-directory.js';
 import { until } from '../helpers/until.js';
 import { warmPython } from '../helpers/warm.js';
-
-/** Processes of this app's zygotes and of their steps, seen from the host: `zygote` is the one that forks. */
-function warmProcesses(): readonly { readonly pid: number; readonly zygote: boolean }[] {
-  return spawnersOf(process.pid)
-    .flatMap((spawner) => descendantsOf(spawner))
-    .filter(({ pid }) => readProc(pid, 'cmdline').includes('/.zygote/zygote.py'))
-    .map(({ pid }) => ({ pid, zygote: depth(pid) === 2 }));
-}
-
-/** How many pid namespaces below ours it is in. */
-function depth(pid: number): number {
-  const line = /^NSpid:(.*)$/m.exec(readProc(pid, 'status'))?.[1] ?? '';
-  return line.trim().split(/\s+/).length;
-}
-
-function zygotes(): readonly number[] {
-  return warmProcesses().flatMap(({ pid, zygote }) => (zygote ? [pid] : []));
-}
-
-function readProc(pid: number, name: string): string {
-  try {
-    return readFileSync(`/proc/${pid}/${name}`, 'utf8');
-  } catch {
-    return '';
-  }
-}
+import { readProc, theZygote, warmProcesses, zygotes } from '../helpers/zygote-processes.js';
 
 async function said(zygote: Zygote, code: string): Promise<string> {
   const result = await zygote.spawn({ code });
   assert.ok(result.ok, `${result.detail}\n${String(result.stderr)}`);
   return String(result.stdout).trim();
-}
-
-/** The only zygote there is, once it is there. */
-async function theZygote(): Promise<number> {
-  await until('there is one zygote', () => zygotes().length === 1);
-  return zygotes()[0] ?? 0;
 }
 
 void suite('the life of a zygote', () => {
@@ -213,7 +182,7 @@ void suite('the life of a zygote', () => {
 
   void test('nothing of it is left when the app is gone', async (context) => {
     const app = startApp(context);
-    await until('it says that it is ready', () => app.output().includes('ready'));
+    await until('it says that it is ready', () => app.output().includes('ready'), { within: 60_000 });
     const left = descendantsOf(app.pid);
     assert.ok(left.length > 3, 'the control: there was something');
     process.kill(app.pid, 'SIGKILL');

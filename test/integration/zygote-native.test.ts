@@ -1,27 +1,13 @@
 // A third runtime, in a page of C (test/steps/runtime.c): all that confines is in the library.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { createZygote } from 'spawn-sandbox';
-import { temporaryDirectory } from '../helpers/temporary-directory.js';
+import { COMPILERS, nativeRuntime } from '../helpers/step-program.js';
 import { testWith } from '../helpers/tools.js';
 
-const ROOT = join(import.meta.dirname, '../../..');
-
 void suite('a runtime of a page', () => {
-  testWith(['cc'], 'forks steps like the others', async (context) => {
-    const program = join(temporaryDirectory(context), 'runtime');
-    const library = ['native/zygote/zygote.h', 'native/build/zygote.a'].map((path) => join(ROOT, path));
-    const [header = '', archive = ''] = library;
-    execFileSync('cc', [
-      '-O2',
-      `-I${join(header, '../..')}`,
-      '-o',
-      program,
-      join(ROOT, 'test/steps/runtime.c'),
-      archive,
-    ]);
+  testWith(COMPILERS, 'forks steps like the others', async (context) => {
+    const program = nativeRuntime(context);
     const zygote = await createZygote({ runtime: 'native', interpreter: program, parked: 1 });
     context.after(() => zygote.destroy());
     const said = async (code: string, args: readonly string[] = [], env = {}) =>
