@@ -22,6 +22,6 @@ export const ARCHITECTURES = {
     compiler: 'aarch64-linux-gnu-gcc',
     compilerPackages: 'gcc-aarch64-linux-gnu libc6-dev-arm64-cross',
     // What may depend on the architecture; how cgroups are found does not.
-    environments: ['attacks', 'service', 'undelegated'],
+    environments: ['attacks', 'service', 'undelegated', 'zygotes'],
   },
 };

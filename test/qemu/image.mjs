@@ -15,7 +15,7 @@ import {
 import { basename, dirname, join, relative } from 'node:path';
 import { packTree } from './cpio.mjs';
 import { GUEST, ROOT } from './paths.mjs';
-import { findProgram } from './requirements.mjs';
+import { findProgram, PYTHON } from './requirements.mjs';
 
 /** In the order in which they need each other. */
 const MODULES = [
@@ -30,10 +30,14 @@ const MODULES = [
 const PROGRAMS = ['setpriv', 'unshare'];
 /** Compiled for the guest, which has no compiler. */
 const STEPS = ['test/steps/limits.c', 'test/steps/attempts.c', 'test/helpers/filter-probe.c'];
-const PACKAGE = ['package.json', 'dist', 'proto'];
-const NATIVE = ['spawner', 'addon.node'];
+const PACKAGE = ['package.json', 'dist', 'proto', 'runtimes'];
+const NATIVE = ['spawner', 'addon.node', 'zygote-python.so', 'zygote-node.node'];
+/** A zygote by itself, with the library that makes it one. */
+const RUNTIME = 'test/steps/runtime.c';
 /** Development dependencies that a test imports. */
-const OF_TESTS = ['node_modules/fast-check', 'node_modules/pure-rand'];
+const OF_TESTS = ['node_modules/fast-check', 'node_modules/pure-rand', 'node_modules/typescript'];
+/** Python's own tests, and what other programs are linked with. */
+const isNeededOfPython = (path) => !/\/(test|config-[^/]*|dist-packages)$/.test(path);
 const DIRECTORIES = [
   'dev',
   'proc',
@@ -51,7 +55,8 @@ const DIRECTORIES = [
 ];
 const ALIASES = ['bin', 'lib', 'lib64', 'sbin'];
 
-export function buildImage(target, kernel) {
+export function buildImage(options, kernel) {
+  const target = { ...options, native: nativePrograms(options) };
   compileTests(target);
   compileSteps(target);
   return { initramfs: buildInitramfs(target, kernel), disk: buildDisk(target, kernel) };
@@ -67,6 +72,7 @@ function compileSteps(target) {
   for (const source of STEPS) {
     must(target.compiler, ['-O1', '-w', '-pthread', '-o', join(steps, basename(source, '.c')), source]);
   }
+  must(target.compiler, ['-O1', '-Inative', '-o', join(steps, 'runtime'), RUNTIME, join(target.native, 'zygote.a')]);
 }
 
 function buildInitramfs(target, { busybox, modules }) {
@@ -89,7 +95,7 @@ function buildDisk(target, kernel) {
   for (const name of ALIASES) symlinkSync(`usr/${name}`, join(tree, name));
   cpSync(kernel.busybox, join(tree, 'usr/bin/busybox'));
   if (target.foreign) installForeign(tree, kernel);
-  else for (const program of [process.execPath, ...PROGRAMS.map(findProgram)]) installProgram(tree, program);
+  else installOwn(tree);
   installPackage(target, join(tree, 'app'));
   writeFileSync(join(tree, 'etc/passwd'), 'root:x:0:0::/root:/bin/sh\nuser:x:1000:1000::/home:/bin/sh\n');
   writeFileSync(join(tree, 'etc/group'), 'root:x:0:\nuser:x:1000:\n');
@@ -97,7 +103,7 @@ function buildDisk(target, kernel) {
   rmSync(image, { force: true });
   must(
     findProgram('mkfs.ext4'),
-    ['-q', '-F', '-O', '^has_journal', '-E', 'root_owner=0:0', '-d', tree, image, '384M'],
+    ['-q', '-F', '-O', '^has_journal', '-E', 'root_owner=0:0', '-d', tree, image, '512M'],
     { stdio: ['ignore', 'ignore', 'inherit'] },
   );
   return image;
@@ -116,10 +122,21 @@ function installForeign(tree, { root, node }) {
   }
 }
 
+/** This machine's own. */
+function installOwn(tree) {
+  for (const program of [process.execPath, PYTHON, ...PROGRAMS.map(findProgram)]) {
+    cpSync(realpathSync(program), join(tree, 'usr/bin', basename(program)));
+    installLibraries(tree, program);
+  }
+  const modules = output(PYTHON, ['-c', 'import sysconfig; print(sysconfig.get_path("stdlib"))']).trim();
+  cpSync(modules, join(tree, modules), { recursive: true, verbatimSymlinks: true, filter: isNeededOfPython });
+  const compiled = readdirSync(join(tree, modules, 'lib-dynload'));
+  for (const name of compiled) installLibraries(tree, join(modules, 'lib-dynload', name));
+}
+
 /** Into the place that its name has for the system: the loader looks for libraries where they are here. */
-function installProgram(tree, program) {
-  cpSync(realpathSync(program), join(tree, 'usr/bin', basename(program)));
-  const { stdout } = spawnSync('ldd', [program], { encoding: 'utf8' });
+function installLibraries(tree, program) {
+  const stdout = output('ldd', [program]);
   for (const [, path] of stdout.matchAll(/(\/\S+) \(/g)) {
     const place = join(tree, path.replace(/^\/(lib|lib64)\//, '/usr/$1/'));
     mkdirSync(dirname(place), { recursive: true });
@@ -131,7 +148,7 @@ function installPackage(target, place) {
   for (const name of [...PACKAGE, ...runtimeModules(), ...OF_TESTS]) {
     cpSync(join(ROOT, name), join(place, name), { recursive: true });
   }
-  for (const name of NATIVE) cpSync(join(nativePrograms(target), name), join(place, 'native/build', name));
+  for (const name of NATIVE) cpSync(join(target.native, name), join(place, 'native/build', name));
   cpSync(join(target.cache, 'tests'), join(place, 'build/test'), { recursive: true });
   cpSync(join(target.cache, 'steps'), join(place, 'steps'), { recursive: true });
   cpSync(GUEST, join(place, 'guest'), { recursive: true });
@@ -158,6 +175,10 @@ function emptied({ cache }, name) {
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(directory, { recursive: true });
   return directory;
+}
+
+function output(program, args) {
+  return spawnSync(program, args, { encoding: 'utf8' }).stdout;
 }
 
 function must(program, args, options = {}) {

@@ -1,5 +1,8 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { resolve } from 'node:path';
+
+/** The system's, whose files are where the guest's loader looks; others may come first in the PATH. */
+export const PYTHON = '/usr/bin/python3';
 
 /** Debian packages by the program that is looked for. */
 function packagesFor({ emulator, emulatorPackage, compiler, compilerPackages, foreign }) {
@@ -9,7 +12,9 @@ function packagesFor({ emulator, emulatorPackage, compiler, compilerPackages, fo
     'mkfs.ext4': 'e2fsprogs',
     'dpkg-deb': 'dpkg',
     'apt-get': 'apt',
-    ...(foreign ? { npm: 'npm', make: 'make' } : { setpriv: 'util-linux', unshare: 'util-linux', ldd: 'libc-bin' }),
+    ...(foreign
+      ? { npm: 'npm', make: 'make' }
+      : { setpriv: 'util-linux', unshare: 'util-linux', ldd: 'libc-bin', [PYTHON]: 'python3' }),
   };
 }
 
@@ -26,5 +31,5 @@ export function findMissing(target) {
 }
 
 export function findProgram(name) {
-  return SEARCHED.map((directory) => join(directory, name)).find((path) => existsSync(path));
+  return SEARCHED.map((directory) => resolve(directory, name)).find((path) => existsSync(path));
 }

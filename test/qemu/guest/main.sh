@@ -33,8 +33,8 @@ lane() {
   done
 }
 
-lane service container &
-lane attacks delegated stranger undelegated launcher readonly bounded &
+lane service container zygotesundelegated zygotesdelegated undelegated stranger launcher &
+lane attacks zygotes delegated readonly bounded &
 wait
 echo "## done"
 poweroff -f
