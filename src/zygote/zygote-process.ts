@@ -183,7 +183,7 @@ function endedEarly(result: StepResult, { runtime, preload }: ResolvedZygoteOpti
 export function cannotBeForked({ runtime, reason }: ZygoteWords): SandboxError {
   return new SandboxError('ERR_ZYGOTE', `${runtime} cannot be forked: ${show(reason)}.`, {
     remedy:
-      "Leave out mode: 'fork', and its steps are processes of their own; or name another interpreter: Node 20 or 22 for x64 can be forked.",
+      "Leave out mode: 'fork', and its steps are processes of their own; or name another interpreter: Node 20 and 22 for x64 can be forked, and 20 for arm64.",
   });
 }
 

@@ -183,7 +183,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
 const NO_FORK = `require('node:fs').promises.stat = () => new Promise(() => undefined)`;
 
 /** Those whose insides the library knows (docs/architecture.md, "A forked Node"). */
-const FORKS = process.arch === 'x64' && /^v2[02]\./.test(process.version);
+const FORKS = (process.arch === 'x64' ? /^v2[02]\./ : /^v20\./).test(process.version);
 const ONLY_FORKS = { skip: FORKS ? false : 'this build of Node cannot be forked' };
 const MODES: readonly ZygoteMode[] = FORKS ? ['fork', 'parked'] : ['parked'];
 
