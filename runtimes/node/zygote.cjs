@@ -5,6 +5,7 @@
 // beside this file; what is here runs in the memory that the preloaded modules share, and is trusted no more than they are.
 
 const core = require('/.zygote/zygote-node.node');
+const async_hooks = require('node:async_hooks');
 const crypto = require('node:crypto');
 const fs = require('node:fs');
 const Module = require('node:module');
@@ -83,6 +84,9 @@ async function preload({ preload: names, code }) {
 }
 
 function serve(exercises) {
+  emptyUuids();
+  becomeProcess(); // or each step would compile it
+  tellEnd();
   collectGarbage();
   const outcome = core.check();
   if (outcome === CHECKING) return prove();
@@ -134,7 +138,7 @@ function collectGarbage() {
   collect();
 }
 
-/** What Node keeps for later calls would be equal in all steps. `randomInt` is emptied here, `randomUUID` in the step. False when it cannot be. */
+/** What `randomInt` keeps for later calls would be equal in all steps. False when it cannot be used up. */
 function emptyCaches() {
   const read = Buffer.prototype.readUIntBE;
   let left;
@@ -152,12 +156,40 @@ function emptyCaches() {
 }
 
 const UUIDS_KEPT = 128;
+let uuidsLeft = UUIDS_KEPT; // at most
+
+/** Uses up what `randomUUID` keeps. When it takes more is seen by the hooks that follow each request; two in a row tell how much it takes. */
+function emptyUuids() {
+  let taken = 0;
+  const hook = async_hooks.createHook({
+    init(_, type) {
+      if (type === 'RANDOMBYTESREQUEST') taken++;
+    },
+  });
+  const callsUntilItTakes = () => {
+    const before = taken;
+    for (let calls = 1; calls <= 2 * UUIDS_KEPT; calls++) {
+      crypto.randomUUID();
+      if (taken > before) return calls;
+    }
+    return undefined;
+  };
+  hook.enable();
+  try {
+    if (callsUntilItTakes() === undefined) return;
+    const kept = callsUntilItTakes();
+    if (kept === undefined) return;
+    for (let i = 1; i < kept; i++) crypto.randomUUID();
+    uuidsLeft = 0;
+  } finally {
+    hook.disable();
+  }
+}
 
 /** What has been the zygote's becomes the step's: as far as that can be done before there is a job, */
 function becomeProcess() {
   Object.defineProperty(process, 'pid', { value: core.pid(), enumerable: true, configurable: true, writable: false });
-  for (let i = 0; i < UUIDS_KEPT; i++) crypto.randomUUID();
-  tellEnd();
+  for (let i = 0; i < uuidsLeft; i++) crypto.randomUUID();
 }
 
 /** and the rest. */

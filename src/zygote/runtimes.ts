@@ -26,9 +26,12 @@ const OWN_DIRECTORY = '/.zygote';
 
 /**
  * V8 collects garbage some seconds after it did last: for that a timer runs in the zygote, and comes due in each step of one
- * that is some seconds old, where it costs five times what a small step takes.
+ * that is some seconds old, where it costs five times what a small step takes. And it forgets the code of functions that were
+ * not called lately, which each step would compile anew.
  */
-const FLAGS: Readonly<Partial<Record<RuntimeName, readonly string[]>>> = { node: ['--no-memory-reducer'] };
+const FLAGS: Readonly<Partial<Record<RuntimeName, readonly string[]>>> = {
+  node: ['--no-memory-reducer', '--no-flush-bytecode'],
+};
 
 /** What follows the interpreter on its command line. */
 export function mainProgram(runtime: RuntimeName): readonly string[] {
