@@ -71,6 +71,7 @@ struct job {
     uint32_t process_limit; /* RLIMIT_NPROC where no cgroup counts; 0: none */
     bool has_control;       /* the last descriptor is a zygote's end of its conversation with the spawner */
     bool boots;             /* the program takes another job by itself */
+    bool seen;              /* no job yet: the spawner has looked at the step, which may do what it likes from now on */
 };
 
 /* spawner -> init of a sandbox below a zygote: who its main process is. */
@@ -181,6 +182,8 @@ struct received_job {
 };
 /* Waits, places stdin, stdout and stderr, and sets the limits. 0; 1 when the spawner does not need us any more; -1. */
 int receive_job(const struct sandbox_start *sandbox, struct received_job *job, struct failure *failure);
+/* Waits for what the spawner sends first: true when it is not the job yet. */
+bool receive_seen(const struct sandbox_start *sandbox);
 void report_refusal(int socket, const struct failure *failure);
 /* Confines the step, then tells the spawner that it waits; each tells why when it fails. */
 int confine_parked(struct sandbox_start *start, struct report *report, int *listener);

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "common/packet.h"
@@ -159,10 +160,18 @@ static int take_job(const struct sandbox_start *sandbox, const uint8_t *packet, 
     return 0;
 }
 
+bool receive_seen(const struct sandbox_start *sandbox)
+{
+    struct job job = {0};
+    return recv(sandbox->jobs, &job, sizeof(job), MSG_PEEK) == sizeof(job) && job.seen &&
+           recv(sandbox->jobs, &job, sizeof(job), 0) == sizeof(job);
+}
+
 int receive_job(const struct sandbox_start *sandbox, struct received_job *job, struct failure *failure)
 {
     static uint8_t packet[sizeof(struct job) + PACKET_LIMIT];
     struct packet received;
+    receive_seen(sandbox);
     if (receive_packet(sandbox->jobs, packet, sizeof(packet), &received, 0) <= 0)
         return 1;
     if (received.truncated || received.length < sizeof(struct job)) {

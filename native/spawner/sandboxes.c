@@ -189,6 +189,8 @@ static void become_ready(struct spawner *spawner, struct sandbox *sandbox)
         sandbox_failed(spawner, sandbox, &failure);
         return;
     }
+    if (sandbox->nest && !sandbox->policy->queue_first)
+        tell_seen(sandbox);
     if (!boots(sandbox->policy)) /* whether such a one is good for anything, a step will tell */
         sandbox->policy->failures = 0;
     sandbox->policy->maker_died_at = 0;

@@ -323,6 +323,8 @@ int see_nest(struct spawner *spawner, struct sandbox *sandbox, pid_t init);
 int fill_nest(struct spawner *spawner, struct sandbox *sandbox, struct failure *failure);
 /* Its init learns who the step is. */
 int adopt_parked(struct sandbox *sandbox, pid_t inside);
+/* The step may get itself ready for a job: that nobody waits for it, the caller knows. */
+void tell_seen(const struct sandbox *sandbox);
 void free_nest(struct spawner *spawner, struct sandbox *sandbox);
 
 /* steps.c */

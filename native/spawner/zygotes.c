@@ -332,6 +332,13 @@ int fill_nest(struct spawner *spawner, struct sandbox *sandbox, struct failure *
     return 0;
 }
 
+void tell_seen(const struct sandbox *sandbox)
+{
+    struct job job = {.seen = true};
+    struct iovec part = {&job, sizeof(job)};
+    send_packet(sandbox->jobs, &part, 1, NULL, 0, MSG_DONTWAIT); /* without it, it waits for its job */
+}
+
 int adopt_parked(struct sandbox *sandbox, pid_t inside)
 {
     struct adoption adoption = {.main = inside};

@@ -309,6 +309,11 @@ void enter_sandbox(struct zygote *zygote)
         _exit(1);
 }
 
+bool wait_until_seen(const struct zygote *zygote)
+{
+    return !zygote->booted && zygote->request->head.ahead && receive_seen(&entered);
+}
+
 const struct zygote_job *wait_for_job(struct zygote *zygote)
 {
     struct received_job job = {0};

@@ -23,6 +23,7 @@
 static struct zygote zygote;
 static napi_env environment;
 static int exit_code = -1;
+static bool has_threads;
 static const char *unrevived; /* what a step could not make anew, to be told where its output goes */
 
 /* What node does at its end, but for taking apart what the step shares with its zygote: that would copy all of it, to
@@ -231,12 +232,25 @@ static napi_value node_next(napi_env env, napi_callback_info info)
     return boolean(env, false);
 }
 
+/* True in a step that waits ahead of its job: its threads are there. */
+static napi_value node_ahead(napi_env env, napi_callback_info info)
+{
+    (void)info;
+    if (unrevived || !wait_until_seen(&zygote))
+        return boolean(env, false);
+    unrevived = revive_threads(environment);
+    has_threads = !unrevived;
+    return boolean(env, true);
+}
+
 /* The texts of the step's job, once there is one: until then the spawner sees to it that there is but one thread. */
 static napi_value node_job(napi_env env, napi_callback_info info)
 {
     (void)info;
     const struct zygote_job *job = wait_for_job(&zygote);
-    if (!zygote.booted && (unrevived || (unrevived = revive_threads(environment))))
+    if (!zygote.booted && !has_threads && !unrevived)
+        unrevived = revive_threads(environment);
+    if (unrevived)
         give_up(unrevived);
     take_environment(job);
     return arguments_of(env, job);
@@ -284,11 +298,11 @@ NAPI_MODULE_INIT()
         const char *name;
         napi_callback function;
     } FUNCTIONS[] = {
-        {"open", node_open},   {"prepare", node_prepare},   {"waitForEnd", node_wait_for_end},
-        {"check", node_check}, {"rehearse", node_rehearse}, {"rehearsed", node_rehearsed},
-        {"warm", node_warm},   {"next", node_next},         {"job", node_job},
-        {"pid", node_pid},     {"leave", node_leave},       {"endWith", node_end_with},
-        {"pipe", node_pipe},
+        {"open", node_open},        {"prepare", node_prepare},   {"waitForEnd", node_wait_for_end},
+        {"check", node_check},      {"rehearse", node_rehearse}, {"rehearsed", node_rehearsed},
+        {"warm", node_warm},        {"next", node_next},         {"job", node_job},
+        {"ahead", node_ahead},      {"pid", node_pid},           {"leave", node_leave},
+        {"endWith", node_end_with}, {"pipe", node_pipe},
     };
     for (size_t i = 0; i < sizeof(FUNCTIONS) / sizeof(*FUNCTIONS); i++) {
         napi_value function;

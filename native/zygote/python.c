@@ -31,6 +31,7 @@ PUBLIC int python_rehearse(void);
 PUBLIC void python_rehearsed(void);
 PUBLIC void python_keep_twister(void *state);
 PUBLIC int python_next(void);
+PUBLIC int python_ahead(void);
 PUBLIC void python_wait_for_job(void);
 PUBLIC size_t python_argument_count(void);
 PUBLIC const char *python_argument(size_t index);
@@ -120,6 +121,12 @@ int python_next(void)
             return FORKED;
     }
     return OVER;
+}
+
+/* 1 in a step that waits ahead of its job. */
+int python_ahead(void)
+{
+    return wait_until_seen(&zygote);
 }
 
 void python_wait_for_job(void)

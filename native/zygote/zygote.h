@@ -53,6 +53,10 @@ bool fork_step(struct zygote *zygote);
  * while it has a single thread; may have more only after its job has come. Does not return when that fails. */
 void enter_sandbox(struct zygote *zygote);
 
+/* May be called in between. True: nobody waits for the step yet, and it may have threads and do what makes it ready for
+ * its job. */
+bool wait_until_seen(const struct zygote *zygote);
+
 /* Waits, and answers the job, with stdin, stdout, stderr, limits and the work directory in place. Does not return when
  * there is none. */
 const struct zygote_job *wait_for_job(struct zygote *zygote);

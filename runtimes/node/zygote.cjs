@@ -32,6 +32,7 @@ async function start() {
   const added = [...(await threads())].filter(([id]) => !before.has(id)).map(([, name]) => name);
   const reason = added.length > 0 ? `what was preloaded has started threads (${added.join(', ')})` : core.prepare();
   if (reason !== undefined) return waitForEnd(reason);
+  defineBuiltins();
   await exercise(exercises);
   takePlace();
   // Not from within the event loop's wait, as the loop is made anew in each step.
@@ -60,6 +61,7 @@ function waitForEnd(reason) {
 
 /** In a step that is a process of its own. */
 function runBooted() {
+  defineBuiltins();
   const job = core.job();
   takePlace();
   run(job);
@@ -100,6 +102,7 @@ function serve(exercises) {
   core.warm(JSON.stringify({ mode: 'fork', runtime: `Node ${process.version}`, threads: [] }));
   if (!core.next()) core.leave(0);
   becomeProcess();
+  if (core.ahead()) practiseCode();
   const job = core.job();
   takePlace();
   run(job);
@@ -217,8 +220,9 @@ function tellEnd() {
 
 /** Runs the job; what it throws is the step's own. */
 function run([form, ...rest]) {
-  if (form === 'code') runCode(rest);
-  else if (form === 'file') runFile(rest);
+  if (form === 'code') return runCode(rest);
+  forgetBuiltins();
+  if (form === 'file') runFile(rest);
   else void call(rest);
 }
 
@@ -240,7 +244,6 @@ function runCode([source, ...args]) {
     __filename: '[eval]',
     __dirname: '.',
   });
-  defineBuiltins();
   script.runInThisContext();
 }
 
@@ -281,8 +284,19 @@ async function importSource(source) {
   });
 }
 
+/** What only `-e` has. They are defined ahead, as it is the form that is in a hurry. */
+function forgetBuiltins() {
+  for (const [name, before] of covered) {
+    if (before === undefined) delete globalThis[name];
+    else Object.defineProperty(globalThis, name, before);
+  }
+}
+
+const covered = new Map();
+
 function defineBuiltins() {
   for (const name of BUILTINS) {
+    covered.set(name, Object.getOwnPropertyDescriptor(globalThis, name));
     Object.defineProperty(globalThis, name, {
       get: () => require(name),
       set: (value) => {
@@ -441,9 +455,7 @@ async function useStreams() {
 
 function practiseCode() {
   const before = new Set(Reflect.ownKeys(globalThis));
-  const { crypto: kept } = Object.getOwnPropertyDescriptors(globalThis);
   runCode(['void 0']);
   for (const key of Reflect.ownKeys(globalThis)) if (!before.has(key)) delete globalThis[key];
-  Object.defineProperty(globalThis, 'crypto', kept);
   process.argv = [process.execPath];
 }

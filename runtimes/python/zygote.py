@@ -50,6 +50,9 @@ def main():
             break
         seed_numpy()
     renew()
+    if core.python_ahead():
+        compile("0", "<string>", "exec")
+        new_main()
     core.python_wait_for_job()
     return take_job(core, os), json
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { dirname, join } from 'node:path';
 import { createRequire } from 'node:module';
 import {
@@ -259,7 +260,7 @@ for (const mode of MODES) {
 
     void test('runs files of both kinds as the main module', async (context) => {
       const directory = temporaryDirectory(context, {
-        'main.cjs': `console.log(require.main === module, require('./other').name, process.argv.slice(2).join())`,
+        'main.cjs': `console.log(require.main === module, require('./other').name, process.argv.slice(2).join(), typeof globalThis.zlib, typeof crypto.subtle)`,
         'other.js': `exports.name = 'other'`,
         'main.mjs': `import other from './other.js'; await null; console.log(other.name, import.meta.url.slice(-8), process.argv[2])`,
         'throws.mjs': `throw new RangeError('boom')`,
@@ -267,7 +268,7 @@ for (const mode of MODES) {
       });
       const options = { filesystem: { readOnly: [directory] } };
       const run = (name: string) => outcome(zygote, { file: join(directory, name), args: ['x'] }, options);
-      assert.deepEqual(await run('main.cjs'), ['true other x', 0]);
+      assert.deepEqual(await run('main.cjs'), ['true other x undefined object', 0]);
       assert.deepEqual(await run('main.mjs'), ['other main.mjs x', 0]);
       assert.equal((await run('waits.mjs'))[1], 13);
       const [words, status] = await run('throws.mjs');
@@ -309,6 +310,21 @@ void suite('a zygote of Node', () => {
     const zygote = await createZygote({ runtime: 'node', ...ANY_FORM });
     assert.equal(zygote.mode, FORKS ? 'fork' : 'parked');
     await zygote.destroy();
+  });
+
+  void test('that is some seconds old has steps that collect no garbage for it', ONLY_FORKS, async (context) => {
+    const zygote = await createZygote({ runtime: 'node', parked: 1, ...ANY_FORM });
+    context.after(() => zygote.destroy());
+    await setTimeout(9000); // V8 waits for eight
+    const code = (work: string) => `
+      let large = 0;
+      const seen = ({ detail }) => { if (detail.kind === perf_hooks.constants.NODE_PERFORMANCE_GC_MAJOR) large++; };
+      new perf_hooks.PerformanceObserver((list) => list.getEntries().forEach(seen)).observe({ entryTypes: ['gc'] });
+      ${work};
+      setTimeout(() => console.log(large), 50);`;
+    assert.deepEqual(await outcome(zygote, { code: code('') }), ['0', 0]);
+    const collect = `v8.setFlagsFromString('--expose-gc'); vm.runInNewContext('gc')()`;
+    assert.deepEqual(await outcome(zygote, { code: code(collect) }), ['1', 0], 'the control');
   });
 
   void test('is refused when it must be forked and cannot be', async () => {
