@@ -175,7 +175,7 @@ void step_ended(struct spawner *spawner, struct step *step, const struct report 
         step->sandbox->zygote->end_kept = true;
         return;
     }
-    if (!step->has_cause && !was_killed(report) && !was_taken(step->sandbox)) {
+    if (report && !step->has_cause && !was_killed(report) && !was_taken(step->sandbox)) {
         struct failure failure = {.stage = STAGE_NOT_TAKEN};
         fail_step(spawner, step, &failure);
         return;

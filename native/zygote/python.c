@@ -153,7 +153,7 @@ const char *python_environment(size_t index)
 int python_has_environment(void)
 {
     size_t index = 0;
-    for (; environ[index] && index < zygote.job.environment_count; index++) {
+    for (; index < zygote.job.environment_count && environ[index]; index++) {
         if (strcmp(environ[index], zygote.job.environment[index]))
             return 0;
     }
