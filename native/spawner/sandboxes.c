@@ -62,7 +62,6 @@ static void set_state(struct spawner *spawner, struct sandbox *sandbox, enum san
     link_into(list_of(spawner, sandbox), sandbox);
 }
 
-static void reports_ready(struct spawner *spawner, struct watch *watch, uint32_t events);
 static void release_sandbox(struct spawner *spawner, struct sandbox *sandbox);
 
 static struct sandbox *new_sandbox(struct spawner *spawner, struct policy *policy, struct slot *slot)
@@ -160,12 +159,12 @@ void sandbox_failed(struct spawner *spawner, struct sandbox *sandbox, const stru
         fail_or_wait(spawner, policy, &told);
 }
 
-static bool is_on_its_way(const struct sandbox *sandbox)
+bool is_on_its_way(const struct sandbox *sandbox)
 {
     return sandbox->state == (sandbox->nest ? SANDBOX_FILLING : SANDBOX_MAKING);
 }
 
-static void become_ready(struct spawner *spawner, struct sandbox *sandbox)
+void become_ready(struct spawner *spawner, struct sandbox *sandbox)
 {
     struct failure failure;
     if (!sandbox->parked || sandbox->life.fd < 0 || !is_on_its_way(sandbox))
@@ -198,33 +197,7 @@ static void become_ready(struct spawner *spawner, struct sandbox *sandbox)
     run_queue(spawner, sandbox->policy);
 }
 
-/* The listener of the verdict `kill` comes with the report. Want of room for it is no fault of the policy's, and not
- * what observe() would make of it: a filter that does not notify. */
-static int take_listener(struct spawner *spawner, struct sandbox *sandbox, struct packet *packet,
-                         struct failure *failure)
-{
-    errno = EMFILE;
-    if (packet->truncated)
-        return fail(failure, STAGE_RESOURCES, NULL);
-    if (packet->descriptor_count != 1)
-        return 0;
-    if (watch_descriptor(spawner, &sandbox->listener, packet->descriptors[0], EPOLLIN, seccomp_notified)) {
-        sandbox->listener.fd = -1;
-        return fail(failure, STAGE_RESOURCES, NULL);
-    }
-    take_descriptor(&packet->descriptors[0]);
-    return 0;
-}
-
-static void report_failed(struct spawner *spawner, struct sandbox *sandbox, const struct failure *failure)
-{
-    sandbox->has_failure = true;
-    sandbox->failure = *failure;
-    if (sandbox->life.fd >= 0 && is_on_its_way(sandbox))
-        sandbox_failed(spawner, sandbox, failure);
-}
-
-static void become_empty(struct spawner *spawner, struct sandbox *sandbox)
+void become_empty(struct spawner *spawner, struct sandbox *sandbox)
 {
     struct failure failure;
     if (!sandbox->nest || sandbox->nest->init == 0 || sandbox->life.fd < 0 || sandbox->state != SANDBOX_MAKING)
@@ -252,101 +225,6 @@ void fill_sandboxes(struct spawner *spawner, struct policy *policy, uint32_t wan
             return; /* its socket is full, or it is about to be over */
         set_state(spawner, sandbox, SANDBOX_FILLING);
     }
-}
-
-/* A zygote has the socket, too. Of the pid it can lie, having the right to where the sandbox's pid namespace belongs;
- * but not of the uid as well, which it could only be inside, where it has that right no longer. Where there is but one
- * uid, it can at least not end what has not ended. */
-static bool is_end(const struct sandbox *sandbox, const struct packet *packet)
-{
-    const struct nest *nest = sandbox->nest;
-    struct pollfd main_process = {.fd = sandbox->main.fd, .events = POLLIN};
-    return !nest || (packet->sender == nest->init && packet->sender_uid == nest->init_uid &&
-                     (sandbox->main_ended || poll(&main_process, 1, 0) != 0));
-}
-
-static void took_report(struct spawner *spawner, struct sandbox *sandbox, const struct report *report,
-                        struct packet *packet)
-{
-    struct failure failure;
-    switch (report->kind) {
-    case REPORT_FAILED:
-        report_failed(spawner, sandbox, &report->failure);
-        break;
-    case REPORT_MADE:
-        if (sandbox->nest && sandbox->state == SANDBOX_MAKING && sandbox->nest->init == 0) {
-            sandbox->nest->init = packet->sender;
-            sandbox->nest->init_uid = packet->sender_uid;
-            become_empty(spawner, sandbox);
-        }
-        break;
-    case REPORT_PARKED:
-        if (sandbox->parked || (sandbox->nest && sandbox->state != SANDBOX_FILLING))
-            break;
-        if (take_listener(spawner, sandbox, packet, &failure)) {
-            report_failed(spawner, sandbox, &failure);
-            break;
-        }
-        sandbox->parked = true;
-        sandbox->parked_pid = packet->sender;
-        sandbox->parked_report = *report;
-        become_ready(spawner, sandbox);
-        break;
-    case REPORT_REFUSED:
-        if (sandbox->step)
-            fail_step(spawner, sandbox->step, &report->failure);
-        break;
-    case REPORT_ENDED:
-        if (sandbox->step && is_end(sandbox, packet))
-            step_ended(spawner, sandbox->step, report);
-        break;
-    }
-}
-
-static int receive_report(const struct sandbox *sandbox, struct report *report, struct packet *packet)
-{
-    if (sandbox->nest)
-        lose_patience();
-    int got = receive_packet(sandbox->reports.fd, report, sizeof(*report), packet, MSG_DONTWAIT);
-    if (sandbox->nest)
-        regain_patience();
-    return got;
-}
-
-static void close_report(const struct sandbox *sandbox, struct packet *packet)
-{
-    if (packet->descriptor_count == 0)
-        return;
-    if (sandbox->nest)
-        lose_patience();
-    close_packet(packet);
-    if (sandbox->nest)
-        regain_patience();
-}
-
-static void read_reports(struct spawner *spawner, struct sandbox *sandbox)
-{
-    struct report report = {0};
-    struct packet packet;
-    while (sandbox->reports.fd >= 0) {
-        int got = receive_report(sandbox, &report, &packet);
-        if (got < 0 && errno == EAGAIN)
-            return;
-        if (got <= 0) {
-            unwatch(spawner, &sandbox->reports); /* the end; what follows is told by the pidfd */
-            return;
-        }
-        report.failure.path[sizeof(report.failure.path) - 1] = 0; /* a zygote can have sent it */
-        if (packet.length == sizeof(report))
-            took_report(spawner, sandbox, &report, &packet);
-        close_report(sandbox, &packet);
-    }
-}
-
-static void reports_ready(struct spawner *spawner, struct watch *watch, uint32_t events)
-{
-    (void)events;
-    read_reports(spawner, (struct sandbox *)((char *)watch - offsetof(struct sandbox, reports)));
 }
 
 static void life_ready(struct spawner *spawner, struct watch *watch, uint32_t events)

@@ -251,10 +251,17 @@ void take_slots_back(struct spawner *spawner, struct zygote *zygote);
 void free_dropped_slots(struct spawner *spawner);
 void oom_noticed(struct spawner *spawner, struct watch *watch, uint32_t events); /* deadlines.c */
 
-/* policies.c: makers and the pools of ready sandboxes. */
+/* makers.c */
+int start_maker(struct spawner *spawner, struct policy *policy, struct failure *failure);
+/* It said why it cannot build the tree, or is not needed any more: its queue fails. */
+void end_maker(struct spawner *spawner, struct policy *policy, const struct failure *failure);
 bool is_maker_gone(const struct policy *policy);
+/* Gives up its maker and its ready sandboxes until it is used again. */
+void rest_policy(struct spawner *spawner, struct policy *policy);
 /* In memory, at its begin, for those who shall read and not change it; or -1. */
 int sealed_file(struct bytes content);
+
+/* policies.c: and the pools of ready sandboxes. */
 struct policy *find_policy(struct spawner *spawner, uint32_t id);
 void define_policy(struct spawner *spawner, struct bytes body);
 void forget_policy(struct spawner *spawner, uint32_t id);
@@ -265,9 +272,6 @@ void fail_or_wait(struct spawner *spawner, struct policy *policy, const struct f
 void free_forgotten(struct spawner *spawner);
 void fill_pool(struct spawner *spawner, struct policy *policy);
 void fail_queue(struct spawner *spawner, struct policy *policy, const struct failure *failure);
-
-/* Gives up its maker and its ready sandboxes until it is used again. */
-void rest_policy(struct spawner *spawner, struct policy *policy);
 
 /* trim.c: what is kept for nobody. */
 bool is_busy(const struct spawner *spawner, const struct policy *policy);
@@ -284,6 +288,15 @@ void sandbox_failed(struct spawner *spawner, struct sandbox *sandbox, const stru
 /* A ready one, from now on running; NULL when there is none. */
 struct sandbox *take_ready(struct spawner *spawner, struct policy *policy);
 void drop_sandbox(struct spawner *spawner, struct sandbox *sandbox);
+/* Being made or, below a zygote, being filled. */
+bool is_on_its_way(const struct sandbox *sandbox);
+/* When all that is to be known of it is known: its step waits, or waits for a zygote to fork it. */
+void become_ready(struct spawner *spawner, struct sandbox *sandbox);
+void become_empty(struct spawner *spawner, struct sandbox *sandbox);
+
+/* reports.c: what is said in a sandbox. */
+void reports_ready(struct spawner *spawner, struct watch *watch, uint32_t events);
+void read_reports(struct spawner *spawner, struct sandbox *sandbox);
 
 /* namespaces.c */
 bool may_enter_namespaces(void);
