@@ -13,14 +13,19 @@ const CHECKS = [
   { name: 'Node 22 and 24', args: ['scripts/test-nodes.mjs'] },
   { name: '10,000 starts in a row', args: ['bench/leaks.mjs', '10000'] },
   { name: '10,000 steps of one zygote in a row', args: ['bench/leaks.mjs', '10000', '--zygote'] },
+  {
+    name: '200 kills of zygotes, as root and as an ordinary user',
+    args: ['scripts/test.mjs', 'integration/zygote-kills'],
+    env: { ZYGOTE_KILLS: '200' },
+  },
   { name: '5,000,000 fuzzed messages', args: ['scripts/fuzz.mjs', '5000000'] },
 ];
 
 const outcomes = [];
-for (const { name, args } of CHECKS) {
+for (const { name, args, env } of CHECKS) {
   console.log(`\n== ${name}`);
   const started = Date.now();
-  const { status, tail } = await run(args);
+  const { status, tail } = await run(args, env);
   outcomes.push({ name, outcome: outcomeOf(status, tail), seconds: Math.round((Date.now() - started) / 1000), tail });
 }
 const count = (word) => outcomes.filter(({ outcome }) => outcome === word).length;
@@ -35,9 +40,13 @@ function outcomeOf(status, tail) {
 }
 
 /** Shows what a check prints, and keeps its last lines. */
-function run(args) {
+function run(args, env = {}) {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, args, {
+      cwd: root,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     let tail = '';
     child.stdout.on('data', (chunk) => {
       process.stdout.write(chunk);

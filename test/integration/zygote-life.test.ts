@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite, test, type TestContext } from 'node:test';
-import { closeSpawner, createZygote, SandboxError, spawnSandbox, type StepResult, type Zygote } from 'spawn-sandbox';
+import { closeSpawner, createZygote, SandboxError, spawnSandbox, type Zygote } from 'spawn-sandbox';
 import { descendantsOf, spawnersOf } from '../helpers/marked-processes.js';
 import { temporaryDirectory } from '../helpers/temporary-directory.js';
 import { until } from '../helpers/until.js';
@@ -100,19 +100,6 @@ void suite('the life of a zygote', () => {
     assert.deepEqual([(await exits).cause, (await exits).status], ['exit', 0]);
     process.kill(pid, 'SIGCONT');
     assert.equal((await waiting).stdout, 'at last\n');
-  });
-
-  void test('killed again and again at any moment, it loses no result and hangs nothing', async (context) => {
-    const zygote = await warmPython(context, { parked: 1 });
-    const results: Promise<StepResult>[] = [];
-    for (let round = 0; round < 8; round++) {
-      for (let i = 0; i < 4; i++) results.push(zygote.spawn({ code: `import sys; sys.exit(${i})` }).result);
-      await new Promise((resolve) => setTimeout(resolve, 5 + 17 * round));
-      for (const pid of zygotes()) process.kill(pid, 'SIGKILL');
-      await said(zygote, 'print("again")');
-    }
-    const statuses = (await Promise.all(results)).map(({ status }) => status);
-    assert.deepEqual(statuses, Array.from({ length: 8 }, () => [0, 1, 2, 3]).flat());
   });
 
   void test('one that dies of its own preload again and again is given up', async (context) => {

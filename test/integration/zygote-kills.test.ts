@@ -1,0 +1,68 @@
+// A zygote that is killed at any moment: no result is lost or wrong, and nothing waits for ever. `ZYGOTE_KILLS` says how often;
+// `npm run test:long` does it 200 times.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { suite, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import { createZygote, type StepResult } from 'spawn-sandbox';
+import { descendantsOf, spawnersOf } from '../helpers/marked-processes.js';
+import { ANY_FORM } from '../helpers/weaker.js';
+
+const KILLS = Number(process.env['ZYGOTE_KILLS'] ?? 16);
+const STEPS = 4;
+const LONGEST_MS = 150;
+
+const RUNTIMES = [
+  { runtime: 'python', program: '/.zygote/zygote.py', exit: (status: number) => `import sys; sys.exit(${status})` },
+  { runtime: 'node', program: '/.zygote/zygote.cjs', exit: (status: number) => `process.exit(${status})` },
+] as const;
+
+function statusOf(pid: number): { readonly commandLine: string; readonly depth: number } {
+  try {
+    const [, ids = ''] = /^NSpid:(.*)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+    return { commandLine: readFileSync(`/proc/${pid}/cmdline`, 'utf8'), depth: ids.trim().split(/\s+/).length };
+  } catch {
+    return { commandLine: '', depth: 0 };
+  }
+}
+
+/** Kills what forks, which is in the first pid namespace below ours; its steps are further down. */
+function killZygote(program: string): number {
+  const found = spawnersOf(process.pid)
+    .flatMap((spawner) => descendantsOf(spawner))
+    .filter(({ pid }) => {
+      const { commandLine, depth } = statusOf(pid);
+      return depth === 2 && commandLine.includes(program);
+    });
+  let killed = 0;
+  for (const { pid } of found) {
+    try {
+      process.kill(pid, 'SIGKILL');
+      killed++;
+    } catch {
+      // it has just ended
+    }
+  }
+  return killed;
+}
+
+void suite('a zygote that is killed at any moment', () => {
+  for (const { runtime, program, exit } of RUNTIMES) {
+    void test(`loses no result of ${runtime}, and hangs nothing`, async (context) => {
+      const zygote = await createZygote({ runtime, mode: 'fork', parked: 1, ...ANY_FORM });
+      context.after(() => zygote.destroy());
+      const results: Promise<StepResult>[] = [];
+      let killed = 0;
+      while (killed < KILLS / 2) {
+        for (let status = 0; status < STEPS; status++) results.push(zygote.spawn({ code: exit(status) }).result);
+        await setTimeout(Math.random() * LONGEST_MS);
+        killed += killZygote(program);
+        const next = await zygote.spawn({ code: exit(7) });
+        assert.deepEqual([next.cause, next.status], ['exit', 7]);
+      }
+      for (const [index, { cause, status }] of (await Promise.all(results)).entries()) {
+        assert.deepEqual([cause, status], ['exit', index % STEPS]);
+      }
+    });
+  }
+});
