@@ -6,6 +6,8 @@
 
 #include <sched.h>
 
+const char *const NAMESPACE_NAMES[NAMESPACES] = {"user", "pid", "mnt", "net", "ipc", "uts", "cgroup"};
+
 /* A filter over the app may refuse to enter namespaces, and everything else works without. */
 bool may_enter_namespaces(void)
 {

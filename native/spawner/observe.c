@@ -53,12 +53,12 @@ static struct layer_state weaker(enum by by)
 }
 
 /* A step that a zygote forked must have entered those of its sandbox: the zygote's are not ours either. */
-static struct layer_state see_namespace(const struct look *look, size_t which, const char *name)
+static struct layer_state see_namespace(const struct look *look, enum namespace which)
 {
     char path[32];
     struct stat status;
     const struct nest *nest = look->sandbox->nest;
-    snprintf(path, sizeof(path), "ns/%s", name);
+    snprintf(path, sizeof(path), "ns/%s", NAMESPACE_NAMES[which]);
     bool own = !fstatat(look->directory, path, &status, 0) && status.st_ino != look->spawner->own_namespaces[which] &&
                (!nest || status.st_ino == nest->inodes[which]);
     return own ? enforced(BY_NAMESPACE) : absent(BY_UNSPECIFIED);
@@ -66,11 +66,11 @@ static struct layer_state see_namespace(const struct look *look, size_t which, c
 
 /* As above, and kept: another sandbox may get it (namespaces.c). It is the one that the step is in, whatever was lent;
  * where descriptors have run out it is not handed on. */
-static struct layer_state see_kept(const struct look *look, size_t which, const char *name, int *kept)
+static struct layer_state see_kept(const struct look *look, enum namespace which, int *kept)
 {
     char path[32];
     struct stat status, held;
-    snprintf(path, sizeof(path), "ns/%s", name);
+    snprintf(path, sizeof(path), "ns/%s", NAMESPACE_NAMES[which]);
     if (fstatat(look->directory, path, &status, 0) || status.st_ino == look->spawner->own_namespaces[which])
         return absent(BY_UNSPECIFIED);
     if (*kept >= 0 && (fstat(*kept, &held) || held.st_ino != status.st_ino))
@@ -83,12 +83,12 @@ static struct layer_state see_kept(const struct look *look, size_t which, const 
 static struct layer_state see_user(const struct look *look)
 {
     const struct policy *policy = look->sandbox->policy;
-    return policy->reuse_user ? see_kept(look, 0, "user", &look->sandbox->user) : see_namespace(look, 0, "user");
+    return policy->reuse_user ? see_kept(look, NS_USER, &look->sandbox->user) : see_namespace(look, NS_USER);
 }
 
 static struct layer_state see_pid(const struct look *look)
 {
-    return see_namespace(look, 1, "pid");
+    return see_namespace(look, NS_PID);
 }
 
 /* Its own namespace, and in it the tree that the maker built. */
@@ -99,7 +99,7 @@ static struct layer_state see_mount(const struct look *look)
     if (fstatat(look->directory, "root", &root, 0) || root.st_ino != policy->root_inode ||
         root.st_dev != policy->root_device)
         return absent(BY_UNSPECIFIED);
-    return see_namespace(look, 2, "mnt");
+    return see_namespace(look, NS_MNT);
 }
 
 static struct layer_state see_net(const struct look *look)
@@ -107,22 +107,22 @@ static struct layer_state see_net(const struct look *look)
     const struct policy *policy = look->sandbox->policy;
     if (policy->host_network)
         return absent(BY_HOST_NETWORK);
-    return policy->reuse_net ? see_kept(look, 3, "net", &look->sandbox->net) : see_namespace(look, 3, "net");
+    return policy->reuse_net ? see_kept(look, NS_NET, &look->sandbox->net) : see_namespace(look, NS_NET);
 }
 
 static struct layer_state see_ipc(const struct look *look)
 {
-    return see_namespace(look, 4, "ipc");
+    return see_namespace(look, NS_IPC);
 }
 
 static struct layer_state see_uts(const struct look *look)
 {
-    return see_namespace(look, 5, "uts");
+    return see_namespace(look, NS_UTS);
 }
 
 static struct layer_state see_cgroup(const struct look *look)
 {
-    return see_namespace(look, 6, "cgroup");
+    return see_namespace(look, NS_CGROUP);
 }
 
 static struct layer_state see_capabilities(const struct look *look)

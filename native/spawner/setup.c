@@ -107,11 +107,10 @@ static int record_cgroups(const struct spawner *spawner)
 
 static int remember_namespaces(struct spawner *spawner)
 {
-    static const char *const NAMES[] = {"user", "pid", "mnt", "net", "ipc", "uts", "cgroup"};
     char path[32];
     struct stat status;
-    for (size_t i = 0; i < LENGTH(NAMES); i++) {
-        snprintf(path, sizeof(path), "self/ns/%s", NAMES[i]);
+    for (size_t i = 0; i < NAMESPACES; i++) {
+        snprintf(path, sizeof(path), "self/ns/%s", NAMESPACE_NAMES[i]);
         if (fstatat(spawner->proc, path, &status, 0))
             return -1;
         spawner->own_namespaces[i] = status.st_ino;

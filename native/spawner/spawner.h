@@ -53,7 +53,8 @@ enum sandbox_state {
     SANDBOX_ENDING,
 };
 
-enum { NAMESPACES = 7 }; /* in the order of observe.c */
+enum namespace { NS_USER, NS_PID, NS_MNT, NS_NET, NS_IPC, NS_UTS, NS_CGROUP, NAMESPACES };
+extern const char *const NAMESPACE_NAMES[NAMESPACES]; /* in /proc/PID/ns */
 
 /* What makes a step a zygote: others are forked by it. Lives as long as its sandbox. */
 struct zygote {
@@ -189,7 +190,7 @@ struct spawner {
     int record, uid_locks; /* this instance's record (locked while we live) and the file whose bytes are the leases */
     char record_name[64];
     uint32_t id_start, id_count, id_offset; /* ids that can be leased, in our user namespace; + offset = on the host */
-    uint64_t own_namespaces[7];
+    uint64_t own_namespaces[NAMESPACES];
     int own_filters; /* seccomp filters that the spawner itself runs under, for good */
     struct configure configure;
     struct cgroups cgroups;

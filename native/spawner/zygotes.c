@@ -254,12 +254,11 @@ int make_nest(struct spawner *spawner, struct sandbox *sandbox, int reports, int
 
 int see_nest(struct spawner *spawner, struct sandbox *sandbox, pid_t init)
 {
-    static const char *const NAMES[NAMESPACES] = {"user", "pid", "mnt", "net", "ipc", "uts", "cgroup"};
     struct nest *nest = sandbox->nest;
     struct stat status;
     nest->init = init;
     for (size_t i = 0; i < NAMESPACES; i++) {
-        nest->namespaces[i] = open_namespace(spawner, init, NAMES[i]);
+        nest->namespaces[i] = open_namespace(spawner, init, NAMESPACE_NAMES[i]);
         if (nest->namespaces[i] < 0 || fstat(nest->namespaces[i], &status))
             return -1;
         nest->inodes[i] = status.st_ino;
@@ -297,13 +296,12 @@ static bool same_base_filter(const struct zygote *zygote, const struct policy *p
 
 int fill_nest(struct spawner *spawner, struct sandbox *sandbox, struct failure *failure)
 {
-    enum { USER, PID, MNT, NET, IPC, UTS, CGROUP };
     struct nest *nest = sandbox->nest;
     struct policy *policy = sandbox->policy;
     const int *in = nest->namespaces;
     /* As struct fork_request has it. */
-    int descriptors[PACKET_DESCRIPTORS] = {in[PID], in[CGROUP], in[IPC],       in[UTS],   in[NET],
-                                           in[MNT], in[USER],   nest->reports, nest->jobs};
+    int descriptors[PACKET_DESCRIPTORS] = {in[NS_PID], in[NS_CGROUP], in[NS_IPC],    in[NS_UTS], in[NS_NET],
+                                           in[NS_MNT], in[NS_USER],   nest->reports, nest->jobs};
     size_t count = NAMESPACES + 2;
     if (define_file(policy))
         return fail(failure, STAGE_RESOURCES, NULL);
