@@ -29,6 +29,7 @@ def main():
     sys.argv = [""]
     exercises = preload(config)
     if core.python_booted():
+        note_modules()
         ctypes.CDLL(LIBRARY).python_wait_for_job()  # without the lock, for threads that were preloaded
         return take_job(core, os), json
     for _ in range(ROUNDS):
@@ -38,6 +39,7 @@ def main():
         stream.flush()
     if core.python_rehearse():
         practise(core, os, json, exercises)
+    note_modules()
     seed_numpy()
     core.python_keep_twister(numpy_state(ctypes))
     core.python_warm(words.encode())
@@ -110,7 +112,6 @@ def settle(json):
     import threading
 
     names = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
-    PRELOADED.update(sys.modules)
     gc.collect()
     gc.freeze()  # or the next collection in a step would write to, and so copy, every page of objects
     try:
@@ -267,8 +268,9 @@ def finish():
     if threading is not None:
         threading._shutdown()
     atexit._run_exitfuncs()
+    failed = flush()  # and once more, as finalizers may print
     main = sys.modules.get("__main__")
-    for name in [name for name in sys.modules if name not in PRELOADED]:
+    for name in new_modules():
         module = sys.modules.pop(name, None)
         if module is not None and module is not main and hasattr(module, "__dict__"):
             LEFT.append(module)
@@ -276,7 +278,26 @@ def finish():
         main.__dict__.clear()
     LEFT.clear()
     gc.collect()
-    return flush()
+    return flush() or failed
+
+
+def note_modules():
+    """What is there now is not taken apart at the end of a step."""
+    global LAST_PRELOADED
+    PRELOADED.update(sys.modules)
+    LAST_PRELOADED = next(reversed(sys.modules))
+
+
+def new_modules():
+    """Those that the step has imported. The others, which came before, are not even looked at: their names would be copied."""
+    names = []
+    for name in reversed(sys.modules):
+        if name == LAST_PRELOADED:
+            break
+        if name not in PRELOADED:
+            names.append(name)
+    names.reverse()
+    return names
 
 
 def flush():
@@ -334,7 +355,7 @@ ROUNDS = 20
 OURS = (__file__, "<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>", "<frozen importlib>")
 OVER, IN_STEP = 0, 1  # what python_next() answers, or that a step was forked and something is left to be done
 TWISTER_BYTES = 624 * 4  # what a Mersenne twister knows, but for its position
-PRELOADED = set()
+PRELOADED, LAST_PRELOADED = set(), None
 LEFT = []
 
 if __name__ == "__main__":
