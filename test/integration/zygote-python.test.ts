@@ -114,7 +114,7 @@ void suite('a step of a warm Python', () => {
     'import sys; sys.stdout.write("no newline")',
     'import sys; sys.stderr.write("to stderr"); sys.stdout.write("to stdout")',
     'class C:\n  def __del__(self, os=__import__("os")): os.write(1, b"finalized\\n")\nc = C()\nprint("printed before")',
-      'class C:\n  def __del__(self): print("finalized")\nc = C()',
+    'class C:\n  def __del__(self): print("finalized")\nc = C()',
     'f = open("x", "w"); f.write("kept"); f.flush(); print(open("x").read())',
     'import sys; sys.excepthook = lambda *a: print("hook", a[0].__name__); raise OSError',
     'import sys; sys.stdout.close()',
