@@ -26,7 +26,7 @@ async function outcome(
 
 interface Check {
   readonly code: string;
-  readonly prints?: string;
+  readonly prints?: string | RegExp;
   readonly status?: number;
   readonly input?: string;
 }
@@ -155,6 +155,16 @@ const CHECKS: Readonly<Record<string, Check>> = {
   serialization: { code: `console.log(v8.deserialize(v8.serialize({ a: 'ok' })).a)` },
   languages: { code: `console.log(new Date(0).toLocaleDateString('de-DE', { timeZone: 'UTC' }))`, prints: '1.1.1970' },
   'use of resources': { code: `console.log(process.memoryUsage().rss > 0 && process.cpuUsage().user >= 0 && 'ok')` },
+  'the inspector, from within': {
+    code: `const s = new inspector.Session(); s.connect(); s.post('Runtime.evaluate', { expression: '40 + 2' }, (_, r) => console.log(r.result.value))`,
+    prints: '42',
+  },
+  'the inspector, over the network': {
+    code: `inspector.open(0); net.connect(new URL(inspector.url()).port, '127.0.0.1').on('connect', function () { console.log('connected'); this.end(); inspector.close(); })`,
+    prints: /connected/,
+  },
+  'a large output': { code: `console.log('x'.repeat(1 << 20))`, prints: 'x'.repeat(1 << 20) },
+  'the time of day': { code: `console.log(Math.abs(Date.now() - fs.statSync('/proc/self').mtimeMs) < 60000 && 'ok')` },
   'process.exit()': { code: `process.exit(9)`, prints: '', status: 9 },
   'an exit code and a listener': {
     code: `process.on('exit', (code) => { console.log('exit', code); }); process.exitCode = 5`,
@@ -198,7 +208,10 @@ for (const [mode, parked] of [...MODES.map((mode) => [mode, 2] as const), ...(FO
 
     for (const [name, { code, prints = OK, status = 0, input }] of Object.entries(CHECKS)) {
       void test(`has ${name}`, async () => {
-        assert.deepEqual(await outcome(zygote, { code }, input === undefined ? {} : { input }), [prints, status]);
+        const [words, ended] = await outcome(zygote, { code }, input === undefined ? {} : { input });
+        if (typeof prints === 'string') assert.equal(words, prints);
+        else assert.match(words, prints);
+        assert.equal(ended, status);
       });
     }
   });
@@ -250,6 +263,12 @@ for (const mode of MODES) {
       } finally {
         await used.destroy();
       }
+    });
+
+    void test('may have no output at all', async () => {
+      const code = `console.log('into nothing'); console.error('and this'); process.exitCode = fs.fstatSync(1).isCharacterDevice() ? 3 : 4`;
+      const { status, stdout, stderr } = await zygote.spawn({ code }, { stdout: 'ignore', stderr: 'ignore' });
+      assert.deepEqual([status, stdout, stderr], [3, '', '']);
     });
 
     void test('has its own variables, directory and arguments', async () => {
