@@ -220,22 +220,30 @@ static void report_end(int socket, struct report *report)
     send_packet(socket, &part, 1, NULL, 0, 0);
 }
 
+/* Who we are, while nobody else has our socket. */
+static int report_made(const struct sandbox_start *start)
+{
+    struct report made = {.kind = REPORT_MADE};
+    struct iovec part = {&made, sizeof(made)};
+    return send_packet(start->report, &part, 1, NULL, 0, 0);
+}
+
 /* Before it is told who that is, nothing is waited for: a step that a zygote forked and that has ended meanwhile is
  * still there to be asked. */
 static pid_t adopt_step(const struct sandbox_start *start, struct failure *failure)
 {
-    struct report made = {.kind = REPORT_MADE};
-    struct iovec part = {&made, sizeof(made)};
     struct adoption adoption;
     if (keep_only_kill(failure))
         return -1;
-    if (send_packet(start->report, &part, 1, NULL, 0, 0) || read(start->report, &adoption, sizeof(adoption)) <= 0)
+    if (report_made(start) || read(start->report, &adoption, sizeof(adoption)) <= 0)
         _exit(0); /* the spawner does not need us any more */
     return adoption.main;
 }
 
 static pid_t fork_step(struct sandbox_start *start, struct failure *failure)
 {
+    if (start->policy->boot.length > 0 && report_made(start))
+        _exit(0); /* the spawner does not need us any more */
     pid_t step = fork();
     if (step == 0)
         step_main(start);

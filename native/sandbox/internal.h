@@ -44,7 +44,7 @@ struct make_reply {
 
 enum report_kind {
     REPORT_FAILED,  /* init could not make the sandbox, or the step not confine itself */
-    REPORT_MADE,    /* from init: a sandbox that waits for the step that a zygote forks */
+    REPORT_MADE,    /* from init: who it is, where others will have its socket, too */
     REPORT_PARKED,  /* from the step; with the seccomp listener if there is one */
     REPORT_REFUSED, /* from the step: the job could not be executed */
     REPORT_ENDED,   /* from init: nothing is left inside */

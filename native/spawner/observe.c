@@ -278,7 +278,7 @@ static pid_t pid_inside(const char *line)
 static int see_parentage(const struct look *look)
 {
     const struct sandbox *sandbox = look->sandbox;
-    if (atoi(line_of(look->status, "PPid")) != sandbox->nest->init || atoi(line_of(look->status, "Threads")) != 1)
+    if (atoi(line_of(look->status, "PPid")) != sandbox->init || atoi(line_of(look->status, "Threads")) != 1)
         return -1;
     return 0;
 }

@@ -32,15 +32,37 @@ static void report_failed(struct spawner *spawner, struct sandbox *sandbox, cons
         sandbox_failed(spawner, sandbox, failure);
 }
 
-/* A zygote has the socket, too. Of the pid it can lie, having the right to where the sandbox's pid namespace belongs;
- * but not of the uid as well, which it could only be inside, where it has that right no longer. Where there is but one
- * uid, it can at least not end what has not ended. */
+/* A zygote has the socket, too; so has what a program that boots has forked before it took its job. */
+static bool is_shared(const struct sandbox *sandbox)
+{
+    return sandbox->nest || boots(sandbox->policy);
+}
+
+/* Of the pid a zygote can lie, having the right to where the sandbox's pid namespace belongs; but not of the uid as
+ * well, which it could only be inside, where it has that right no longer. Where there is but one uid, it can at least
+ * not end what has not ended. */
 static bool is_end(const struct sandbox *sandbox, const struct packet *packet)
 {
-    const struct nest *nest = sandbox->nest;
     struct pollfd main_process = {.fd = sandbox->main.fd, .events = POLLIN};
-    return !nest || (packet->sender == nest->init && packet->sender_uid == nest->init_uid &&
-                     (sandbox->main_ended || poll(&main_process, 1, 0) != 0));
+    return !is_shared(sandbox) || (packet->sender == sandbox->init && packet->sender_uid == sandbox->init_uid &&
+                                   (sandbox->main_ended || poll(&main_process, 1, 0) != 0));
+}
+
+/* What executes the job is who waited for it. */
+static bool is_of_main(const struct sandbox *sandbox, const struct packet *packet)
+{
+    return packet->sender == sandbox->parked_pid && packet->sender_uid == sandbox->parked_uid;
+}
+
+/* Once, before anybody else has the socket. */
+static void is_made(struct spawner *spawner, struct sandbox *sandbox, const struct packet *packet)
+{
+    if (!is_shared(sandbox) || sandbox->state != SANDBOX_MAKING || sandbox->init != 0)
+        return;
+    sandbox->init = packet->sender;
+    sandbox->init_uid = packet->sender_uid;
+    if (sandbox->nest)
+        become_empty(spawner, sandbox);
 }
 
 static void took_report(struct spawner *spawner, struct sandbox *sandbox, const struct report *report,
@@ -52,11 +74,7 @@ static void took_report(struct spawner *spawner, struct sandbox *sandbox, const 
         report_failed(spawner, sandbox, &report->failure);
         break;
     case REPORT_MADE:
-        if (sandbox->nest && sandbox->state == SANDBOX_MAKING && sandbox->nest->init == 0) {
-            sandbox->nest->init = packet->sender;
-            sandbox->nest->init_uid = packet->sender_uid;
-            become_empty(spawner, sandbox);
-        }
+        is_made(spawner, sandbox, packet);
         break;
     case REPORT_PARKED:
         if (sandbox->parked || (sandbox->nest && sandbox->state != SANDBOX_FILLING))
@@ -67,11 +85,12 @@ static void took_report(struct spawner *spawner, struct sandbox *sandbox, const 
         }
         sandbox->parked = true;
         sandbox->parked_pid = packet->sender;
+        sandbox->parked_uid = packet->sender_uid;
         sandbox->parked_report = *report;
         become_ready(spawner, sandbox);
         break;
     case REPORT_REFUSED:
-        if (sandbox->step)
+        if (sandbox->step && is_of_main(sandbox, packet))
             fail_step(spawner, sandbox->step, &report->failure);
         break;
     case REPORT_ENDED:

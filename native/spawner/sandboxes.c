@@ -200,13 +200,13 @@ void become_ready(struct spawner *spawner, struct sandbox *sandbox)
 void become_empty(struct spawner *spawner, struct sandbox *sandbox)
 {
     struct failure failure;
-    if (!sandbox->nest || sandbox->nest->init == 0 || sandbox->life.fd < 0 || sandbox->state != SANDBOX_MAKING)
+    if (!sandbox->nest || sandbox->init == 0 || sandbox->life.fd < 0 || sandbox->state != SANDBOX_MAKING)
         return;
     if (sandbox->nest->zygote->over || sandbox->policy->forgotten) {
         end_sandbox(spawner, sandbox);
         return;
     }
-    if (see_nest(spawner, sandbox, sandbox->nest->init)) {
+    if (see_nest(spawner, sandbox)) {
         fail(&failure, STAGE_RESOURCES, NULL);
         sandbox_failed(spawner, sandbox, &failure);
         return;

@@ -75,8 +75,6 @@ struct zygote {
 struct nest {
     struct zygote *zygote;
     int reports, jobs; /* the step's ends */
-    pid_t init;
-    uid_t init_uid;
     int namespaces[NAMESPACES];
     uint64_t inodes[NAMESPACES];
 };
@@ -98,7 +96,10 @@ struct sandbox {
     struct zygote *zygote;             /* when its step is one */
     struct nest *nest;                 /* when it lies below one */
     bool parked;
+    pid_t init; /* where others have its socket, too: who may report the end; 0: not told yet */
+    uid_t init_uid;
     pid_t parked_pid;
+    uid_t parked_uid;
     struct report parked_report;
     bool has_failure;
     struct failure failure;
@@ -332,7 +333,7 @@ void free_dropped_zygotes(struct spawner *spawner);
 /* A sandbox below the zygote of its policy, with the step's ends of its sockets; -1 when there is no such zygote. */
 int make_nest(struct spawner *spawner, struct sandbox *sandbox, int reports, int jobs);
 /* It is made: what a step has to enter is opened. */
-int see_nest(struct spawner *spawner, struct sandbox *sandbox, pid_t init);
+int see_nest(struct spawner *spawner, struct sandbox *sandbox);
 /* Asks for a step in it. */
 int fill_nest(struct spawner *spawner, struct sandbox *sandbox, struct failure *failure);
 /* Its init learns who the step is. */

@@ -252,13 +252,12 @@ int make_nest(struct spawner *spawner, struct sandbox *sandbox, int reports, int
     return nest->reports < 0 || nest->jobs < 0 ? -1 : 0;
 }
 
-int see_nest(struct spawner *spawner, struct sandbox *sandbox, pid_t init)
+int see_nest(struct spawner *spawner, struct sandbox *sandbox)
 {
     struct nest *nest = sandbox->nest;
     struct stat status;
-    nest->init = init;
     for (size_t i = 0; i < NAMESPACES; i++) {
-        nest->namespaces[i] = open_namespace(spawner, init, NAMESPACE_NAMES[i]);
+        nest->namespaces[i] = open_namespace(spawner, sandbox->init, NAMESPACE_NAMES[i]);
         if (nest->namespaces[i] < 0 || fstat(nest->namespaces[i], &status))
             return -1;
         nest->inodes[i] = status.st_ino;

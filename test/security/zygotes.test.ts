@@ -236,6 +236,40 @@ listen(told)
     }
   });
 
+  void test('that boots for a step cannot say how it ended, or that it was not run', TIMEOUT, async () => {
+    // A process that was forked before the job came has the sockets of the step, and does what the step asks it for.
+    const preloadCode = `
+import os, socket, struct, time
+try: os.fstat(4)
+except OSError: booted = False
+else: booted = True
+if booted and os.fork() == 0:
+    reports = socket.socket(fileno=4)
+    while True:
+        time.sleep(0.01)
+        if os.path.exists('/tmp/lie'): break
+    kind = int(open('/tmp/lie').read())
+    reports.send(struct.pack('IIIiiI', kind, 0, 0, 1, 77, 0).ljust(32, b'\\0') + bytes(24) + bytes(272))
+    os.rename('/tmp/lie', '/tmp/said')
+    time.sleep(100)
+`;
+    const zygote = await createZygote({ runtime: 'python', mode: 'parked', preloadCode });
+    try {
+      for (const kind of [3, 4]) {
+        const code = `
+import os, time
+open('/tmp/new', 'w').write('${kind}'); os.rename('/tmp/new', '/tmp/lie')
+while not os.path.exists('/tmp/said'): time.sleep(0.01)
+time.sleep(0.3)
+print('whole')`;
+        const { status, stdout, cause } = await zygote.spawn({ code }, { limits: { wallTime: '20s' } });
+        assert.deepEqual([status, stdout, cause], [0, 'whole\n', 'exit'], `a report of kind ${kind}`);
+      }
+    } finally {
+      await zygote.destroy();
+    }
+  });
+
   void test('cannot fill the memory of the spawner', TIMEOUT, async () => {
     const attack = `${HOSTILE}
 warm()
