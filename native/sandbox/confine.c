@@ -46,24 +46,28 @@ static int prefer_for_oom(struct sandbox_start *start, struct failure *failure)
     return 0;
 }
 
-/* In the maker: all that it makes inherits them, and none of it can raise them. */
-int limit_resources(struct failure *failure)
+/* In the maker: all that it makes inherits them, and none of it can raise them. The steps of a zygote are counted in
+ * its user namespace once more, all together: it has many times as much, and they lower that themselves. */
+int limit_resources(bool zygote, struct failure *failure)
 {
+    enum { STEPS = 64 };
     static const struct {
         __rlimit_resource_t resource;
         rlim_t limit;
+        bool shared;
     } LIMITS[] = {
-        {RLIMIT_CORE, 1},                                      /* no dump; 0 would still wake a handler of the host's */
-        {RLIMIT_MEMLOCK, 8u << 20},                            /* locked pages are charged, but cannot be reclaimed */
-        {RLIMIT_NICE, 0},                                      /* no rise in priority */
-        {RLIMIT_RTPRIO, 0},         {RLIMIT_MSGQUEUE, 819200}, /* kernel memory per user id */
-        {RLIMIT_SIGPENDING, 8192},
+        {RLIMIT_CORE, 1, false},           /* no dump; 0 would still wake a handler of the host's */
+        {RLIMIT_MEMLOCK, 8u << 20, false}, /* locked pages are charged, but cannot be reclaimed */
+        {RLIMIT_NICE, 0, false},           /* no rise in priority */
+        {RLIMIT_RTPRIO, 0, false},         {RLIMIT_MSGQUEUE, 819200, true}, /* kernel memory per user id */
+        {RLIMIT_SIGPENDING, 8192, true},
     };
     for (size_t i = 0; i < LENGTH(LIMITS); i++) {
         struct rlimit now;
         if (getrlimit(LIMITS[i].resource, &now))
             return fail(failure, STAGE_EXEC_LIMITS, NULL);
-        rlim_t limit = LIMITS[i].limit < now.rlim_max ? LIMITS[i].limit : now.rlim_max;
+        rlim_t most = zygote && LIMITS[i].shared ? LIMITS[i].limit * STEPS : LIMITS[i].limit;
+        rlim_t limit = most < now.rlim_max ? most : now.rlim_max;
         struct rlimit wanted = {limit, limit};
         if (setrlimit(LIMITS[i].resource, &wanted))
             return fail(failure, STAGE_EXEC_LIMITS, NULL);

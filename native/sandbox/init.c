@@ -228,15 +228,51 @@ static int report_made(const struct sandbox_start *start)
     return send_packet(start->report, &part, 1, NULL, 0, 0);
 }
 
+static void wake(int signal)
+{
+    (void)signal;
+}
+
+/* Zombies are no living children, and stay for whoever is to be told of their end. */
+static bool has_living_children(void)
+{
+    siginfo_t unused;
+    return waitid(P_ALL, 0, &unused, WSTOPPED | WNOHANG) == 0 || errno != ECHILD;
+}
+
+/* A zygote may take its time; but a step that has come and gone before it could tell that it waits would be waited for
+ * for ever. 0; 1 when the spawner has gone; -1 when the step has. */
+static int wait_for_adoption(int report, const sigset_t *before, struct adoption *adoption)
+{
+    struct pollfd asked = {.fd = report, .events = POLLIN};
+    while (ppoll(&asked, 1, NULL, before) < 0 && errno == EINTR) { /* forbidden by a policy: read() waits, too */
+        if (!has_living_children())
+            return -1;
+    }
+    return read(report, adoption, sizeof(*adoption)) <= 0;
+}
+
 /* Before it is told who that is, nothing is waited for: a step that a zygote forked and that has ended meanwhile is
  * still there to be asked. */
 static pid_t adopt_step(const struct sandbox_start *start, struct failure *failure)
 {
     struct adoption adoption;
+    struct sigaction wakes = {.sa_handler = wake}, sleeps = {.sa_handler = SIG_DFL};
+    sigset_t child, before;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    if (sigaction(SIGCHLD, &wakes, NULL) || sigprocmask(SIG_BLOCK, &child, &before))
+        return fail(failure, STAGE_RESOURCES, NULL);
     if (keep_only_kill(failure))
         return -1;
-    if (report_made(start) || read(start->report, &adoption, sizeof(adoption)) <= 0)
+    int over = report_made(start) ? 1 : wait_for_adoption(start->report, &before, &adoption);
+    if (over > 0)
         _exit(0); /* the spawner does not need us any more */
+    errno = ECHILD;
+    if (over < 0)
+        return fail(failure, STAGE_ZYGOTE, NULL);
+    sigaction(SIGCHLD, &sleeps, NULL);
+    sigprocmask(SIG_SETMASK, &before, NULL);
     return adoption.main;
 }
 

@@ -202,7 +202,7 @@ struct confined {
 };
 int confine_step(struct sandbox_start *start, struct confined *confined, struct failure *failure);
 int install_filter(struct bytes filter, unsigned flags);
-int limit_resources(struct failure *failure);
+int limit_resources(bool zygote, struct failure *failure);
 
 int report_failure(int socket, const struct failure *failure);
 

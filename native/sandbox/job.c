@@ -111,6 +111,16 @@ static int limit(__rlimit_resource_t resource, rlim_t soft, rlim_t hard)
     return setrlimit(resource, &wanted);
 }
 
+/* What a program that boots has used before it has its job is none of the job's. */
+static rlim_t used_seconds(void)
+{
+    struct rusage used;
+    if (getrusage(RUSAGE_SELF, &used))
+        return 0;
+    return (rlim_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec +
+                    (used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1000000);
+}
+
 static int set_limits(const struct limits *limits, uint32_t process_limit)
 {
     if (limits->open_files && limit(RLIMIT_NOFILE, limits->open_files, limits->open_files))
@@ -119,7 +129,7 @@ static int set_limits(const struct limits *limits, uint32_t process_limit)
         return -1;
     /* Behind the spawner's own clock, which counts all processes: a second later, so that it is the spawner who tells
      * the cause. */
-    rlim_t seconds = (limits->cpu_time_ms + 1999) / 1000;
+    rlim_t seconds = (limits->cpu_time_ms + 1999) / 1000 + used_seconds();
     if (limits->cpu_time_ms && limit(RLIMIT_CPU, seconds, seconds + 1))
         return -1;
     return process_limit && limit(RLIMIT_NPROC, process_limit, process_limit) ? -1 : 0;

@@ -10,6 +10,11 @@ bool boots(const struct policy *policy)
     return policy->boot.length > 0;
 }
 
+bool has_foreign_ends(const struct policy *policy)
+{
+    return policy->below || boots(policy);
+}
+
 static int send_boot(const struct policy *policy, const struct sandbox *sandbox)
 {
     struct job job = {.body_length = policy->boot.length,

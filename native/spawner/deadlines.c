@@ -30,8 +30,12 @@ void arm_step(struct spawner *spawner, struct step *step)
 static int cpu_time_used(struct spawner *spawner, const struct sandbox *sandbox, uint64_t *out)
 {
     struct counters counters;
-    if (sandbox->watched_proc >= 0)
-        return watched_cpu_ns(sandbox, out);
+    if (sandbox->watched_proc >= 0) {
+        if (watched_cpu_ns(sandbox, out))
+            return -1;
+        *out -= sandbox->watched_cpu_ns < *out ? sandbox->watched_cpu_ns : *out;
+        return 0;
+    }
     read_counters(&spawner->cgroups, &sandbox->slot->cgroup, &counters);
     *out = counters.cpu_ns;
     return 0;

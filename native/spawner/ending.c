@@ -105,6 +105,18 @@ uint32_t scope_of_oom(const struct step *step, const struct counters *counters)
     return step->limits.memory_bytes && counters->limit_hits > 0 ? SCOPE_STEP : SCOPE_HOST;
 }
 
+/* Without a cgroup: what init has reaped, less what was used before the step was released. */
+static struct counters reaped(const struct sandbox *sandbox, const struct report *report)
+{
+    uint64_t all = report->user_ns + report->system_ns, before = sandbox->watched_cpu_ns;
+    double share = all > before ? (double)(all - before) / (double)all : 0;
+    struct counters counters = {.user_ns = (uint64_t)((double)report->user_ns * share),
+                                .system_ns = (uint64_t)((double)report->system_ns * share),
+                                .peak_bytes = report->peak_bytes};
+    counters.cpu_ns = counters.user_ns + counters.system_ns;
+    return counters;
+}
+
 static void answer(struct spawner *spawner, struct step *step, const struct report *report)
 {
     struct counters counters = {0};
@@ -112,12 +124,10 @@ static void answer(struct spawner *spawner, struct step *step, const struct repo
     struct ended ended = {.step_id = step->id, .evidence = step->evidence};
     bool ended_by_us = step->has_cause && report == NULL;
     read_counters(&spawner->cgroups, &sandbox->slot->cgroup, &counters);
-    if (!spawner->cgroups.version && report) {
-        counters.user_ns = report->user_ns;
-        counters.system_ns = report->system_ns;
-        counters.cpu_ns = report->user_ns + report->system_ns;
-        counters.peak_bytes = report->peak_bytes;
-    }
+    if (!spawner->cgroups.version && report)
+        counters = reaped(sandbox, report);
+    if (boots(sandbox->policy))
+        counters.peak_processes = 0; /* that of booting, as likely as not */
     ended.evidence.oom_kills = (uint32_t)counters.oom_kills;
     ended.evidence.process_limit_hits = (uint32_t)counters.fork_refusals;
     ended.evidence.memory_limit_hits = counters.limit_hits;
@@ -134,8 +144,8 @@ static void answer(struct spawner *spawner, struct step *step, const struct repo
         step->scope = step->evidence.memory_watched ? (uint32_t)SCOPE_STEP : scope_of_oom(step, &counters);
     if (report) {
         bool exited = report->wait_code == CLD_EXITED;
-        ended.exit_code = exited ? (uint32_t)report->wait_status : 0;
-        ended.signal = exited ? 0 : (uint32_t)report->wait_status;
+        ended.exit_code = exited ? (uint32_t)report->wait_status & 0xFF : 0;
+        ended.signal = exited ? 0 : (uint32_t)report->wait_status & 0x7F;
         ended.evidence.killed_processes = report->killed;
         ended.evidence.scratch_full = report->scratch_full;
         if (!step->has_cause)

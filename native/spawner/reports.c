@@ -6,6 +6,8 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+enum { MOST_LOST = 3 }; /* forks in a row */
+
 /* The listener of the verdict `kill` comes with the report. Want of room for it is no fault of the policy's, and not
  * what observe() would make of it: a filter that does not notify. */
 static int take_listener(struct spawner *spawner, struct sandbox *sandbox, struct packet *packet,
@@ -28,14 +30,16 @@ static void report_failed(struct spawner *spawner, struct sandbox *sandbox, cons
 {
     sandbox->has_failure = true;
     sandbox->failure = *failure;
-    if (sandbox->life.fd >= 0 && is_on_its_way(sandbox))
+    if (sandbox->life.fd < 0 || !is_on_its_way(sandbox))
+        return;
+    /* What was forked has ended by itself: bad luck, unless it is so again and again. */
+    bool lost = failure->stage == STAGE_ZYGOTE && failure->error == ECHILD;
+    if (lost && sandbox->policy->failures < MOST_LOST) {
+        back_off(sandbox->policy);
+        end_sandbox(spawner, sandbox);
+    } else {
         sandbox_failed(spawner, sandbox, failure);
-}
-
-/* A zygote has the socket, too; so has what a program that boots has forked before it took its job. */
-static bool is_shared(const struct sandbox *sandbox)
-{
-    return sandbox->nest || boots(sandbox->policy);
+    }
 }
 
 /* Of the pid a zygote can lie, having the right to where the sandbox's pid namespace belongs; but not of the uid as
@@ -44,8 +48,9 @@ static bool is_shared(const struct sandbox *sandbox)
 static bool is_end(const struct sandbox *sandbox, const struct packet *packet)
 {
     struct pollfd main_process = {.fd = sandbox->main.fd, .events = POLLIN};
-    return !is_shared(sandbox) || (packet->sender == sandbox->init && packet->sender_uid == sandbox->init_uid &&
-                                   (sandbox->main_ended || poll(&main_process, 1, 0) != 0));
+    return !has_foreign_ends(sandbox->policy) ||
+           (packet->sender == sandbox->init && packet->sender_uid == sandbox->init_uid &&
+            (sandbox->main_ended || poll(&main_process, 1, 0) != 0));
 }
 
 /* What executes the job is who waited for it. */
@@ -57,7 +62,7 @@ static bool is_of_main(const struct sandbox *sandbox, const struct packet *packe
 /* Once, before anybody else has the socket. */
 static void is_made(struct spawner *spawner, struct sandbox *sandbox, const struct packet *packet)
 {
-    if (!is_shared(sandbox) || sandbox->state != SANDBOX_MAKING || sandbox->init != 0)
+    if (!has_foreign_ends(sandbox->policy) || sandbox->state != SANDBOX_MAKING || sandbox->init != 0)
         return;
     sandbox->init = packet->sender;
     sandbox->init_uid = packet->sender_uid;
@@ -87,6 +92,8 @@ static void took_report(struct spawner *spawner, struct sandbox *sandbox, const 
         sandbox->parked_pid = packet->sender;
         sandbox->parked_uid = packet->sender_uid;
         sandbox->parked_report = *report;
+        if (has_foreign_ends(sandbox->policy))
+            refuse_descriptors(sandbox->reports.fd); /* no more of them come from us */
         become_ready(spawner, sandbox);
         break;
     case REPORT_REFUSED:
@@ -102,10 +109,10 @@ static void took_report(struct spawner *spawner, struct sandbox *sandbox, const 
 
 static int receive_report(const struct sandbox *sandbox, struct report *report, struct packet *packet)
 {
-    if (sandbox->nest)
+    if (has_foreign_ends(sandbox->policy))
         lose_patience();
     int got = receive_packet(sandbox->reports.fd, report, sizeof(*report), packet, MSG_DONTWAIT);
-    if (sandbox->nest)
+    if (has_foreign_ends(sandbox->policy))
         regain_patience();
     return got;
 }
@@ -114,10 +121,10 @@ static void close_report(const struct sandbox *sandbox, struct packet *packet)
 {
     if (packet->descriptor_count == 0)
         return;
-    if (sandbox->nest)
+    if (has_foreign_ends(sandbox->policy))
         lose_patience();
     close_packet(packet);
-    if (sandbox->nest)
+    if (has_foreign_ends(sandbox->policy))
         regain_patience();
 }
 
@@ -129,11 +136,15 @@ void read_reports(struct spawner *spawner, struct sandbox *sandbox)
         int got = receive_report(sandbox, &report, &packet);
         if (got < 0 && errno == EAGAIN)
             return;
+        if (got == 0 && packet.sender != 0) { /* an empty packet, which none of ours sends */
+            close_report(sandbox, &packet);
+            continue;
+        }
         if (got <= 0) {
             unwatch(spawner, &sandbox->reports); /* the end; what follows is told by the pidfd */
             return;
         }
-        report.failure.path[sizeof(report.failure.path) - 1] = 0; /* a zygote can have sent it */
+        report.failure.path[sizeof(report.failure.path) - 1] = 0; /* foreign code can have sent it */
         if (packet.length == sizeof(report))
             took_report(spawner, sandbox, &report, &packet);
         close_report(sandbox, &packet);

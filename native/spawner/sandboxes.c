@@ -129,8 +129,8 @@ int request_sandbox(struct spawner *spawner, struct policy *policy, struct failu
         close_descriptor(&reports[0]);
     sandbox->reports.fd = reports[0];
     sandbox->jobs = jobs[0];
-    if (paired && policy->below) {
-        shutdown(jobs[0], SHUT_RD); /* nobody reads there what a zygote might leave */
+    if (paired && has_foreign_ends(policy)) {
+        shutdown(jobs[0], SHUT_RD); /* nobody reads there what might be left */
         refuse_descriptors(jobs[0]);
         if (!policy->notifies)
             refuse_descriptors(reports[0]);
@@ -190,8 +190,6 @@ void become_ready(struct spawner *spawner, struct sandbox *sandbox)
     }
     if (sandbox->nest && !sandbox->policy->queue_first)
         tell_seen(sandbox);
-    if (!boots(sandbox->policy)) /* whether such a one is good for anything, a step will tell */
-        sandbox->policy->failures = 0;
     sandbox->policy->maker_died_at = 0;
     set_state(spawner, sandbox, SANDBOX_READY);
     run_queue(spawner, sandbox->policy);
@@ -234,8 +232,8 @@ static void life_ready(struct spawner *spawner, struct watch *watch, uint32_t ev
     read_reports(spawner, sandbox); /* what init said before it went */
     if (sandbox->step)
         step_lost(spawner, sandbox->step);
-    if (boots(sandbox->policy) && sandbox->state == SANDBOX_READY)
-        back_off(sandbox->policy); /* what was booted in it has ended */
+    if (sandbox->state == SANDBOX_READY || sandbox->state == SANDBOX_FILLING)
+        back_off(sandbox->policy); /* by itself, and for nobody */
     take_namespaces_back(spawner, sandbox);
     drop_sandbox(spawner, sandbox);
 }
@@ -288,12 +286,12 @@ void end_sandbox(struct spawner *spawner, struct sandbox *sandbox)
 static void release_sandbox(struct spawner *spawner, struct sandbox *sandbox)
 {
     set_state(spawner, sandbox, SANDBOX_ENDING);
-    if (sandbox->nest)
+    if (has_foreign_ends(sandbox->policy))
         lose_patience();
     unwatch(spawner, &sandbox->reports);
     unwatch(spawner, &sandbox->listener);
     close_descriptor(&sandbox->jobs);
-    if (sandbox->nest)
+    if (has_foreign_ends(sandbox->policy))
         regain_patience();
     unwatch(spawner, &sandbox->life);
     unwatch(spawner, &sandbox->main);

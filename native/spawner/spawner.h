@@ -92,6 +92,7 @@ struct sandbox {
     int jobs;
     bool main_ended;
     int watched_proc, watched_scratch; /* only where memory is watched */
+    uint64_t watched_cpu_ns;           /* what was used before the step was released */
     int net, user;                     /* its namespaces, where they may be used again; else -1 */
     struct zygote *zygote;             /* when its step is one */
     struct nest *nest;                 /* when it lies below one */
@@ -311,6 +312,9 @@ void close_spare_nets(struct spawner *spawner);
 
 /* boot.c: programs that start before they have a job. */
 bool boots(const struct policy *policy);
+/* Whether foreign code can have a step's ends of the sockets: a zygote's, or what a program that boots preloads. What
+ * comes from there may be anything. */
+bool has_foreign_ends(const struct policy *policy);
 /* When its step is confined and nobody else can have it yet. */
 int boot_sandbox(const struct spawner *spawner, struct sandbox *sandbox, struct failure *failure);
 

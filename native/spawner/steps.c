@@ -79,6 +79,16 @@ void fail_step(struct spawner *spawner, struct step *step, const struct failure 
         run_all_queues(spawner);
 }
 
+/* What booting took is not the step's. */
+static int begin_counting(const struct spawner *spawner, struct sandbox *sandbox)
+{
+    if (!boots(sandbox->policy))
+        return 0; /* it has done nothing since its sandbox was made ready */
+    if (sandbox->watched_proc >= 0)
+        return watched_cpu_ns(sandbox, &sandbox->watched_cpu_ns);
+    return begin_cgroup(&spawner->cgroups, &sandbox->slot->cgroup);
+}
+
 static int hand_over(struct spawner *spawner, struct step *step, struct sandbox *sandbox, struct failure *failure)
 {
     const struct cgroups *cgroups = &spawner->cgroups;
@@ -86,8 +96,7 @@ static int hand_over(struct spawner *spawner, struct step *step, struct sandbox 
                       .body_length = step->body_length,
                       .in_memory_file = step->memory_file >= 0,
                       .message_length = step->message_length};
-    if ((boots(sandbox->policy) && begin_cgroup(cgroups, &sandbox->slot->cgroup)) || /* what booting took is not its */
-        limit_cgroup(cgroups, &sandbox->slot->cgroup, &step->limits, 1) ||
+    if (begin_counting(spawner, sandbox) || limit_cgroup(cgroups, &sandbox->slot->cgroup, &step->limits, 1) ||
         kill_one_for_memory(cgroups, &sandbox->slot->cgroup, sandbox->policy->zygote))
         return fail(failure, is_exhaustion(errno) ? STAGE_RESOURCES : STAGE_CGROUP_LIMIT, NULL);
     if (!(cgroups->controllers & 1u << LAYER_PROCESSES) && step->limits.processes)
@@ -120,6 +129,7 @@ static void release(struct spawner *spawner, struct step *step, struct sandbox *
 {
     struct failure failure;
     leave_queue(step);
+    step->policy->failures = 0; /* only now: what was made for nobody may have been good for nothing */
     sandbox->step = step;
     step->sandbox = sandbox;
     spawner->running += !sandbox->policy->zygote; /* they are there for others */

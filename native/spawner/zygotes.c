@@ -69,6 +69,7 @@ static void cannot_fork(struct spawner *spawner, const struct zygote *zygote, co
             sandbox->state != SANDBOX_FILLING)
             continue;
         if (message->error == EINTR) { /* something ended one of its helpers: another sandbox, another try */
+            back_off(sandbox->policy);
             end_sandbox(spawner, sandbox);
             return;
         }

@@ -3,6 +3,7 @@
 #include "zygote/zygote.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -34,6 +35,7 @@ static struct zygote_request latest;
 static struct known_policy *known[POLICY_CACHE];
 static size_t next_known;
 static struct sandbox_start entered; /* by a step */
+static pid_t own_pid;
 
 static int keep_socket(int fd)
 {
@@ -44,11 +46,21 @@ static int keep_socket(int fd)
     return S_ISSOCK(status.st_mode) ? fcntl(fd, F_SETFD, FD_CLOEXEC) : -1;
 }
 
+/* What a preload forks shall not talk to the spawner, nor have what the step is given. */
+static void close_in_child(void)
+{
+    if (entered.report == BOOTED_REPORT) {
+        close(BOOTED_REPORT);
+        close(BOOTED_JOBS);
+    }
+}
+
 /* A program that boots is confined already, and has a step's two sockets instead of a zygote's one. */
 int open_zygote(struct zygote *zygote)
 {
     static const struct define no_zygote;
     *zygote = (struct zygote){.control = ZYGOTE_CONTROL, .request = &latest};
+    own_pid = getpid();
     if (keep_socket(ZYGOTE_CONTROL))
         return -1;
     zygote->booted = !keep_socket(BOOTED_REPORT);
@@ -56,6 +68,8 @@ int open_zygote(struct zygote *zygote)
         zygote->control = -1;
         entered =
             (struct sandbox_start){.policy = &no_zygote, .report = BOOTED_REPORT, .jobs = BOOTED_JOBS, .proc = -1};
+        if (pthread_atfork(NULL, NULL, close_in_child))
+            return -1;
     }
     return 0;
 }
@@ -67,25 +81,33 @@ static int tell(const struct zygote *zygote, const struct zygote_message *messag
     return send_packet(zygote->control, parts, 2, NULL, 0, 0);
 }
 
-/* Memory that is shared by way of a fork would be that of all steps, and of the zygote: no step gets it. What is mapped
- * for reading only is a file that it may read anyway. */
-static void keep_shared_memory(void)
+/* Memory that is shared by way of a fork would be that of all steps, and of the zygote: no step gets it, also where it
+ * is mapped for reading and only may be written to. What never can be is a file that a step may read anyway. 0, or -1.
+ */
+static int keep_shared_memory(void)
 {
-    struct mapping mapping;
-    FILE *maps = fopen("/proc/self/maps", "re");
-    while (maps && next_mapping(maps, &mapping)) {
-        if (mapping.access[1] == 'w' && mapping.access[3] == 's')
+    struct mapping mapping = {0};
+    char line[512];
+    FILE *maps = fopen("/proc/self/smaps", "re");
+    if (!maps)
+        return -1;
+    while (fgets(line, sizeof(line), maps)) {
+        if (read_mapping(line, &mapping) || strncmp(line, "VmFlags:", 8))
+            continue;
+        if (mapping.access[3] == 's' && strstr(line, " mw"))
             madvise((void *)mapping.start, mapping.end - mapping.start, MADV_DONTFORK);
     }
-    if (maps)
-        fclose(maps);
+    fclose(maps);
+    return 0;
 }
 
 int tell_warm(struct zygote *zygote, const char *words)
 {
+    fflush(NULL);       /* or each step would say it */
     if (zygote->booted) /* nobody has asked */
         return 0;
-    keep_shared_memory();
+    if (keep_shared_memory())
+        return -1;
     struct zygote_message message = {.kind = ZYGOTE_WARM};
     return tell(zygote, &message, words);
 }
@@ -145,18 +167,6 @@ static int join_cgroups(const struct zygote_request *request, struct failure *fa
     return 0;
 }
 
-/* First of all: whatever the step uses from now on is charged to its own sandbox. */
-static void begin_step(const struct zygote *zygote)
-{
-    struct failure failure = {0};
-    if (join_cgroups(zygote->request, &failure)) {
-        report_failure(zygote->request->packet.descriptors[1 + ENTERED_NAMESPACES], &failure);
-        _exit(1);
-    }
-    if (zygote->request->head.ahead) /* as a whole it is no faster, and whoever waits may need less */
-        populate_working_set();
-}
-
 /* Waits for `pid`, which is no other's to wait for. */
 static int outcome_of(pid_t pid)
 {
@@ -166,6 +176,32 @@ static int outcome_of(pid_t pid)
             return ECHILD;
     }
     return WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
+}
+
+/* Cryptographic libraries see by the number of the process that they were forked, and would otherwise give all steps
+ * the same random numbers. In the sandbox's pid namespace numbers begin anew, so a step could have the zygote's. */
+static void use_up_own_number(void)
+{
+    if (getpid() + 1 != own_pid)
+        return;
+    pid_t unused = vfork();
+    if (unused == 0)
+        _exit(0);
+    outcome_of(unused);
+}
+
+/* First of all: whatever the step uses from now on is charged to its own sandbox. */
+static void begin_step(const struct zygote *zygote)
+{
+    struct failure failure = {0};
+    if (getpid() == own_pid)
+        _exit(1);
+    if (join_cgroups(zygote->request, &failure)) {
+        report_failure(zygote->request->packet.descriptors[1 + ENTERED_NAMESPACES], &failure);
+        _exit(1);
+    }
+    if (zygote->request->head.ahead) /* as a whole it is no faster, and whoever waits may need less */
+        populate_working_set();
 }
 
 /* Two processes that share our memory and live for a moment only, so nothing is copied for them:
@@ -187,6 +223,7 @@ bool fork_step(struct zygote *zygote)
             _exit(errno);
         pid_t second = vfork();
         if (second == 0) {
+            use_up_own_number();
             pid_t step = fork();
             if (step == 0) {
                 begin_step(zygote);
@@ -247,8 +284,8 @@ static int become_step(const struct zygote *zygote, struct sandbox_start *start,
 {
     struct zygote_request *request = zygote->request;
     const struct define *policy = request->policy;
-    if (enter_namespaces(request, failure) || join_new_keyring(failure) || drop_bounding_set(policy, failure) ||
-        lock_securebits(policy, failure))
+    if (enter_namespaces(request, failure) || join_new_keyring(failure) || limit_resources(false, failure) ||
+        drop_bounding_set(policy, failure) || lock_securebits(policy, failure))
         return -1;
     if (request->head.install_base && install_filter(policy->base_filter, 0))
         return fail_layer(failure, LAYER_SECCOMP);
@@ -318,6 +355,8 @@ const struct zygote_job *wait_for_job(struct zygote *zygote)
 {
     struct received_job job = {0};
     struct failure failure = {0};
+    if (zygote->booted)
+        fflush(NULL);
     int over = receive_job(&entered, &job, &failure);
     if (over > 0)
         _exit(0); /* the spawner does not need us any more */
@@ -329,5 +368,6 @@ const struct zygote_job *wait_for_job(struct zygote *zygote)
     }
     close(entered.report);
     close(entered.jobs);
+    entered.report = entered.jobs = -1;
     return &zygote->job;
 }

@@ -12,6 +12,9 @@ struct mapping {
     bool named;     /* of a file */
 };
 
+/* Whether the line is that of a mapping. */
+bool read_mapping(const char *line, struct mapping *out);
+
 /* The next one, but for what the kernel maps by itself. */
 bool next_mapping(FILE *maps, struct mapping *out);
 

@@ -118,13 +118,13 @@ _Noreturn static void give_up(const char *failed)
 }
 
 /* No thread but ours is at work after this, and all memory is there after a fork. */
-static void become_forkable(void)
+static bool become_forkable(void)
 {
     quiesce_node();
-    note_descriptors(zygote.control);
+    return note_descriptors(zygote.control);
 }
 
-enum { CHECKING = -1, TOO_LONG = -2 };
+enum { CHECKING = -1, TOO_LONG = -2, TOO_MUCH_OPEN = -3 };
 
 static int status_in_time(pid_t child)
 {
@@ -146,7 +146,10 @@ static napi_value node_check(napi_env env, napi_callback_info info)
 {
     (void)info;
     napi_value result = NULL;
-    become_forkable();
+    if (!become_forkable()) {
+        napi_create_int32(env, TOO_MUCH_OPEN, &result);
+        return result;
+    }
     pid_t child = fork();
     if (child == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -174,8 +177,7 @@ static void place_pipes(void)
 static napi_value node_rehearse(napi_env env, napi_callback_info info)
 {
     (void)info;
-    become_forkable();
-    if (!rehearse())
+    if (!become_forkable() || !rehearse())
         return boolean(env, false);
     place_pipes();
     if (revive() || revive_threads(environment))
@@ -221,8 +223,7 @@ static napi_value arguments_of(napi_env env, const struct zygote_job *job)
 static napi_value node_next(napi_env env, napi_callback_info info)
 {
     (void)info;
-    become_forkable();
-    while (wait_for_fork(&zygote)) {
+    while (become_forkable() && wait_for_fork(&zygote)) {
         if (!fork_step(&zygote))
             continue;
         enter_sandbox(&zygote);

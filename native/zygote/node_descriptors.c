@@ -31,18 +31,20 @@ static bool is_kernels(int number)
     return got >= (ssize_t)strlen(KIND) && !strncmp(target, KIND, strlen(KIND));
 }
 
-void note_descriptors(int control)
+bool note_descriptors(int control)
 {
     DIR *directory = opendir("/proc/self/fd");
     count = 0;
-    while (directory && count < MOST_DESCRIPTORS) {
-        struct dirent *entry = readdir(directory);
+    bool all = directory != NULL;
+    for (struct dirent *entry; all && (entry = readdir(directory));) {
         struct stat status;
-        if (!entry)
-            break;
         int number = atoi(entry->d_name);
         if (number <= STDERR_FILENO || number == control || number == dirfd(directory) || fstat(number, &status))
             continue;
+        if (count == MOST_DESCRIPTORS) {
+            all = false;
+            break;
+        }
         noted[count].number = number;
         noted[count].device = status.st_dev;
         noted[count].inode = status.st_ino;
@@ -51,6 +53,7 @@ void note_descriptors(int control)
     }
     if (directory)
         closedir(directory);
+    return all;
 }
 
 static bool is_same(int number, dev_t device, ino_t inode)

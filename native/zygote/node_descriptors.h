@@ -3,8 +3,10 @@
 #ifndef NODE_DESCRIPTORS_H
 #define NODE_DESCRIPTORS_H
 
-/* In the zygote: what is open, but for `control` and standard input, output and error. */
-void note_descriptors(int control);
+#include <stdbool.h>
+
+/* In the zygote: what is open, but for `control` and standard input, output and error. False when that is too much. */
+bool note_descriptors(int control);
 
 /* In the step: none of them is the zygote's any more. The numbers stay taken until reap_descriptors(), so that whoever
  * closes one that it knows closes nothing else. */

@@ -6,6 +6,7 @@
 #include "zygote/zygote.h"
 
 #include <dlfcn.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -20,6 +21,7 @@ static struct twister {
 } *twister;
 
 static struct zygote zygote;
+static bool environment_changed;
 static struct {
     void (*before_fork)(void), (*after_fork_in_parent)(void), (*after_fork_in_child)(void);
 } python;
@@ -37,6 +39,8 @@ PUBLIC size_t python_argument_count(void);
 PUBLIC const char *python_argument(size_t index);
 PUBLIC const char *python_environment(size_t index);
 PUBLIC int python_has_environment(void);
+PUBLIC void python_environment_changed(void);
+PUBLIC void python_clear_environment(void);
 
 static bool find(const char *name, void (**out)(void))
 {
@@ -149,10 +153,23 @@ const char *python_environment(size_t index)
     return index < zygote.job.environment_count ? zygote.job.environment[index] : NULL;
 }
 
+/* `os.environ` need not say what the process's variables are any more. */
+void python_environment_changed(void)
+{
+    environment_changed = true;
+}
+
+void python_clear_environment(void)
+{
+    clearenv();
+}
+
 /* 1: the job's variables are those that the process has already, as they mostly are. */
 int python_has_environment(void)
 {
     size_t index = 0;
+    if (environment_changed || !environ)
+        return 0;
     for (; index < zygote.job.environment_count && environ[index]; index++) {
         if (strcmp(environ[index], zygote.job.environment[index]))
             return 0;

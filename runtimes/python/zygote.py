@@ -27,7 +27,12 @@ def main():
     config = json.loads(read_all(os))
     sys.path[0] = ""
     sys.argv = [""]
+    before = dict(os.environb)
     exercises = preload(config)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    if dict(os.environb) != before:
+        core.python_environment_changed()
     if core.python_booted():
         note_modules()
         ctypes.CDLL(LIBRARY).python_wait_for_job()  # without the lock, for threads that were preloaded
@@ -35,15 +40,13 @@ def main():
     for _ in range(ROUNDS):
         exercise(exercises)
     words = settle(json)
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
     if core.python_rehearse():
         practise(core, os, json, exercises)
     note_modules()
     seed_numpy()
     core.python_keep_twister(numpy_state(ctypes))
     core.python_warm(words.encode())
-    del config, words, exercises, stream, opened, name, function
+    del config, words, exercises, stream, before, opened, name, function
     while True:
         what = core.python_next()
         if what == OVER:
@@ -127,7 +130,7 @@ def settle(json):
 def take_job(core, os):
     arguments = [core.python_argument(index) for index in range(core.python_argument_count())]
     if not core.python_has_environment():
-        take_environment(os, environment_of(core))
+        take_environment(os, environment_of(core), core)
     return [os.fsdecode(argument) for argument in arguments]
 
 
@@ -141,8 +144,9 @@ def environment_of(core):
         environment[name] = value
 
 
-def take_environment(os, environment):
+def take_environment(os, environment, core):
     os.environb.clear()
+    core.python_clear_environment()  # also of what Python has not seen
     os.environb.update(environment)
     for entry in reversed(os.environ.get("PYTHONPATH", "").split(os.pathsep)):
         if entry and entry not in sys.path:

@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import { type ErrorCode, SandboxError } from '../errors.js';
 import { LAYERS, type Layer } from '../layers.js';
 import { systemReason } from '../system-reason.js';
@@ -108,8 +109,14 @@ const SENTENCES: Readonly<Record<Stage, Sentence>> = {
   },
   zygote: {
     code: 'ERR_ZYGOTE',
-    says: ({ reason }) => `The zygote could not fork the step: ${reason}.`,
-    remedy: () => 'Most often its memory or its number of processes ran out: raise limits.memory of createZygote().',
+    says: ({ reason, errno }) =>
+      errno === constants.errno.ECHILD
+        ? 'What the zygote forked ended again and again before it was confined.'
+        : `The zygote could not fork the step: ${reason}.`,
+    remedy: ({ errno }) =>
+      errno === constants.errno.ECHILD
+        ? 'Look at what a preload does in a forked process: handlers of os.register_at_fork() or pthread_atfork().'
+        : 'Most often its memory or its number of processes ran out: raise limits.memory of createZygote().',
   },
   notTaken: {
     code: 'ERR_ZYGOTE',

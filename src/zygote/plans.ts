@@ -47,7 +47,7 @@ function planInterpreter({ runtime, interpreter, sandbox }: ResolvedZygoteOption
       processes: 1024,
       wallTime: Infinity,
       output: Infinity,
-      ...(limits.openFiles === undefined ? {} : { openFiles: limits.openFiles }),
+      openFiles: Infinity, // that of each step is lower
     },
     collect: KEPT_OUTPUT,
     stdin: 'pipe', // its configuration

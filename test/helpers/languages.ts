@@ -38,7 +38,8 @@ export const PYTHON: Language = {
   sumLines: () => 'import sys; print(sum(map(int, sys.stdin)))',
   hog: (mebibytes) => `x = bytearray(${mebibytes} << 20)\nfor i in range(0, len(x), 4096): x[i] = 1\nprint("survived")`,
   inChild: (code) => `import os\nif os.fork() == 0:\n  exec(${JSON.stringify(code)})\nos.wait()\nprint("went on")`,
-  sleep: 'import time; time.sleep(100)',
+  // In pieces: a signal that comes just before a sleep begins is looked at when that ends.
+  sleep: 'import time\nfor _ in range(1000): time.sleep(0.1)',
   spin: 'while True: pass',
   write: 'while True: print("x" * 1000)',
   onTerm: (status) => `import signal, sys\nsignal.signal(signal.SIGTERM, lambda *a: sys.exit(${status}))\n`,

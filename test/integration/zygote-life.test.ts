@@ -174,7 +174,7 @@ void suite('the life of a zygote', () => {
     assert.ok(left.length > 3, 'the control: there was something');
     process.kill(app.pid, 'SIGKILL');
     await until('nothing is left', () => left.every(({ pid, startTime }) => startTimeOf(pid) !== startTime), {
-      within: 1000,
+      within: 3000,
     });
   });
 

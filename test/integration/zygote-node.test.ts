@@ -160,7 +160,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
     prints: '42',
   },
   'the inspector, over the network': {
-    code: `inspector.open(0); net.connect(new URL(inspector.url()).port, '127.0.0.1').on('connect', function () { console.log('connected'); this.end(); inspector.close(); })`,
+    code: `inspector.open(0); net.connect(new URL(inspector.url()).port, '127.0.0.1').on('connect', () => { console.log('connected'); process.exit(0); })`,
     prints: /connected/,
   },
   'a large output': { code: `console.log('x'.repeat(1 << 20))`, prints: 'x'.repeat(1 << 20) },

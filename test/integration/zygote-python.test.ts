@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { after, before, suite, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { createZygote, type StepResult, type Zygote, type ZygoteJob, type SandboxOptions } from 'spawn-sandbox';
 import { makeVirtualEnvironment } from '../helpers/python-installations.js';
 import { temporaryDirectory } from '../helpers/temporary-directory.js';
@@ -10,6 +11,12 @@ async function output(zygote: Zygote, job: ZygoteJob | string, options?: Sandbox
   const result = await zygote.spawn(typeof job === 'string' ? { code: job } : job, options);
   assert.ok(result.ok, `${result.detail}\n${String(result.stderr)}`);
   return String(result.stdout).trim();
+}
+
+/** An input that lasts until another step, begun at the same time, is there for certain. */
+async function* waitABit(): AsyncGenerator<string> {
+  await setTimeout(300);
+  yield '';
 }
 
 void suite('a step of a warm Python', () => {
@@ -32,7 +39,11 @@ void suite('a step of a warm Python', () => {
   });
 
   void test('runs in a sandbox of its own, with every layer that a command has', async () => {
-    const [first, second] = [await zygote.spawn({ code: NAMESPACES }), await zygote.spawn({ code: NAMESPACES })];
+    // At once: numbers of namespaces that are gone are used again.
+    const [first, second] = await Promise.all([
+      zygote.spawn({ code: `${NAMESPACES}\nimport sys; sys.stdin.read()` }, { input: waitABit() }),
+      zygote.spawn({ code: `${NAMESPACES}\nimport sys; sys.stdin.read()` }, { input: waitABit() }),
+    ]);
     const [one, other] = [JSON.parse(String(first.stdout)), JSON.parse(String(second.stdout))] as [
       Record<string, string>,
       Record<string, string>,

@@ -240,11 +240,11 @@ listen(told)
     // A process that was forked before the job came has the sockets of the step, and does what the step asks it for.
     const preloadCode = `
 import os, socket, struct, time
-try: os.fstat(4)
+try: kept = os.dup(4)
 except OSError: booted = False
 else: booted = True
 if booted and os.fork() == 0:
-    reports = socket.socket(fileno=4)
+    reports = socket.socket(fileno=kept)
     while True:
         time.sleep(0.01)
         if os.path.exists('/tmp/lie'): break
