@@ -67,8 +67,11 @@ int limit_resources(bool zygote, struct failure *failure)
         if (getrlimit(LIMITS[i].resource, &now))
             return fail(failure, STAGE_EXEC_LIMITS, NULL);
         rlim_t most = zygote && LIMITS[i].shared ? LIMITS[i].limit * STEPS : LIMITS[i].limit;
+        struct rlimit wanted = {most, most};
+        if (most > now.rlim_max && zygote && LIMITS[i].shared && !setrlimit(LIMITS[i].resource, &wanted))
+            continue; /* above the app's own limit: root may */
         rlim_t limit = most < now.rlim_max ? most : now.rlim_max;
-        struct rlimit wanted = {limit, limit};
+        wanted = (struct rlimit){limit, limit};
         if (setrlimit(LIMITS[i].resource, &wanted))
             return fail(failure, STAGE_EXEC_LIMITS, NULL);
     }

@@ -27,7 +27,7 @@ void back_off(struct policy *policy)
 {
     if (policy->failures < 9)
         policy->failures++;
-    policy->idle_until = monotonic_ns() + (10000000u << policy->failures);
+    policy->idle_until = monotonic_ns() + ((uint64_t)10000000 << policy->failures);
 }
 
 static bool has_writable(const struct define *define)

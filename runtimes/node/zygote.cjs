@@ -110,7 +110,11 @@ function serve(exercises) {
 
 const CHECKING = -1;
 const PROVEN = 42;
-const ENDINGS = { '-2': 'did not come to its end', '-3': 'would not be rid of all descriptors that are open', 139: 'crashed' };
+const ENDINGS = {
+  '-2': 'did not come to its end',
+  '-3': 'would not be rid of all descriptors that are open',
+  139: 'crashed',
+};
 
 /** In a fork that is no step: whether it does what Node's own threads, pool and event loop are needed for. */
 function prove() {

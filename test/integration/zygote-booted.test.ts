@@ -96,6 +96,47 @@ threading.Thread(target=serve, daemon=True).start()`,
     },
   );
 
+  void test('have the whole of their processor time', async (context) => {
+    const preloadCode = 'import time\nend = time.process_time() + 2.2\nwhile time.process_time() < end: pass';
+    const limits = { cpuTime: '1s' } as const;
+    const zygote = await booted(context, { preloadCode, limits });
+    await until('one waits that has done its work', () =>
+      waiting().some((pid) => cpuTicks(pid) >= 220 && isAsleep(pid)),
+    );
+    const code = 'import time; print(time.process_time() > 2)';
+    assert.equal(await said(zygote, code), 'True');
+    await until('another waits', () => waiting().some((pid) => cpuTicks(pid) >= 220 && isAsleep(pid)));
+    const endless = await zygote.spawn({ code: 'while True: pass' });
+    assert.equal(endless.cause, 'cpuTimeout', 'the control');
+  });
+
+  void test('say nothing that a preload has said', async (context) => {
+    const preloadCode = 'import ctypes\nctypes.CDLL(None).puts(b"by C"); print("by Python")';
+    for (const zygote of [await booted(context, { preloadCode }), await warmPython(context, { preloadCode })]) {
+      assert.equal(await said(zygote, 'print("own")'), 'own');
+    }
+  });
+
+  void test('have the variables of their job, whatever a preload did with its own', async (context) => {
+    const show =
+      'import os, subprocess; print(sorted(os.environ), sorted(line.split("=")[0] for line in subprocess.run(["env"], capture_output=True, text=True).stdout.split()))';
+    const expected =
+      "['HOME', 'KEEP', 'LANG', 'LOGNAME', 'PATH', 'USER'] ['HOME', 'KEEP', 'LANG', 'LOGNAME', 'PATH', 'USER']";
+    const env = { KEEP: '1' };
+    for (const preloadCode of [
+      'import ctypes; ctypes.CDLL(None).setenv(b"LEFT", b"1", 1)',
+      'import ctypes; ctypes.CDLL(None).unsetenv(b"KEEP")',
+      'import os; os.environ._data.pop(b"KEEP"); os.environ._data[b"GHOST"] = b"1"',
+    ]) {
+      for (const zygote of [
+        await booted(context, { preloadCode, env }),
+        await warmPython(context, { preloadCode, env }),
+      ]) {
+        assert.equal(await said(zygote, show), expected, preloadCode);
+      }
+    }
+  });
+
   void test('whose process ends before it has the job say so', async (context) => {
     const marker = temporaryDirectory(context, { here: '' });
     const preloadCode = `import os\nif os.path.exists(${JSON.stringify(join(marker, 'here'))}): os._exit(7)`;

@@ -361,6 +361,14 @@ void suite('a zygote of Node', () => {
     assert.deepEqual(await outcome(zygote, { code: 'console.log(left)' }), ['1', 0]);
   });
 
+  void test('that has more open than can be made sure of is not forked', ONLY_FORKS, async (context) => {
+    const open = (count: number) => `for (let i = 0; i < ${count}; i++) require('fs').openSync('/etc/passwd')`;
+    const make = (count: number) => createZygote({ runtime: 'node', preloadCode: open(count), ...ANY_FORM });
+    const [few, many] = [await make(300), await make(1300)];
+    context.after(() => Promise.all([few.destroy(), many.destroy()]));
+    assert.deepEqual([few.mode, many.mode], ['fork', 'parked']);
+  });
+
   void test('that has started threads is not forked, and its steps have them', async (context) => {
     const warning = new Promise<Error>((resolve) => process.once('warning', resolve));
     const preloadCode = `

@@ -1,9 +1,14 @@
 // Steps of one zygote share its memory as it was when they were forked, and nothing else. Each attempt is made by a first step
 // and looked for by a second; the control makes and looks for it in one and the same step.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, realpathSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { createZygote, spawnSandbox, type Zygote } from 'spawn-sandbox';
 import { isRoot } from '../helpers/privileges.js';
+import { temporaryDirectory } from '../helpers/temporary-directory.js';
+import { ANY_FORM } from '../helpers/weaker.js';
 
 interface Channel {
   readonly leave: string;
@@ -172,6 +177,71 @@ print(reached, os.getppid(), L.ptrace(16, 1, 0, 0))`;
       await open.destroy();
     }
   });
+});
+
+void suite('what a fork would make the same in all steps', () => {
+  // An interpreter that a script starts has another number than it would have had, and OpenSSL tells forks by that.
+  const DRAW = {
+    python: 'import ssl, random, uuid; print(ssl.RAND_bytes(8).hex(), random.random(), uuid.uuid4())',
+    node: `console.log(crypto.randomBytes(8).toString('hex'), crypto.randomUUID(), crypto.randomInt(2 ** 40), Math.random())`,
+  };
+  for (const [runtime, program] of [
+    ['python', 'python3'],
+    ['node', process.execPath],
+  ] as const) {
+    void test(`is not, whatever number the zygote of ${runtime} has`, async (context) => {
+      const numbers = new Set<string>();
+      for (const wrapped of [false, true]) {
+        const found = execFileSync('sh', ['-c', `command -v ${program}`], { encoding: 'utf8' }).trim();
+        const directory = temporaryDirectory(context, { [runtime]: `#!/bin/sh\n${found} "$@"\nexit $?\n` });
+        chmodSync(join(directory, runtime), 0o755);
+        const zygote = await createZygote({
+          runtime,
+          mode: 'fork',
+          interpreter: wrapped ? join(directory, runtime) : found,
+          filesystem: { readOnly: [dirname(dirname(realpathSync(found)))] },
+          preloadCode: runtime === 'python' ? 'import ssl; ssl.RAND_bytes(8)' : `require('crypto').randomBytes(8)`,
+          ...ANY_FORM,
+        });
+        context.after(() => zygote.destroy());
+        const number = runtime === 'python' ? 'import os; print(os.getpid())' : 'console.log(process.pid)';
+        numbers.add(String((await zygote.spawn({ code: number })).stdout).trim());
+        const lines = await Promise.all(
+          Array.from({ length: 6 }, async () => String((await zygote.spawn({ code: DRAW[runtime] })).stdout).trim()),
+        );
+        const rows = lines.map((line) => line.split(' '));
+        for (const column of rows[0]?.keys() ?? []) {
+          assert.equal(new Set(rows.map((row) => row[column])).size, rows.length, lines.join('\n'));
+        }
+      }
+      assert.deepEqual([...numbers].sort(), ['3', '4'], 'the control: the zygote had the number of its steps');
+    });
+  }
+
+  void test(
+    'signals that one step has waiting take none of another’s',
+    { skip: !isRoot && 'one user has them all' },
+    async (context) => {
+      const take = `
+import ctypes, os, signal, time, sys
+L = ctypes.CDLL(None)
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGRTMIN])
+signals = 0
+while signals < 20000 and L.sigqueue(os.getpid(), signal.SIGRTMIN, None) == 0: signals += 1
+print(signals, flush=True)
+sys.stdin.read()`;
+      const zygote = await createZygote({ runtime: 'python' });
+      context.after(() => zygote.destroy());
+      const greedy = Array.from({ length: 3 }, () => zygote.spawn({ code: take }, { stdin: 'pipe' }));
+      const taken: string[] = [];
+      for (const step of greedy) for await (const line of step.lines()) if (taken.push(line) > 0) break;
+      const alone = await spawnSandbox('python3', ['-c', take]);
+      assert.deepEqual(new Set(taken), new Set([String(alone.stdout).trim()]));
+      assert.ok(Number(taken[0]) < 20000, 'the control: there is a limit');
+      for (const step of greedy) step.stdin?.end();
+      await Promise.all(greedy.map((step) => step.result));
+    },
+  );
 });
 
 const SECRET = `secret-${Math.random().toString(36).slice(2)}-${process.pid}`;

@@ -123,6 +123,42 @@ for number in (directory, pair[0].fileno()):
     });
   });
 
+  void test(
+    'two steps share no memory that is mapped for reading only, of a file that can be written to',
+    TIMEOUT,
+    async () => {
+      const map = (access: string) => `
+import mmap
+with open('/tmp/table', 'w+b') as file:
+    file.write(b'0' * 4096); file.flush()
+    table = mmap.mmap(file.fileno(), 4096, access=mmap.${access})`;
+      const look = `
+import ctypes, sys
+L = ctypes.CDLL(None)
+L.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+lines = [line for line in open('/proc/self/maps') if '/table' in line]
+if not lines: sys.exit('not there')
+at = int(lines[0].split('-')[0], 16)
+print(ctypes.string_at(at, 4).decode())
+L.mprotect(at, 4096, 3)
+ctypes.memmove(at, b'left', 4)`;
+      const said = async (access: string) => {
+        const seen: string[] = [];
+        await withZygote(map(access), async (zygote) => {
+          for (let i = 0; i < 2; i++) {
+            const { stdout, stderr } = await zygote.spawn({ code: look });
+            seen.push(String(stdout).trim() + String(stderr).trim());
+          }
+        });
+        return seen;
+      };
+      assert.deepEqual(await said('ACCESS_READ'), ['not there', 'not there']);
+      assert.deepEqual(await said('ACCESS_COPY'), ['0000', '0000'], 'what is private is there, and stays so');
+      const children = `${map('ACCESS_READ')}\nimport os\nfor i in range(2):\n  if os.fork() == 0:\n    exec(${JSON.stringify(look)}); sys.stdout.flush(); os._exit(0)\n  os.wait()\nos.unlink('/tmp/table')`;
+      assert.equal(outside(children), '0000\nleft\n', 'the control');
+    },
+  );
+
   void test('two steps share no memory', TIMEOUT, async () => {
     const twice = `for i in range(2):\n  if os.fork() == 0: exec(${JSON.stringify(MEMORY)}); os._exit(0)\n  os.wait()`;
     assert.equal(outside(`${PRELOAD}\n${twice}`), '1\n2\n');
@@ -270,6 +306,96 @@ print('whole')`;
     }
   });
 
+  void test('that boots for a step cannot make the spawner wait', TIMEOUT, async () => {
+    // A socket that takes seconds to close, left where only the spawner can close it: in the reports, and among the jobs.
+    const preloadCode = (number: number) => `
+import os, socket, struct, time
+${LINGERING}
+try: kept_fd = os.dup(${number})
+except OSError: kept_fd = -1
+try: os.fstat(4)
+except OSError: kept_fd = -1
+if kept_fd >= 0 and os.fork() == 0:
+    to = socket.socket(fileno=kept_fd)
+    while not os.path.exists('/tmp/now'): time.sleep(0.01)
+    try: socket.send_fds(to, [b'x'], [lingering(8).detach()])
+    except OSError: pass
+    os.rename('/tmp/now', '/tmp/sent')
+    time.sleep(100)
+`;
+    for (const number of [3, 4]) {
+      const zygote = await createZygote({ runtime: 'python', mode: 'parked', preloadCode: preloadCode(number) });
+      try {
+        const code = `
+import os, time
+open('/tmp/now', 'w').close()
+while not os.path.exists('/tmp/sent'): time.sleep(0.01)
+print('sent', flush=True)`;
+        const step = zygote.spawn({ code }, { limits: { wallTime: '20s' } });
+        assert.equal((await step).stdout, 'sent\n');
+        const begun = performance.now();
+        assert.equal((await spawnSandbox('true')).status, 0);
+        assert.ok(performance.now() - begun < 3000, `a bystander waited for ${performance.now() - begun} ms`);
+      } finally {
+        const begun = performance.now();
+        await zygote.destroy();
+        assert.ok(performance.now() - begun < 4000, `destroy() took ${performance.now() - begun} ms`);
+      }
+    }
+  });
+
+  void test('that ends whatever waits keeps no processor busy', TIMEOUT, async () => {
+    const inForks = `
+import ctypes, os, time
+library = ctypes.CDLL(None)
+def after():
+    if library.fork() == 0:
+        time.sleep(0.005)
+        os.kill(os.getppid(), 9)
+        os._exit(0)
+os.register_at_fork(after_in_child=after)`;
+    const inBooted = `
+import os
+try: os.fstat(4)
+except OSError: pass
+else: os._exit(1)`;
+    for (const [mode, preloadCode] of [
+      ['fork', inForks],
+      ['parked', inBooted],
+    ] as const) {
+      const zygote = await createZygote({ runtime: 'python', mode, preloadCode, parked: 4 });
+      try {
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_500); // until the pauses have grown
+        const before = forksOfThisMachine();
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2_000);
+        assert.ok(forksOfThisMachine() - before < 400, `${forksOfThisMachine() - before} processes in 2 s`);
+      } finally {
+        await zygote.destroy();
+      }
+    }
+  });
+
+  void test('whose forks die before they wait makes no step wait for ever', TIMEOUT, async () => {
+    const preloadCode = (every: number) => `
+import os
+count = 0
+def before():
+    global count
+    count += 1
+def after():
+    if count % ${every} == 0: os._exit(9)
+os.register_at_fork(before=before, after_in_child=after)`;
+    await withZygote(preloadCode(4), async (zygote) => {
+      for (let i = 0; i < 24; i++) {
+        const { status } = await zygote.spawn({ code: `raise SystemExit(${i})` });
+        assert.equal(status, i);
+      }
+    });
+    await withZygote(preloadCode(1), async (zygote) => {
+      assert.match(await refusalOf(zygote), /ended again and again before it was confined/);
+    });
+  });
+
   void test('cannot fill the memory of the spawner', TIMEOUT, async () => {
     const attack = `${HOSTILE}
 warm()
@@ -292,6 +418,11 @@ while True: cannot(request(), 5 if sent > 4000 else 22)
     });
   });
 });
+
+/** Others make some, too; a thousand a second is what is looked for. */
+function forksOfThisMachine(): number {
+  return Number(/^processes (\d+)$/m.exec(readFileSync('/proc/stat', 'utf8'))?.[1]);
+}
 
 function spawnerMemory(): number {
   for (const pid of readdirSync('/proc')) {
