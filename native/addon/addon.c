@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <node_api.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -378,6 +379,55 @@ static napi_value release_fd(napi_env env, napi_callback_info info)
     return NULL;
 }
 
+static void unmap(napi_env env, void *data, void *hint)
+{
+    (void)env;
+    munmap(data, (size_t)(uintptr_t)hint);
+}
+
+/* Where memory that is not V8's own is forbidden (a build with a sandbox for it), the bytes are read. */
+static napi_value read_whole(napi_env env, int fd, size_t length)
+{
+    napi_value result;
+    void *data = NULL;
+    size_t have = 0;
+    if (napi_create_arraybuffer(env, length, &data, &result) != napi_ok)
+        return number(env, -ENOMEM);
+    while (have < length) {
+        ssize_t got = pread(fd, (uint8_t *)data + have, length - have, (off_t)have);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return number(env, got < 0 ? -errno : -ENODATA);
+        have += (size_t)got;
+    }
+    return result;
+}
+
+/* Writable, because JavaScript that writes into memory that is not would end Node; private, so that nothing of it
+   reaches the file. The caller keeps the file where nobody else can truncate it: pages beyond its end are no memory,
+   and touching one is SIGBUS. */
+static napi_value map(napi_env env, napi_callback_info info)
+{
+    napi_value arguments[2], result;
+    size_t count = 2;
+    int32_t fd;
+    int64_t length;
+    if (napi_get_cb_info(env, info, &count, arguments, NULL, NULL) != napi_ok || count < 2 ||
+        napi_get_value_int32(env, arguments[0], &fd) != napi_ok ||
+        napi_get_value_int64(env, arguments[1], &length) != napi_ok || length <= 0)
+        return number(env, -EINVAL);
+    void *data = mmap(NULL, (size_t)length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, fd, 0);
+    if (data == MAP_FAILED)
+        return number(env, -errno);
+    napi_status made =
+        napi_create_external_arraybuffer(env, data, (size_t)length, unmap, (void *)(uintptr_t)length, &result);
+    if (made == napi_ok)
+        return result;
+    munmap(data, (size_t)length);
+    return made == napi_no_external_buffers_allowed ? read_whole(env, fd, (size_t)length) : number(env, -ENOMEM);
+}
+
 NAPI_MODULE_INIT()
 {
     struct lent *lent = calloc(1, sizeof(*lent));
@@ -393,6 +443,7 @@ NAPI_MODULE_INIT()
         {"write", NULL, write_bytes_to, NULL, NULL, NULL, napi_enumerable, NULL},
         {"close", NULL, close_fd, NULL, NULL, NULL, napi_enumerable, NULL},
         {"release", NULL, release_fd, NULL, NULL, NULL, napi_enumerable, NULL},
+        {"map", NULL, map, NULL, NULL, NULL, napi_enumerable, NULL},
     };
     napi_define_properties(env, exports, LENGTH(functions), functions);
     return exports;
