@@ -23,6 +23,9 @@ export type {
   SupportReport,
 } from './support/report.js';
 export type { SyscallPolicy } from './syscalls/index.js';
+export { checkArrowFile } from './tables/check-arrow-file.js';
+export type { ArrowFileOptions } from './tables/limits.js';
+export type { ArrowColumn, ArrowFileReport } from './tables/report.js';
 export type { Duration, Size } from './units.js';
 export type { ZygoteJob } from './zygote/job.js';
 export type { ZygoteMode, ZygoteOptions } from './zygote/options.js';

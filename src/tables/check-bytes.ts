@@ -1,0 +1,104 @@
+import { BatchCheck } from './batch.js';
+import { columnsWithoutNulls, compareColumns } from './expected.js';
+import type { Field, Schema } from './field.js';
+import { readFooter, VERSION_4 } from './footer.js';
+import type { Limits } from './limits.js';
+import { type BatchHeader, type Block, HEADER, readBatchHeader, readMessage } from './message.js';
+import { quoted, Refusal } from './refusal.js';
+import type { ArrowFileReport } from './report.js';
+import { type Views, viewsOf } from './views.js';
+
+/** What is known of the file while its batches are read. */
+interface Reading {
+  readonly views: Views;
+  readonly schema: Schema;
+  readonly version: number;
+  readonly limits: Limits;
+  /** Values of each dictionary so far. */
+  readonly lengths: Map<number, number>;
+  readonly withoutNulls: ReadonlySet<string>;
+}
+
+/**
+ * Checks an Arrow IPC file to its last value. Pure: it reads `bytes` and nothing else, allocates by what is really there, and its work is
+ * bounded by a multiple of their number.
+ *
+ * @throws Refusal for whatever is wrong with it
+ */
+export function checkArrowBytes(bytes: Uint8Array, limits: Limits): ArrowFileReport {
+  if (bytes.length > limits.maxBytes) {
+    throw new Refusal('file', `it has ${bytes.length} bytes; ${limits.maxBytes} are allowed (maxBytes)`);
+  }
+  const views = viewsOf(bytes);
+  const { schema, version, dictionaries, batches } = readFooter(views.bytes, limits);
+  if (version === VERSION_4) refuseUnions(schema.fields);
+  if (limits.schema !== undefined) compareColumns(schema.fields, limits.schema);
+  const withoutNulls = columnsWithoutNulls(limits.schema);
+  const reading: Reading = { views, schema, version, limits, withoutNulls, lengths: new Map() };
+  for (const block of dictionaries) checkDictionary(reading, block);
+  let rows = 0;
+  for (const block of batches) {
+    rows += checkBatch(reading, block);
+    if (rows > limits.maxRows) {
+      throw new Refusal(block.where, `rows up to here are ${rows}; ${limits.maxRows} are allowed (maxRows)`);
+    }
+  }
+  const columns = schema.fields.map(({ name, text, nullable }) => ({ name, type: text, nullable }));
+  return { rows, columns, batches: batches.length, bytes: bytes.length };
+}
+
+/** Unions of version 4 have bitmaps, and no two readers agree on them. */
+function refuseUnions(fields: readonly Field[]): void {
+  for (const { type } of fields) {
+    if (type.layout === 'sparseUnion' || type.layout === 'denseUnion') {
+      throw new Refusal(
+        'footer',
+        'unions of version 4 of the format cannot be checked',
+        'Write the file in version 5.',
+      );
+    }
+    refuseUnions(type.children);
+  }
+}
+
+const DICTIONARY = { id: 0, data: 1, isDelta: 2 };
+
+/** A file has each dictionary once; a delta adds to it. */
+function checkDictionary(reading: Reading, block: Block): void {
+  const { header } = readMessage(reading.views.bytes, block, HEADER.dictionary, reading.version);
+  const id = header.long(DICTIONARY.id);
+  const field = reading.schema.dictionaries.get(id);
+  if (field === undefined) throw new Refusal(block.where, `no column has a dictionary ${id}`);
+  const known = reading.lengths.get(id);
+  const isDelta = header.bool(DICTIONARY.isDelta);
+  if (!isDelta && known !== undefined) throw new Refusal(block.where, `dictionary ${id} is in the file twice`);
+  if (isDelta && known === undefined)
+    throw new Refusal(block.where, `it adds to dictionary ${id}, which was not there`);
+  const data = readBatchHeader(header.required(DICTIONARY.data, 'the values'));
+  const check = batchCheck(reading, block, data);
+  check.dictionaryValues(field);
+  check.finish();
+  reading.lengths.set(id, (known ?? 0) + data.rows);
+}
+
+function checkBatch(reading: Reading, block: Block): number {
+  const { header } = readMessage(reading.views.bytes, block, HEADER.batch, reading.version);
+  const data = readBatchHeader(header);
+  if (data.rows > reading.limits.maxRows) {
+    throw new Refusal(block.where, `it has ${data.rows} rows; ${reading.limits.maxRows} are allowed (maxRows)`);
+  }
+  const check = batchCheck(reading, block, data);
+  for (const field of reading.schema.fields) {
+    const nulls = check.column(field);
+    if (nulls > 0 && reading.withoutNulls.has(field.name)) {
+      throw new Refusal(`${block.where}, column ${quoted(field.path)}`, `${nulls} values are null, and none may be`);
+    }
+  }
+  check.finish();
+  return data.rows;
+}
+
+function batchCheck({ views, limits, lengths }: Reading, block: Block, header: BatchHeader): BatchCheck {
+  const body = { at: block.offset + block.metadataBytes, size: block.bodyBytes };
+  return new BatchCheck(views, header, body, block.where, limits, lengths);
+}
