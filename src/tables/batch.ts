@@ -123,8 +123,8 @@ export class BatchCheck {
   #null(field: Field): Node {
     const node = this.#nextNode(field);
     this.#boundWithoutBytes(field, node.length);
-    if (node.nulls !== 0 && node.nulls !== node.length) throw this.#refusal(field, 'some of its nulls are none');
-    return { length: node.length, nulls: node.length };
+    if (node.nulls !== node.length) throw this.#refusal(field, `${node.nulls} of its ${node.length} nulls are null`);
+    return node;
   }
 
   #bool(field: Field): Node {

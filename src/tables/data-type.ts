@@ -57,6 +57,8 @@ const NESTED: ReadonlySet<Layout> = new Set<Layout>([
 const UNITS = ['s', 'ms', 'us', 'ns'];
 const PER_SECOND = [1, 1e3, 1e6, 1e9];
 const SECONDS_OF_A_DAY = 86_400;
+/** Characters; the longest name of a zone has 30. */
+const LONGEST_ZONE = 100;
 
 /** @param number of the type in the format's union */
 export function dataType(number: number, parameters: Table, children: readonly Field[], buffer: Flatbuffer): DataType {
@@ -143,6 +145,7 @@ function time({ parameters, refuse }: Declared): DataType {
 function timestamp({ parameters, refuse }: Declared): DataType {
   const unit = UNITS[timeUnit(parameters, 0, refuse)] ?? '';
   const zone = parameters.text(1) ?? '';
+  if (zone.length > LONGEST_ZONE) throw refuse(`a time zone of ${zone.length} characters`);
   const shown = /^[\w+\-/:]*$/.test(zone) ? zone : JSON.stringify(zone);
   return plain('fixed', zone === '' ? `timestamp[${unit}]` : `timestamp[${unit}, tz=${shown}]`, 8);
 }

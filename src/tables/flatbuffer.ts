@@ -4,6 +4,9 @@ import { Refusal } from './refusal.js';
 /** How often each byte may be looked at. Offsets can alias, so that small metadata describes a tree without end. */
 const VISITS = 16;
 
+/** Bytes of a name or key. */
+const LONGEST_TEXT = 65_536;
+
 /** Elements of one size, one after the other, all of them within the metadata. */
 export interface Vector {
   /** The place of the first element. */
@@ -77,6 +80,7 @@ export class Flatbuffer {
   }
 
   text({ at, count }: Vector): string {
+    if (count > LONGEST_TEXT) throw this.refusal(`a name or key has ${count} bytes`);
     const bytes = this.#bytes.subarray(at, at + count);
     if (!isUtf8(bytes)) throw this.refusal('a name or key is not UTF-8');
     return Buffer.from(bytes.buffer, bytes.byteOffset, count).toString('utf8');

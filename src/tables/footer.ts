@@ -14,6 +14,7 @@ export interface Footer {
 }
 
 const MAGIC = [0x41, 0x52, 0x52, 0x4f, 0x57, 0x31];
+const END_OF_STREAM = [255, 255, 255, 255, 0, 0, 0, 0];
 /** The magic and two bytes of padding. */
 const HEAD_BYTES = 8;
 /** The footer's length, and the magic. */
@@ -35,8 +36,10 @@ export function readFooter(bytes: Uint8Array, limits: Limits): Footer {
   readMetadata(table, FOOTER.metadata);
   const dictionaries = readBlocks(table, FOOTER.dictionaries, 'dictionary batch', limits);
   const batches = readBlocks(table, FOOTER.batches, 'batch', limits);
-  const first = checkLeadingSchema(bytes, start, { schema, version }, limits);
-  checkPlaces([...dictionaries, ...batches], first, start);
+  const blocks = [...dictionaries, ...batches];
+  const leading = hasLeadingSchema(bytes, start, blocks);
+  const first = leading ? checkLeadingSchema(bytes, start, { schema, version }, limits) : HEAD_BYTES;
+  checkPlaces(blocks, first, start);
   return { schema, version, dictionaries, batches };
 }
 
@@ -69,6 +72,12 @@ function readBlocks(table: Table, field: number, name: string, { maxBatches }: L
       bodyBytes: buffer.integer(place + 16),
     };
   });
+}
+
+/** The package apache-arrow writes none: there the first batch or the end of the stream is in its place. */
+function hasLeadingSchema(bytes: Uint8Array, end: number, blocks: readonly Block[]): boolean {
+  if (end === HEAD_BYTES || blocks.some(({ offset }) => offset === HEAD_BYTES)) return false;
+  return end < HEAD_BYTES + PREFIX_BYTES || !END_OF_STREAM.every((byte, index) => bytes[HEAD_BYTES + index] === byte);
 }
 
 /** The schema at the beginning must be the footer's: readers of streams believe the one, readers of files the other. */

@@ -71,6 +71,8 @@ export function readBatchHeader(header: Table): BatchHeader {
   const compression = header.table(BATCH.compression);
   if (compression !== undefined) throw compressed(header, compression);
   const rows = header.long(BATCH.rows);
+  if (!header.has(BATCH.nodes) || !header.has(BATCH.buffers))
+    throw header.buffer.refusal('its nodes or buffers are missing');
   if (rows < 0) throw header.buffer.refusal(`it has ${rows} rows`);
   return {
     rows,

@@ -16,6 +16,10 @@ const EXTENSIONS: Readonly<Record<string, readonly string[]>> = {
   'arrow.bool8': ['int8'],
 };
 
+/** Characters of all names, each as often as it is nested: types above a field have its name in their texts. */
+const MOST_CHARACTERS = 4_000_000;
+const LONGEST_EXTENSION = 200;
+
 /** Reads a schema. Its depth and the number of its fields are bounded, and nothing else of it needs more work than its bytes. */
 export function readSchema(table: Table, limits: Limits): Schema {
   return new SchemaReader(table.buffer, limits).schema(table);
@@ -26,6 +30,7 @@ class SchemaReader {
   readonly #limits: Limits;
   readonly #dictionaries = new Map<number, Field>();
   #count = 0;
+  #characters = 0;
 
   constructor(buffer: Flatbuffer, limits: Limits) {
     this.#buffer = buffer;
@@ -34,6 +39,7 @@ class SchemaReader {
 
   schema(table: Table): Schema {
     if (table.short(SCHEMA.endianness, 0) !== 0) throw this.#buffer.refusal('its numbers are not little-endian');
+    if (!table.has(SCHEMA.fields)) throw this.#buffer.refusal('it has no fields, not even none');
     const fields = [...table.tables(SCHEMA.fields)].map((field) => this.#field(field, '', 1));
     readMetadata(table, SCHEMA.metadata);
     table.vector(SCHEMA.features, 8, 8);
@@ -47,6 +53,8 @@ class SchemaReader {
     if (this.#count > maxColumns) throw this.#buffer.refusal(`it has more than ${maxColumns} fields (maxColumns)`);
     if (depth > maxDepth) throw this.#buffer.refusal(`its types are nested deeper than ${maxDepth} (maxDepth)`);
     const name = table.text(FIELD.name) ?? '';
+    this.#characters += name.length * depth;
+    if (this.#characters > MOST_CHARACTERS) throw this.#buffer.refusal('its names are too long');
     const path = above === '' ? name : `${above}.${name}`;
     const children: Field[] = [];
     for (const child of table.tables(FIELD.children)) children.push(this.#field(child, path, depth + 1));
@@ -78,11 +86,8 @@ class SchemaReader {
 
   #dictionary(table: Table): { readonly dictionary: Dictionary; readonly index: string } {
     if (table.short(DICTIONARY.kind, 0) !== 0) throw this.#buffer.refusal('a dictionary is of an unknown kind');
-    const parameters = table.table(DICTIONARY.index);
-    const index =
-      parameters === undefined
-        ? { bytes: 4, signed: true }
-        : integerParameters(parameters, (problem) => this.#buffer.refusal(problem));
+    const parameters = table.required(DICTIONARY.index, 'the type of indices');
+    const index = integerParameters(parameters, (problem) => this.#buffer.refusal(problem));
     const dictionary = { id: table.long(DICTIONARY.id), indexBytes: index.bytes, indexSigned: index.signed };
     return { dictionary, index: `${index.signed ? '' : 'u'}int${index.bytes * 8}` };
   }
@@ -91,6 +96,8 @@ class SchemaReader {
   #extension(table: Table, path: string, storage: string): string {
     const { name, data } = readMetadata(table, FIELD.metadata);
     if (name === undefined) return '';
+    if (name.length > LONGEST_EXTENSION)
+      throw this.#buffer.refusal(`the extension type of ${quoted(path)} is too long`);
     const stored = EXTENSIONS[name];
     const foreign = !/^(arrow|parquet)\./.test(name);
     if (!foreign && (!Object.hasOwn(EXTENSIONS, name) || stored?.includes(storage) !== true || data !== 0)) {

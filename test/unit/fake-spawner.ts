@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import protobuf from 'protobufjs';
@@ -72,6 +73,7 @@ export class FakeSpawner {
       release: (descriptor) => {
         this.calls.push(`release ${descriptor}`);
       },
+      map: () => -constants.errno.ENOSYS,
     };
   }
 

@@ -13,21 +13,20 @@ export function wrongIndex(
 ): number {
   // A negative one is, without its sign, at least so large.
   const limit = Math.min(count, indexSigned ? 2 ** (8 * indexBytes - 1) : count);
-  if (indexBytes === 8) return wrongWide(views, at / 4, length, validity, limit);
+  if (indexBytes === 8) return wrongWide(views, at >>> 2, length, validity, limit);
   const numbers = indexBytes === 1 ? views.u8 : indexBytes === 2 ? views.u16 : views.u32;
-  return wrongIn(views, numbers, at / indexBytes, length, validity, limit);
+  const first = at / indexBytes;
+  return wrongIn(views, numbers.subarray(first, first + length), validity, limit);
 }
 
 function wrongIn(
   views: Views,
   numbers: Uint8Array | Uint16Array | Uint32Array,
-  first: number,
-  length: number,
   validity: Validity,
   limit: number,
 ): number {
-  for (let index = 0; index < length; index++) {
-    if ((numbers[first + index] as number) >= limit && !isNull(views, validity, index)) return index;
+  for (let index = 0; index < numbers.length; index++) {
+    if ((numbers[index] as number) >= limit && !isNull(views, validity, index)) return index;
   }
   return -1;
 }

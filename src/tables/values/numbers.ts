@@ -24,7 +24,7 @@ export function wrongNumber(
 }
 
 function wrongTime32(views: Views, at: number, length: number, validity: Validity, limit: number): number {
-  const first = at / 4;
+  const first = at >>> 2;
   for (let index = 0; index < length; index++) {
     // A negative one is, without its sign, larger than any limit.
     if ((views.u32[first + index] as number) >= limit && !isNull(views, validity, index)) return index;
@@ -34,7 +34,7 @@ function wrongTime32(views: Views, at: number, length: number, validity: Validit
 
 function wrongTime64(views: Views, at: number, length: number, validity: Validity, limit: number): number {
   const { u32 } = views;
-  const first = at / 4;
+  const first = at >>> 2;
   for (let index = 0; index < length; index++) {
     const value = (u32[first + 2 * index + 1] as number) * WORD + (u32[first + 2 * index] as number);
     if (value >= limit && !isNull(views, validity, index)) return index;
@@ -44,7 +44,7 @@ function wrongTime64(views: Views, at: number, length: number, validity: Validit
 
 function wrongDays(views: Views, at: number, length: number, validity: Validity): number {
   const { u32, i32 } = views;
-  const first = at / 4;
+  const first = at >>> 2;
   for (let index = 0; index < length; index++) {
     const high = (i32[first + 2 * index + 1] as number) % DAY;
     // Below 2^53, so exact.
@@ -54,7 +54,7 @@ function wrongDays(views: Views, at: number, length: number, validity: Validity)
   return -1;
 }
 
-/** As doubles, which are wrong by less than this part of the value; what is that close to the limit is calculated exactly. */
+/** As doubles, which are wrong by less than this part of the value; what is that close to the limit is compared exactly. */
 const ROUNDING = 1e-9;
 
 function wrongDecimal(
@@ -66,28 +66,36 @@ function wrongDecimal(
   precision: number,
 ): number {
   const words = bytes / 4;
-  const limit = 10 ** precision;
-  const surely = limit * (1 - ROUNDING);
+  const limit = 10n ** BigInt(precision);
+  const above = wordsOf(limit, words);
+  const beneath = wordsOf(-limit, words);
+  const surely = Number(limit) * (1 - ROUNDING);
   for (let index = 0; index < length; index++) {
-    const last = at / 4 + (index + 1) * words - 1;
-    const size = Math.abs(approximate(views, last, words));
-    if (size < surely) continue;
-    const fits = size <= limit * (1 + ROUNDING) && fitsExactly(views, last, words, precision);
-    if (!fits && !isNull(views, validity, index)) return index;
+    const first = (at >>> 2) + index * words;
+    if (Math.abs(approximate(views, first, words)) < surely) continue;
+    const negative = (views.i32[first + words - 1] as number) < 0;
+    const order = compare(views.u32, first, negative ? beneath : above);
+    if ((negative ? order <= 0 : order >= 0) && !isNull(views, validity, index)) return index;
   }
   return -1;
 }
 
-/** From the word at `last`, which has the sign, down. */
-function approximate({ i32, u32 }: Views, last: number, words: number): number {
-  let value = i32[last] as number;
-  for (let index = last - 1; index > last - words; index--) value = value * WORD + (u32[index] as number);
+/** Of the words from `first`, lowest first, of which the last one has the sign. */
+function approximate({ i32, u32 }: Views, first: number, words: number): number {
+  let value = i32[first + words - 1] as number;
+  for (let index = first + words - 2; index >= first; index--) value = value * WORD + (u32[index] as number);
   return value;
 }
 
-function fitsExactly({ i32, u32 }: Views, last: number, words: number, precision: number): boolean {
-  let value = BigInt(i32[last] as number);
-  for (let index = last - 1; index > last - words; index--) value = (value << 32n) | BigInt(u32[index] as number);
-  const limit = 10n ** BigInt(precision);
-  return -limit < value && value < limit;
+function wordsOf(value: bigint, words: number): Uint32Array {
+  return Uint32Array.from({ length: words }, (_, index) => Number(BigInt.asUintN(32, value >> BigInt(32 * index))));
+}
+
+/** Less than 0, 0 or more, as the number at `first` is less than, equal to or more than the other one, of the same sign. */
+function compare(u32: Uint32Array, first: number, other: Uint32Array): number {
+  for (let index = other.length - 1; index >= 0; index--) {
+    const difference = (u32[first + index] as number) - (other[index] as number);
+    if (difference !== 0) return difference;
+  }
+  return 0;
 }

@@ -33,10 +33,11 @@ function areBoundaries(
   wide: boolean,
 ): boolean {
   const step = wide ? 2 : 1;
-  const end = offsets / 4 + length * step;
-  for (let index = offsets / 4; index < end; index += step) {
-    const at = data + (u32[index] as number);
-    if (((u8[at] as number) & 0xc0) === 0x80 && at < last) return false;
+  const starts = u32.subarray(offsets / 4, offsets / 4 + length * step);
+  const content = u8.subarray(data, last);
+  for (let index = 0; index < starts.length; index += step) {
+    const at = starts[index] as number;
+    if (at < content.length && ((content[at] as number) & 0xc0) === 0x80) return false;
   }
   return true;
 }
