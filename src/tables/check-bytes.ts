@@ -1,9 +1,17 @@
 import { BatchCheck } from './batch.js';
 import { columnsWithoutNulls, compareColumns } from './expected.js';
 import type { Field, Schema } from './field.js';
-import { readFooter, VERSION_4 } from './footer.js';
+import { readFooter } from './footer.js';
 import type { Limits } from './limits.js';
-import { type BatchHeader, type Block, HEADER, readBatchHeader, readMessage } from './message.js';
+import {
+  type BatchHeader,
+  type Block,
+  HEADER,
+  type Message,
+  readBatchHeader,
+  readMessage,
+  VERSION_4,
+} from './message.js';
 import { quoted, Refusal } from './refusal.js';
 import type { ArrowFileReport } from './report.js';
 import { type Views, viewsOf } from './views.js';
@@ -12,7 +20,7 @@ import { type Views, viewsOf } from './views.js';
 interface Reading {
   readonly views: Views;
   readonly schema: Schema;
-  readonly version: number;
+  readonly hasUnions: boolean;
   readonly limits: Limits;
   /** Values of each dictionary so far. */
   readonly lengths: Map<number, number>;
@@ -30,11 +38,17 @@ export function checkArrowBytes(bytes: Uint8Array, limits: Limits): ArrowFileRep
     throw new Refusal('file', `it has ${bytes.length} bytes; ${limits.maxBytes} are allowed (maxBytes)`);
   }
   const views = viewsOf(bytes);
-  const { schema, version, dictionaries, batches } = readFooter(views.bytes, limits);
-  if (version === VERSION_4) refuseUnions(schema.fields);
+  const { schema, dictionaries, batches } = readFooter(views.bytes, limits);
   if (limits.schema !== undefined) compareColumns(schema.fields, limits.schema);
   const withoutNulls = columnsWithoutNulls(limits.schema);
-  const reading: Reading = { views, schema, version, limits, withoutNulls, lengths: new Map() };
+  const reading: Reading = {
+    views,
+    schema,
+    hasUnions: schema.fields.some(holdsUnion),
+    limits,
+    withoutNulls,
+    lengths: new Map(),
+  };
   for (const block of dictionaries) checkDictionary(reading, block);
   let rows = 0;
   for (const block of batches) {
@@ -47,25 +61,22 @@ export function checkArrowBytes(bytes: Uint8Array, limits: Limits): ArrowFileRep
   return { rows, columns, batches: batches.length, bytes: bytes.length };
 }
 
+function holdsUnion({ type }: Field): boolean {
+  return type.layout === 'sparseUnion' || type.layout === 'denseUnion' || type.children.some(holdsUnion);
+}
+
 /** Unions of version 4 have bitmaps, and no two readers agree on them. */
-function refuseUnions(fields: readonly Field[]): void {
-  for (const { type } of fields) {
-    if (type.layout === 'sparseUnion' || type.layout === 'denseUnion') {
-      throw new Refusal(
-        'footer',
-        'unions of version 4 of the format cannot be checked',
-        'Write the file in version 5.',
-      );
-    }
-    refuseUnions(type.children);
-  }
+function readBlock({ views, hasUnions }: Reading, block: Block, kind: number): Message {
+  const message = readMessage(views.bytes, block, kind);
+  if (message.version !== VERSION_4 || !hasUnions) return message;
+  throw new Refusal(block.where, 'unions of version 4 of the format cannot be checked', 'Write the file in version 5.');
 }
 
 const DICTIONARY = { id: 0, data: 1, isDelta: 2 };
 
 /** A file has each dictionary once; a delta adds to it. */
 function checkDictionary(reading: Reading, block: Block): void {
-  const { header } = readMessage(reading.views.bytes, block, HEADER.dictionary, reading.version);
+  const { header } = readBlock(reading, block, HEADER.dictionary);
   const id = header.long(DICTIONARY.id);
   const field = reading.schema.dictionaries.get(id);
   if (field === undefined) throw new Refusal(block.where, `no column has a dictionary ${id}`);
@@ -82,7 +93,7 @@ function checkDictionary(reading: Reading, block: Block): void {
 }
 
 function checkBatch(reading: Reading, block: Block): number {
-  const { header } = readMessage(reading.views.bytes, block, HEADER.batch, reading.version);
+  const { header } = readBlock(reading, block, HEADER.batch);
   const data = readBatchHeader(header);
   if (data.rows > reading.limits.maxRows) {
     throw new Refusal(block.where, `it has ${data.rows} rows; ${reading.limits.maxRows} are allowed (maxRows)`);

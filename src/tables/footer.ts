@@ -1,14 +1,13 @@
 import type { Schema } from './field.js';
 import { Flatbuffer, type Table } from './flatbuffer.js';
 import type { Limits } from './limits.js';
-import { type Block, HEADER, metadataBytes, PREFIX_BYTES, readMessage } from './message.js';
+import { type Block, HEADER, metadataBytes, PREFIX_BYTES, readMessage, requireKnownVersion } from './message.js';
 import { Refusal } from './refusal.js';
 import { readMetadata, readSchema } from './schema.js';
 
 /** What the footer says, once it was compared with what is there. */
 export interface Footer {
   readonly schema: Schema;
-  readonly version: number;
   readonly dictionaries: readonly Block[];
   readonly batches: readonly Block[];
 }
@@ -21,26 +20,20 @@ const HEAD_BYTES = 8;
 const TAIL_BYTES = 10;
 const FOOTER = { version: 0, schema: 1, dictionaries: 2, batches: 3, metadata: 4 };
 const BLOCK_BYTES = 24;
-/** Versions 4 and 5 differ in unions only. */
-export const VERSION_4 = 3;
-const VERSION_5 = 4;
 
 export function readFooter(bytes: Uint8Array, limits: Limits): Footer {
   const start = footerStart(bytes);
   const table = new Flatbuffer(bytes, start, bytes.length - TAIL_BYTES, 'footer').root();
-  const version = table.short(FOOTER.version, 0);
-  if (version !== VERSION_4 && version !== VERSION_5) {
-    throw new Refusal('footer', `version ${version + 1} of the format; 4 and 5 are known`);
-  }
+  requireKnownVersion(table.short(FOOTER.version, 0), 'footer');
   const schema = readSchema(table.required(FOOTER.schema, 'the schema'), limits);
   readMetadata(table, FOOTER.metadata);
   const dictionaries = readBlocks(table, FOOTER.dictionaries, 'dictionary batch', limits);
   const batches = readBlocks(table, FOOTER.batches, 'batch', limits);
   const blocks = [...dictionaries, ...batches];
   const leading = hasLeadingSchema(bytes, start, blocks);
-  const first = leading ? checkLeadingSchema(bytes, start, { schema, version }, limits) : HEAD_BYTES;
+  const first = leading ? checkLeadingSchema(bytes, start, schema, limits) : HEAD_BYTES;
   checkPlaces(blocks, first, start);
-  return { schema, version, dictionaries, batches };
+  return { schema, dictionaries, batches };
 }
 
 function footerStart(bytes: Uint8Array): number {
@@ -81,16 +74,11 @@ function hasLeadingSchema(bytes: Uint8Array, end: number, blocks: readonly Block
 }
 
 /** The schema at the beginning must be the footer's: readers of streams believe the one, readers of files the other. */
-function checkLeadingSchema(
-  bytes: Uint8Array,
-  end: number,
-  { schema, version }: Pick<Footer, 'schema' | 'version'>,
-  limits: Limits,
-): number {
+function checkLeadingSchema(bytes: Uint8Array, end: number, schema: Schema, limits: Limits): number {
   const where = 'schema message';
   const metadata = metadataBytes(bytes, HEAD_BYTES, end, where);
   const block = { where, offset: HEAD_BYTES, metadataBytes: metadata, bodyBytes: 0 };
-  const leading = readSchema(readMessage(bytes, block, HEADER.schema, version).header, limits);
+  const leading = readSchema(readMessage(bytes, block, HEADER.schema).header, limits);
   if (leading.signature !== schema.signature) throw new Refusal(where, 'it differs from the schema in the footer');
   return HEAD_BYTES + metadata;
 }

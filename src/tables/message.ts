@@ -12,6 +12,7 @@ export interface Block {
 
 export interface Message {
   readonly header: Table;
+  readonly version: number;
   readonly bodyBytes: number;
 }
 
@@ -29,6 +30,10 @@ export interface BatchHeader {
 
 /** Numbers in the format's union of headers. */
 export const HEADER = { schema: 1, dictionary: 2, batch: 3 };
+
+/** Versions 4 and 5 differ in unions only. */
+export const VERSION_4 = 3;
+const VERSION_5 = 4;
 
 const NAMES: Readonly<Record<number, string>> = { 1: 'a schema', 2: 'a dictionary', 3: 'a record batch' };
 const MESSAGE = { version: 0, kind: 1, header: 2, bodyBytes: 3, metadata: 4 };
@@ -49,14 +54,15 @@ export function metadataBytes(bytes: Uint8Array, offset: number, end: number, wh
   return length + PREFIX_BYTES;
 }
 
-export function readMessage(bytes: Uint8Array, block: Block, kind: number, version: number): Message {
+export function readMessage(bytes: Uint8Array, block: Block, kind: number): Message {
   const { where, offset } = block;
   const end = offset + block.metadataBytes;
   if (metadataBytes(bytes, offset, end, where) !== block.metadataBytes) {
     throw new Refusal(where, 'the footer gives its metadata another length');
   }
   const message = new Flatbuffer(bytes, offset + PREFIX_BYTES, end, where).root();
-  if (message.short(MESSAGE.version, 0) !== version) throw new Refusal(where, 'its version is not that of the footer');
+  const version = message.short(MESSAGE.version, 0);
+  requireKnownVersion(version, where);
   const found = message.byte(MESSAGE.kind, 0);
   if (found !== kind) {
     throw new Refusal(where, `${NAMES[kind] ?? ''} must be here, and it is ${NAMES[found] ?? `header ${found}`}`);
@@ -64,7 +70,13 @@ export function readMessage(bytes: Uint8Array, block: Block, kind: number, versi
   readMetadata(message, MESSAGE.metadata);
   const bodyBytes = message.long(MESSAGE.bodyBytes);
   if (bodyBytes !== block.bodyBytes) throw new Refusal(where, 'the footer gives its body another length');
-  return { header: message.required(MESSAGE.header, 'the header'), bodyBytes };
+  return { header: message.required(MESSAGE.header, 'the header'), version, bodyBytes };
+}
+
+/** @throws Refusal unless `version` is one whose files can be read; each message has its own, and so has the footer. */
+export function requireKnownVersion(version: number, where: string): void {
+  if (version === VERSION_4 || version === VERSION_5) return;
+  throw new Refusal(where, `version ${version + 1} of the format; 4 and 5 are known`);
 }
 
 export function readBatchHeader(header: Table): BatchHeader {
