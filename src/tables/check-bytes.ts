@@ -74,6 +74,11 @@ function readBlock({ views, hasUnions }: Reading, block: Block, kind: number): M
 
 const DICTIONARY = { id: 0, data: 1, isDelta: 2 };
 
+/** What is below may have grown since the first part was written, so readers do not put such parts together. */
+function holdsDictionary({ type, dictionary }: Field): boolean {
+  return dictionary !== undefined || type.children.some(holdsDictionary);
+}
+
 /** A file has each dictionary once; a delta adds to it. */
 function checkDictionary(reading: Reading, block: Block): void {
   const { header } = readBlock(reading, block, HEADER.dictionary);
@@ -85,6 +90,9 @@ function checkDictionary(reading: Reading, block: Block): void {
   if (!isDelta && known !== undefined) throw new Refusal(block.where, `dictionary ${id} is in the file twice`);
   if (isDelta && known === undefined)
     throw new Refusal(block.where, `it adds to dictionary ${id}, which was not there`);
+  if (isDelta && field.type.children.some(holdsDictionary)) {
+    throw new Refusal(block.where, `it adds to dictionary ${id}, whose values have dictionaries below them`);
+  }
   const data = readBatchHeader(header.required(DICTIONARY.data, 'the values'));
   const check = batchCheck(reading, block, data);
   check.dictionaryValues(field);

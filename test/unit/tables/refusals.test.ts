@@ -279,6 +279,7 @@ void describe('values of a wrong kind are refused, and right ones are not:', () 
 });
 
 const ROW: Batch = { rows: 1, nodes: [1, 0], buffers: [VALID, int32s(1)] };
+const ROW_OF_FIRST: Batch = { ...ROW, buffers: [VALID, int32s(0)] };
 const GOOD: File = { fields: [integer('a', 32)], batches: [ROW, ROW] };
 
 void describe('a file is refused', () => {
@@ -360,11 +361,17 @@ void describe('a file is refused', () => {
     const words = [integer('a', 8, { dictionary: dictionary(7) })];
     const values: Batch = { rows: 1, nodes: [1, 0], buffers: [VALID, bytes(8)], dictionary: 7 };
     const file = (...batches: Batch[]): Uint8Array => arrowFile({ fields: words, batches });
+    assert.equal(check(file(values, ROW_OF_FIRST)).rows, 1);
     assert.equal(check(file(values, ROW, { ...values, isDelta: true })).rows, 1);
     refused(file(ROW), /its dictionary 7 is not in the file before it/);
     refused(file(values, values), /dictionary 7 is in the file twice/);
     refused(file({ ...values, isDelta: true }), /it adds to dictionary 7, which was not there/);
     refused(file({ ...values, dictionary: 8 }), /no column has a dictionary 8/);
+    const struct = field('a', 13, { children: words, dictionary: dictionary(1) });
+    const pairsOf: Batch = { rows: 1, nodes: [1, 0, 1, 0], buffers: [VALID, VALID, int32s(0)], dictionary: 1 };
+    assert.equal(check(arrowFile({ fields: [struct], batches: [values, pairsOf, ROW_OF_FIRST] })).rows, 1);
+    const nested = arrowFile({ fields: [struct], batches: [values, pairsOf, { ...pairsOf, isDelta: true }] });
+    refused(nested, /it adds to dictionary 1, whose values have dictionaries below them/);
     const two = [...words, integer('b', 16, { dictionary: dictionary(7) })];
     refused(arrowFile({ fields: two }), /dictionary 7 has values of two types/);
   });
