@@ -19,6 +19,7 @@ const CHECKS = [
     env: { ZYGOTE_KILLS: '200' },
   },
   { name: '5,000,000 fuzzed messages', args: ['scripts/fuzz.mjs', '5000000'] },
+  { name: '200,000 damaged Arrow files', args: ['scripts/fuzz-tables.mjs', '200000'] },
 ];
 
 const outcomes = [];
