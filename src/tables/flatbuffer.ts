@@ -1,8 +1,10 @@
 import { isUtf8 } from 'node:buffer';
 import { Refusal } from './refusal.js';
 
-/** How often each byte may be looked at. Offsets can alias, so that small metadata describes a tree without end. */
-const VISITS = 16;
+/** How often each byte may be looked at, of which files in order need three. Offsets can alias, so small metadata may describe much. */
+const VISITS = 8;
+/** Ten thousand columns, or batches, have metadata of one or two MiB. */
+const MOST_BYTES = 2 ** 26;
 
 /** Bytes of a name or key. */
 const LONGEST_TEXT = 65_536;
@@ -33,6 +35,7 @@ export class Flatbuffer {
     this.#bytes = bytes;
     this.#where = where;
     this.#left = (end - start) * VISITS;
+    if (end - start > MOST_BYTES) throw this.refusal(`metadata of ${end - start} bytes; ${MOST_BYTES} are allowed`);
   }
 
   root(): Table {

@@ -51,11 +51,11 @@ export class ViewCheck {
   #inline(at: number, size: number): string {
     const { u8, i32 } = this.#views;
     const word = at / 4;
-    const bits = (i32[word + 1] as number) | (i32[word + 2] as number) | (i32[word + 3] as number);
-    for (let index = at + 4 + size; index < at + VIEW_BYTES; index++) {
-      if (u8[index] !== 0) return 'there is something behind its end';
-    }
-    if (!this.#utf8 || (bits & 0x8080_8080) === 0) return '';
+    const first = i32[word + 1] as number;
+    const second = i32[word + 2] as number;
+    const third = i32[word + 3] as number;
+    if (behind(size, first, second, third) !== 0) return 'there is something behind its end';
+    if (!this.#utf8 || ((first | second | third) & 0x8080_8080) === 0) return '';
     return isText(u8, at + 4, at + 4 + size) ? '' : 'it is not UTF-8';
   }
 
@@ -85,6 +85,13 @@ export class ViewCheck {
   #isBoundary(at: number, place: Place): boolean {
     return at === place.at + place.size || ((this.#views.u8[at] as number) & 0xc0) !== 0x80;
   }
+}
+
+/** The bytes of three words, little-endian, without the first `size`. */
+function behind(size: number, first: number, second: number, third: number): number {
+  if (size < 4) return (first >>> (8 * size)) | second | third;
+  if (size < 8) return (second >>> (8 * (size - 4))) | third;
+  return size < INLINE ? third >>> (8 * (size - 8)) : 0;
 }
 
 function contentOf(bytes: Uint8Array, { at, size }: Place): Content {

@@ -65,7 +65,11 @@ export function isText(bytes: Uint8Array, start: number, end: number): boolean {
   let at = start;
   while (at < end) {
     const lead = bytes[at] as number;
-    const size = lead < 0x80 ? 1 : characterSize(bytes, at, end, lead);
+    if (lead < 0x80) {
+      at++;
+      continue;
+    }
+    const size = characterSize(bytes, at, end, lead);
     if (size === 0) return false;
     at += size;
   }
@@ -78,6 +82,7 @@ function characterSize(bytes: Uint8Array, at: number, end: number, lead: number)
   const size = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
   if (at + size > end) return 0;
   const second = bytes[at + 1] as number;
+  if (size === 2) return (second & 0xc0) === 0x80 ? 2 : 0;
   if (second < lowestSecond(lead) || second > highestSecond(lead)) return 0;
   for (let index = at + 2; index < at + size; index++) {
     if (((bytes[index] as number) & 0xc0) !== 0x80) return 0;

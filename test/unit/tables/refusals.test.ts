@@ -4,6 +4,8 @@ import { checkArrowBytes } from '#src/tables/check-bytes.js';
 import { type ArrowFileOptions, resolveLimits } from '#src/tables/limits.js';
 import { Refusal } from '#src/tables/refusal.js';
 import type { ArrowFileReport } from '#src/tables/report.js';
+import { isText } from '#src/tables/values/text.js';
+import { randomNumbers } from '../../helpers/arrow-mutations.js';
 import {
   arrowFile,
   type Batch,
@@ -501,6 +503,39 @@ void describe('an expected schema', () => {
     const fake = arrowFile({ fields: [field('s', 13, { children: [integer('x: int8, y', 8)] })] });
     refused(fake, /instead of/, { schema: { s: 'struct<x: int8, y: int8>' } });
   });
+});
+
+void test('whatever stands behind the end of a short view is found, and nothing that belongs to it', () => {
+  for (let size = 0; size <= 12; size++) {
+    for (let at = 0; at < 12; at++) {
+      const content = new Uint8Array(16);
+      content[0] = size;
+      content[4 + at] = 1;
+      const batch = { rows: 1, nodes: [1, 0], variadic: [0], buffers: [VALID, content] };
+      const file = arrowFile({ fields: [field('a', 24)], batches: [batch] });
+      if (at < size) assert.equal(check(file).rows, 1);
+      else refused(file, /something behind its end/);
+    }
+  }
+});
+
+void test('text is UTF-8 exactly if a decoder that does not forgive takes it', () => {
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  const random = randomNumbers(7);
+  const bytesOf = [
+    0x41, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc2, 0xdf, 0xe0, 0xe1, 0xed, 0xef, 0xf0, 0xf1, 0xf4, 0xf5,
+  ];
+  for (let round = 0; round < 20_000; round++) {
+    const length = 1 + Math.floor(random() * 6);
+    const content = Uint8Array.from({ length }, () => bytesOf[Math.floor(random() * bytesOf.length)] ?? 0);
+    let expected = true;
+    try {
+      decoder.decode(content);
+    } catch {
+      expected = false;
+    }
+    assert.equal(isText(content, 0, length), expected, content.toString());
+  }
 });
 
 void test('a message shows nothing that a terminal would obey', () => {
