@@ -13,6 +13,7 @@
 #include "common/packet.h"
 
 enum { MESSAGE, DATA, WRITABLE, CLOSED, CALLBACKS };
+enum { LEAST_MAPPED = 256 * 1024 };
 
 /* Lives until JavaScript has dropped the object and libuv the handle. */
 struct owner {
@@ -385,7 +386,8 @@ static void unmap(napi_env env, void *data, void *hint)
     munmap(data, (size_t)(uintptr_t)hint);
 }
 
-/* Where memory that is not V8's own is forbidden (a build with a sandbox for it), the bytes are read. */
+/* For small files, of which thousands could wait to be collected and the system counts mappings; and where memory that
+   is not V8's own is forbidden (a build with a sandbox for it). */
 static napi_value read_whole(napi_env env, int fd, size_t length)
 {
     napi_value result;
@@ -417,6 +419,8 @@ static napi_value map(napi_env env, napi_callback_info info)
         napi_get_value_int32(env, arguments[0], &fd) != napi_ok ||
         napi_get_value_int64(env, arguments[1], &length) != napi_ok || length <= 0)
         return number(env, -EINVAL);
+    if (length < LEAST_MAPPED)
+        return read_whole(env, fd, (size_t)length);
     void *data = mmap(NULL, (size_t)length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, fd, 0);
     if (data == MAP_FAILED)
         return number(env, -errno);

@@ -60,8 +60,8 @@ export interface Addon {
   /** Somebody else closes it now, also when the thread ends: a Node stream. */
   release(descriptor: number): void;
   /**
-   * The first `length` bytes, at least one, of a regular file, as memory that is unmapped when it is collected; minus the errno
-   * (-ENODATA: the file is shorter). Changes to it stay here. Nobody else may be able to cut the file off: see `map` there.
+   * The first `length` bytes, at least one, of a regular file, read if they are few, else as memory that is unmapped when it is collected;
+   * minus the errno (-ENODATA: the file is shorter). Changes to it stay here. Nobody else may be able to cut the file off: see `map` there.
    */
   map(descriptor: number, length: number): ArrayBuffer | NegativeErrno;
 }
