@@ -221,7 +221,8 @@ function union({ parameters, children, refuse }: Declared): DataType {
 }
 
 function unionTypeIds(parameters: Table, count: number, refuse: (problem: string) => Refusal): readonly number[] {
-  if (!parameters.has(1)) return Array.from({ length: count }, (_, index) => index);
+  // The format lets them be left out, as nobody does, and apache-arrow then finds no child.
+  if (!parameters.has(1)) throw refuse('a union without type ids');
   const ids = parameters.vector(1, 4, 4);
   if (ids.count !== count) throw refuse(`a union of ${count} types has ${ids.count} type ids`);
   const all = new Set<number>();

@@ -396,6 +396,7 @@ void describe('a schema is refused', () => {
     [/a list of 0 fields/, field('a', 12)],
     [/a list of 2 fields/, field('a', 12, { children: pairs('x', 'y') })],
     [/int8 has fields below it/, integer('a', 8, { children: pairs('x') })],
+    [/a union without type ids/, field('a', 14, { children: pairs('x'), parameters: [short(0)] })],
     [/a union of mode 2/, field('a', 14, { parameters: [short(2)] })],
     [/a union has the type id 3/, field('a', 14, { children: pairs('x', 'y'), parameters: [short(0), ints(3, 3)] })],
     [/a union has the type id 128/, field('a', 14, { children: pairs('x'), parameters: [short(0), ints(128)] })],
