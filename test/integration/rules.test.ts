@@ -75,7 +75,9 @@ for (const runner of RUNNERS) {
       const hog = language.hog(400);
       for (const code of [hog, language.inChild(hog)]) {
         const result = await spawn(code, { limits: { memory: '96MiB' } });
-        assert.deepEqual([result.cause, result.status, result.scope, result.stdout], ['oom', -9, 'step', '']);
+        assert.deepEqual([result.cause, result.status, result.scope], ['oom', -9, 'step']);
+        // On cgroup v1 the kernel ends one process, and its parent may have a moment until the spawner ends all.
+        if (code === hog) assert.equal(result.stdout, '');
       }
     });
 
