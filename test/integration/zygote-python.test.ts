@@ -2,8 +2,15 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { after, before, suite, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
-import { createZygote, type StepResult, type Zygote, type ZygoteJob, type SandboxOptions } from 'spawn-sandbox';
-import { makeVirtualEnvironment } from '../helpers/python-installations.js';
+import {
+  createZygote,
+  spawnSandbox,
+  type StepResult,
+  type Zygote,
+  type ZygoteJob,
+  type SandboxOptions,
+} from 'spawn-sandbox';
+import { makePyenv, makeVirtualEnvironment } from '../helpers/python-installations.js';
 import { temporaryDirectory } from '../helpers/temporary-directory.js';
 import { needsPandas, PYTHON_WITH_PANDAS, warmPython } from '../helpers/warm.js';
 
@@ -228,6 +235,23 @@ void suite('an interpreter', () => {
     const bin = makeVirtualEnvironment(`${temporaryDirectory(context)}/env`);
     const zygote = await warmPython(context, { interpreter: `${bin}/python`, preload: ['greeting'] });
     assert.equal(await output(zygote, 'import greeting; print(greeting.TEXT)'), 'from site-packages');
+  });
+
+  void test('in a prefix of its own, as pyenv and conda make them, brings its library and packages', async (context) => {
+    const { prefix } = makePyenv(`${temporaryDirectory(context)}/installed`);
+    const code = 'import sys; print(sys.executable, sys.prefix, TABLE)';
+    const zygote = await warmPython(context, {
+      interpreter: `${prefix}/bin/python3`,
+      preload: ['decimal', 'json'],
+      preloadCode: 'import builtins; builtins.TABLE = 42',
+    });
+    const warm = (await output(zygote, code)).split(' ');
+    assert.deepEqual(warm, [`${prefix}/bin/python3`, prefix, '42']);
+    const plain = 'import os, decimal; print(os.__file__, decimal.__file__)';
+    assert.equal(
+      await output(zygote, plain),
+      String((await spawnSandbox(`${prefix}/bin/python3`, ['-c', plain])).stdout).trim(),
+    );
   });
 
   void test('that is missing, or none, is an error with a reason', async () => {
