@@ -1,4 +1,4 @@
-// pyspawner (https://pypi.org/project/pyspawner/): forks confined processes from a warm Python, made for pandas, too.
+// pyspawner forks confined processes from a warm Python, made for pandas, too.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
