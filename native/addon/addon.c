@@ -4,16 +4,15 @@
 #include <errno.h>
 #include <node_api.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "addon/lent.h"
+#include "addon/map.h"
 #include "addon/reactor.h"
 #include "common/packet.h"
 
 enum { MESSAGE, DATA, WRITABLE, CLOSED, CALLBACKS };
-enum { LEAST_MAPPED = 256 * 1024 };
 
 /* Lives until JavaScript has dropped the object and libuv the handle. */
 struct owner {
@@ -380,38 +379,10 @@ static napi_value release_fd(napi_env env, napi_callback_info info)
     return NULL;
 }
 
-static void unmap(napi_env env, void *data, void *hint)
-{
-    (void)env;
-    munmap(data, (size_t)(uintptr_t)hint);
-}
-
-/* For small files, of which thousands could wait to be collected and the system counts mappings; and where memory that
-   is not V8's own is forbidden (a build with a sandbox for it). */
-static napi_value read_whole(napi_env env, int fd, size_t length)
-{
-    napi_value result;
-    void *data = NULL;
-    size_t have = 0;
-    if (napi_create_arraybuffer(env, length, &data, &result) != napi_ok)
-        return number(env, -ENOMEM);
-    while (have < length) {
-        ssize_t got = pread(fd, (uint8_t *)data + have, length - have, (off_t)have);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return number(env, got < 0 ? -errno : -ENODATA);
-        have += (size_t)got;
-    }
-    return result;
-}
-
-/* Writable, because JavaScript that writes into memory that is not would end Node; private, so that nothing of it
-   reaches the file. The caller keeps the file where nobody else can truncate it: pages beyond its end are no memory,
-   and touching one is SIGBUS. */
+/* The file's bytes as an ArrayBuffer, or minus an errno. */
 static napi_value map(napi_env env, napi_callback_info info)
 {
-    napi_value arguments[2], result;
+    napi_value arguments[2], result = NULL;
     size_t count = 2;
     int32_t fd;
     int64_t length;
@@ -419,17 +390,8 @@ static napi_value map(napi_env env, napi_callback_info info)
         napi_get_value_int32(env, arguments[0], &fd) != napi_ok ||
         napi_get_value_int64(env, arguments[1], &length) != napi_ok || length <= 0)
         return number(env, -EINVAL);
-    if (length < LEAST_MAPPED)
-        return read_whole(env, fd, (size_t)length);
-    void *data = mmap(NULL, (size_t)length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, fd, 0);
-    if (data == MAP_FAILED)
-        return number(env, -errno);
-    napi_status made =
-        napi_create_external_arraybuffer(env, data, (size_t)length, unmap, (void *)(uintptr_t)length, &result);
-    if (made == napi_ok)
-        return result;
-    munmap(data, (size_t)length);
-    return made == napi_no_external_buffers_allowed ? read_whole(env, fd, (size_t)length) : number(env, -ENOMEM);
+    int failed = map_file(env, fd, (size_t)length, &result);
+    return failed ? number(env, failed) : result;
 }
 
 NAPI_MODULE_INIT()

@@ -200,16 +200,16 @@ int read_define(struct bytes body, struct define *out)
         case 7:
             out->step_filter = field_bytes(&reader, &field, FILTER_LIMIT, false);
             break;
+        case 15:
+            if (out->cover_count == COVER_LIMIT)
+                return -1;
+            out->cover[out->cover_count++] = field_bytes(&reader, &field, PATH_LIMIT, true);
+            break;
         case 22:
             out->boot = field_bytes(&reader, &field, MESSAGE_LIMIT, false);
             break;
         case 23:
             out->boot_input = field_bytes(&reader, &field, MESSAGE_LIMIT, false);
-            break;
-        case 15:
-            if (out->cover_count == COVER_LIMIT)
-                return -1;
-            out->cover[out->cover_count++] = field_bytes(&reader, &field, PATH_LIMIT, true);
             break;
         default:
             read_define_number(&reader, &field, out);

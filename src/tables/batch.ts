@@ -164,7 +164,7 @@ export class BatchCheck {
     if (offsets.size === 0) return values;
     this.#checkOffsets(field, offsets, length, data.size, wide);
     if (!type.utf8) return values;
-    const wrong = wrongText(this.#views, offsets.at, length, data.at, validity, wide);
+    const wrong = wrongText(this.#views, { offsets: offsets.at, data: data.at, length, validity, wide });
     if (wrong >= 0) throw this.#refusal(field, `value ${wrong} is not UTF-8`);
     return values;
   }

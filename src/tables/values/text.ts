@@ -6,32 +6,30 @@ import { offsetAt } from './offsets.js';
 /** From here on the call into the library costs less than our own loop. */
 const LONG = 48;
 
-/** Texts one behind the other, as offsets that were checked say. Answers the first that is not UTF-8 and not null, or -1. */
-export function wrongText(
-  views: Views,
-  offsets: number,
-  length: number,
-  data: number,
-  validity: Validity,
-  wide: boolean,
-): number {
+/** Texts one behind the other, as offsets that were checked say. */
+export interface Texts {
+  /** Places in the file, in bytes. */
+  readonly offsets: number;
+  readonly data: number;
+  readonly length: number;
+  readonly validity: Validity;
+  /** Offsets have 64 bits. */
+  readonly wide: boolean;
+}
+
+/** Answers the first that is not UTF-8 and not null, or -1. */
+export function wrongText(views: Views, texts: Texts): number {
+  const { offsets, data, length, wide } = texts;
   const first = data + offsetAt(views, offsets, 0, wide);
   const last = data + offsetAt(views, offsets, length, wide);
   const all = views.bytes.subarray(first, last);
   if (isAscii(all)) return -1;
-  if (isUtf8(all) && areBoundaries(views, offsets, length, data, last, wide)) return -1;
-  return firstWrongText(views, offsets, length, data, validity, wide);
+  if (isUtf8(all) && areBoundaries(views, texts, last)) return -1;
+  return firstWrongText(views, texts);
 }
 
 /** Whole text that is UTF-8, cut at the beginnings of characters, is so in every piece. */
-function areBoundaries(
-  { u8, u32 }: Views,
-  offsets: number,
-  length: number,
-  data: number,
-  last: number,
-  wide: boolean,
-): boolean {
+function areBoundaries({ u8, u32 }: Views, { offsets, data, length, wide }: Texts, last: number): boolean {
   const step = wide ? 2 : 1;
   const starts = u32.subarray(offsets / 4, offsets / 4 + length * step);
   const content = u8.subarray(data, last);
@@ -43,14 +41,7 @@ function areBoundaries(
 }
 
 /** One by one: some text is wrong, or there is something else between texts or in nulls, which is permitted. */
-function firstWrongText(
-  views: Views,
-  offsets: number,
-  length: number,
-  data: number,
-  validity: Validity,
-  wide: boolean,
-): number {
+function firstWrongText(views: Views, { offsets, data, length, validity, wide }: Texts): number {
   for (let index = 0; index < length; index++) {
     const start = data + offsetAt(views, offsets, index, wide);
     const end = data + offsetAt(views, offsets, index + 1, wide);
