@@ -35,7 +35,7 @@ static struct zygote_request latest;
 static struct known_policy *known[POLICY_CACHE];
 static size_t next_known;
 static struct sandbox_start entered; /* by a step */
-static pid_t own_pid;
+static pid_t own_pid, helper_pid;    /* the second one's of a fork, as the sandbox has it */
 
 static int keep_socket(int fd)
 {
@@ -223,6 +223,7 @@ bool fork_step(struct zygote *zygote)
             _exit(errno);
         pid_t second = vfork();
         if (second == 0) {
+            helper_pid = getpid();
             use_up_own_number();
             pid_t step = fork();
             if (step == 0) {
@@ -244,11 +245,15 @@ bool fork_step(struct zygote *zygote)
     return false;
 }
 
-/* The second of the two processes above may take a moment to end. */
+/* The second of the two processes above may take a moment to end, and another to be waited for: no step is to find it.
+ */
 static void wait_for_init(void)
 {
+    enum { TRIES = 500 };
     struct timespec moment = {.tv_nsec = 20000};
     while (getppid() != 1)
+        nanosleep(&moment, NULL);
+    for (int i = 0; i < TRIES && !kill(helper_pid, 0); i++)
         nanosleep(&moment, NULL);
 }
 
