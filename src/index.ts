@@ -24,8 +24,8 @@ export type {
 } from './support/report.js';
 export type { SyscallPolicy } from './syscalls/index.js';
 export { checkArrowFile } from './tables/check-arrow-file.js';
-export type { ArrowFileOptions } from './tables/limits.js';
-export type { ArrowColumn, ArrowFileReport } from './tables/report.js';
+export type { ArrowCheckOptions } from './tables/limits.js';
+export type { ArrowColumn, ArrowSummary } from './tables/report.js';
 export type { Duration, Size } from './units.js';
 export type { ZygoteJob } from './zygote/job.js';
 export type { ZygoteMode, ZygoteOptions } from './zygote/options.js';

@@ -4,9 +4,9 @@ import { expectText } from '../options/check.js';
 import { SandboxError } from '../errors.js';
 import { loadAddon } from '../spawner/locate.js';
 import { systemReason } from '../system-reason.js';
-import { type ArrowFileOptions, type Limits, resolveLimits } from './limits.js';
+import { type ArrowCheckOptions, type Limits, resolveLimits } from './limits.js';
 import { quoted } from './refusal.js';
-import type { ArrowFileReport } from './report.js';
+import type { ArrowSummary } from './report.js';
 import { type Answer, askThread } from './threads.js';
 
 /** Neither follows a link, nor waits for whoever would open the other end of a FIFO. Node adds O_CLOEXEC. */
@@ -18,10 +18,10 @@ const HOW = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
  * where nobody else can change it, from before this call until it has been read. What is changed later was not checked, and who cuts it
  * off meanwhile ends the app by SIGBUS.
  *
- * @throws SandboxError `ERR_ARROW_FILE` for whatever is wrong with the file, or if it cannot be opened or is no regular file;
+ * @throws SandboxError `ERR_ARROW_INVALID` for whatever is wrong with the file, or if it cannot be opened or is no regular file;
  *   `ERR_INVALID_OPTION`; `ERR_NATIVE_MISSING`
  */
-export async function checkArrowFile(path: string, options?: ArrowFileOptions): Promise<ArrowFileReport> {
+export async function checkArrowFile(path: string, options?: ArrowCheckOptions): Promise<ArrowSummary> {
   const checkedPath = expectText(path, 'path');
   const limits = resolveLimits(options);
   loadAddon();
@@ -59,7 +59,7 @@ async function sizeOf(file: FileHandle, path: string, { maxBytes }: Limits): Pro
   return found.size;
 }
 
-function report(answer: Answer, path: string): ArrowFileReport {
+function report(answer: Answer, path: string): ArrowSummary {
   if ('report' in answer) return answer.report;
   if ('errno' in answer) throw systemFailure('mmap', path, { errno: -answer.errno });
   if ('died' in answer)
@@ -69,7 +69,7 @@ function report(answer: Answer, path: string): ArrowFileReport {
 }
 
 function failure(path: string, problem: string, remedy?: string, cause?: unknown): SandboxError {
-  return new SandboxError('ERR_ARROW_FILE', `Cannot take ${quoted(path)} for an Arrow file: ${problem}.`, {
+  return new SandboxError('ERR_ARROW_INVALID', `Cannot take ${quoted(path)} for an Arrow file: ${problem}.`, {
     path,
     remedy,
     cause,
@@ -79,5 +79,5 @@ function failure(path: string, problem: string, remedy?: string, cause?: unknown
 function systemFailure(syscall: string, path: string, error: unknown): SandboxError {
   const errno = typeof error === 'object' && error !== null && 'errno' in error ? Number(error.errno) : 0;
   const message = `Cannot ${syscall} ${quoted(path)}, which should be an Arrow file: ${systemReason(-errno)}.`;
-  return new SandboxError('ERR_ARROW_FILE', message, { path, syscall, errno: -errno });
+  return new SandboxError('ERR_ARROW_INVALID', message, { path, syscall, errno: -errno });
 }

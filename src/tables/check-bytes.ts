@@ -13,7 +13,7 @@ import {
   VERSION_4,
 } from './message.js';
 import { quoted, Refusal } from './refusal.js';
-import type { ArrowFileReport } from './report.js';
+import type { ArrowSummary } from './report.js';
 import { type Views, viewsOf } from './views.js';
 
 /** What is known of the file while its batches are read. */
@@ -33,7 +33,7 @@ interface Reading {
  *
  * @throws Refusal for whatever is wrong with it
  */
-export function checkArrowBytes(bytes: Uint8Array, limits: Limits): ArrowFileReport {
+export function checkArrowBytes(bytes: Uint8Array, limits: Limits): ArrowSummary {
   if (bytes.length > limits.maxBytes) {
     throw new Refusal('file', `it has ${bytes.length} bytes; ${limits.maxBytes} are allowed (maxBytes)`);
   }

@@ -4,7 +4,7 @@ import { show } from '../show.js';
 import { parseSize, type Size } from '../units.js';
 
 /** What a table may be, besides whole. */
-export interface ArrowFileOptions {
+export interface ArrowCheckOptions {
   /**
    * The columns that must be there, in any order, and no others: name and type, as Python's `str(type)` shows it (`'int64'`, `'string'`,
    * `'timestamp[us, tz=UTC]'`, `'list<item: double>'`). With ` not null` behind it, the column may hold no null. @default any columns

@@ -8,7 +8,7 @@ export interface ArrowColumn {
 }
 
 /** A table that was checked to the last value. */
-export interface ArrowFileReport {
+export interface ArrowSummary {
   readonly rows: number;
   readonly columns: readonly ArrowColumn[];
   /** Record batches; those of dictionaries do not count. */

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import type { Limits } from './limits.js';
-import type { ArrowFileReport } from './report.js';
+import type { ArrowSummary } from './report.js';
 
 /** A file to check. Its descriptor stays open, and the caller's, until the answer. */
 export interface Question {
@@ -11,7 +11,7 @@ export interface Question {
 }
 
 export type Answer =
-  | { readonly report: ArrowFileReport }
+  | { readonly report: ArrowSummary }
   | {
       readonly refusal: {
         readonly where: string;

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import type { ArrowFileReport } from 'spawn-sandbox';
+import type { ArrowSummary } from 'spawn-sandbox';
 import { checkArrowBytes } from '#src/tables/check-bytes.js';
 import { resolveLimits } from '#src/tables/limits.js';
 import { Refusal } from '#src/tables/refusal.js';
@@ -12,7 +12,7 @@ import { Reader } from './arrow-readers.js';
 const HELPERS = join(import.meta.dirname, '../../../test/helpers');
 
 /** A file of `arrow_tables.py`, and what the check must say of it. */
-export interface Table extends ArrowFileReport {
+export interface Table extends ArrowSummary {
   readonly path: string;
 }
 

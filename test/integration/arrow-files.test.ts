@@ -29,7 +29,7 @@ const MUTATIONS = 2000;
 async function refused(path: string, why: RegExp): Promise<void> {
   await assert.rejects(checkArrowFile(path), (error) => {
     assert.ok(error instanceof SandboxError, String(error));
-    assert.equal(error.code, 'ERR_ARROW_FILE');
+    assert.equal(error.code, 'ERR_ARROW_INVALID');
     assert.equal(error.path, path);
     assert.match(error.message, why);
     return true;
@@ -79,7 +79,7 @@ void describe('Arrow files that pyarrow wrote', needsPandas, () => {
     const path = python(temporaryDirectory(context), 'table', written(''));
     assert.equal((await checkArrowFile(path, { schema: { a: 'int64', b: 'string not null' } })).rows, 3);
     await assert.rejects(checkArrowFile(path, { schema: { a: 'double', b: 'string' } }), {
-      code: 'ERR_ARROW_FILE',
+      code: 'ERR_ARROW_INVALID',
       message: /schema: 'a' is 'int64' instead of 'double'/,
     });
   });

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { checkArrowBytes } from '#src/tables/check-bytes.js';
-import { type ArrowFileOptions, resolveLimits } from '#src/tables/limits.js';
+import { type ArrowCheckOptions, resolveLimits } from '#src/tables/limits.js';
 import { Refusal } from '#src/tables/refusal.js';
-import type { ArrowFileReport } from '#src/tables/report.js';
+import type { ArrowSummary } from '#src/tables/report.js';
 import { isText } from '#src/tables/values/text.js';
 import { randomNumbers } from '../../helpers/arrow-mutations.js';
 import {
@@ -21,10 +21,10 @@ import {
 } from './arrow-writer.js';
 import { byte, type Cell, int, ints, long, short, table, tables, text } from './flatbuffer-writer.js';
 
-const check = (file: Uint8Array, options: ArrowFileOptions = {}): ArrowFileReport =>
+const check = (file: Uint8Array, options: ArrowCheckOptions = {}): ArrowSummary =>
   checkArrowBytes(file, resolveLimits(options));
 
-function refused(file: Uint8Array, why: RegExp, options: ArrowFileOptions = {}): void {
+function refused(file: Uint8Array, why: RegExp, options: ArrowCheckOptions = {}): void {
   assert.throws(
     () => check(file, options),
     (error) => {
