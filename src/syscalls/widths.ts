@@ -22,7 +22,7 @@ const SIGNATURES: Readonly<Record<string, readonly string[]>> = {
   iiill: ['getsockopt'],
   iilil: ['waitid'],
   iil: ['ioctl', 'fcntl', 'sched_setscheduler', 'msgctl', 'shmctl', 'seccomp', 'rt_sigqueueinfo', 'sched_setaffinity'],
-  iill: ['prlimit64'],
+  iill: ['prlimit64', 'fallocate'],
   il: ['fstat', 'fstatfs', 'setrlimit', 'getrlimit', 'getrusage', 'clock_gettime', 'clock_getres', 'arch_prctl'],
   ili: ['bind', 'connect', 'recvmsg', 'sendmsg', 'getdents', 'getdents64', 'faccessat', 'shmat', 'shmget', 'unlinkat'],
   ilh: ['mkdirat', 'fchmodat'],

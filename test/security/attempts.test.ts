@@ -64,6 +64,7 @@ const ATTEMPTS: Readonly<Record<string, string>> = {
   whiteout: 'a device node by rename',
   'read-lease': 'a lease that holds back who writes',
   'write-lease': 'a lease that holds back who reads',
+  'hidden-blocks': 'blocks beyond the end of a file, which no limit of sizes counts',
   dnotify: 'notes of what happens in a directory',
   syncfs: 'a file system written back',
   'capability-xattr': 'capabilities of a file',

@@ -280,6 +280,7 @@ static long terminal(unsigned long request) { return syscall(SYS_ioctl, 0, reque
     A("whiteout", whiteout())                                                                                          \
     A("read-lease", close(own_file()) ? -1 : fcntl(open(path, O_RDONLY), F_SETLEASE, F_RDLCK))                         \
     A("write-lease", lease(F_WRLCK))                                                                                   \
+    A("hidden-blocks", fallocate(own_file(), 1, 0, 1 << 20))                                                           \
     A("dnotify", directory_notes())                                                                                    \
     A("syncfs", write_back())                                                                                          \
     A("capability-xattr", capability_xattr())                                                                          \

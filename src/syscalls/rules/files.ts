@@ -8,6 +8,7 @@ const S_IFMT = 0o170000;
 const S_IFCHR = 0o020000;
 const S_IFBLK = 0o060000;
 const RENAME_WHITEOUT = 4;
+const PUNCH_HOLE = 3; // FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
 
 // fcntl
 const F_SETLEASE = 1024;
@@ -43,6 +44,12 @@ export const FILES: readonly SyscallRule[] = [
   allow(['write', 'writev', 'pwrite64', 'pwritev', 'pwritev2'], 'writing'),
   allow(['lseek', 'readahead', 'fadvise64'], 'moving around in a file'),
   allow(['sendfile', 'splice', 'tee', 'copy_file_range'], 'copying inside the kernel; cp, Python and Node do'),
+  refuse(
+    'fallocate',
+    'EOPNOTSUPP',
+    'takes blocks beyond the limit of file sizes (mode 1), or is as rare as that; callers do without',
+    [{ argument: 1, notIn: [0, PUNCH_HOLE] }],
+  ),
   allow(['truncate', 'ftruncate', 'fallocate'], 'the size of a file; bounded by limits'),
   allow(['fsync', 'fdatasync', 'sync_file_range', 'msync'], 'durability of what was written; databases'),
   refuse(['sync', 'syncfs'], 'EPERM', 'writes back whole file systems of the host'),

@@ -13,7 +13,7 @@ const BOTH: readonly Architecture[] = ['x64', 'arm64'];
 const EXHAUSTIVE = Array.from({ length: 1106 }, (_, index) => index - 5);
 
 /** Golden bounds: what a change to the presets may cost before somebody has to look at it. */
-const MOST_INSTRUCTIONS = { base: 230, step: 100 };
+const MOST_INSTRUCTIONS = { base: 240, step: 100 };
 
 for (const architecture of BOTH) {
   for (const preset of PRESETS) {

@@ -45,6 +45,15 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
     ['openat', [3, 0, 0o101, 0o644], 'allow'],
     ['openat2', [3, 0, 0, 24], 'ENOSYS'],
   ],
+  'no blocks beyond the size of a file': [
+    ['fallocate', [3, 0, 0, 4096], 'allow'],
+    ['fallocate', [3, 3, 0, 4096], 'allow'],
+    ['fallocate', [3, GARBAGE | 3n, 0, 4096], 'allow'],
+    ...[0x01, 0x02, 0x08, 0x10, 0x11, 0x20, 0x40].flatMap((mode): Case[] => [
+      ['fallocate', [3, mode, 0, 4096], 'EOPNOTSUPP'],
+      ['fallocate', [3, GARBAGE | BigInt(mode), 0, 4096], 'EOPNOTSUPP'],
+    ]),
+  ],
   'no device nodes': [
     ['mknod', [0, 0o020666, 259], 'EPERM'],
     ['mknodat', [3, 0, 0o060666, 259], 'EPERM'],
