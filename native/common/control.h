@@ -12,6 +12,7 @@ enum {
     PATH_LIMIT = 4095,
     FILTER_LIMIT = 4096 * 8, /* BPF_MAXINSNS instructions */
     ARGUMENT_LIMIT = 100000, /* argv and env entries */
+    FURTHER_LIMIT = 32,      /* descriptors of a step besides stdin, stdout and stderr */
 };
 
 enum request_kind {
@@ -76,6 +77,8 @@ struct start {
     struct limits limits;
     bool announce;
     size_t argv_count, env_count;
+    uint32_t further[FURTHER_LIMIT]; /* enum further */
+    size_t further_count;
 };
 
 struct kill_request {
@@ -90,7 +93,7 @@ enum request_kind read_request(struct bytes message, struct bytes *body);
 int read_configure(struct bytes body, struct configure *out);
 int read_define(struct bytes body, struct define *out);
 int read_start(struct bytes body, struct start *out);
-size_t count_pipes(const struct start *start);
+size_t count_pipes(const struct start *start); /* among stdin, stdout and stderr */
 int read_kill(struct bytes body, struct kill_request *out);
 int read_id(struct bytes body, uint32_t *out); /* Probe, Forget */
 

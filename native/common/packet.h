@@ -7,7 +7,8 @@
 
 #include "common/common.h"
 
-enum { PACKET_DESCRIPTORS = 16 };
+/* A message in a memfd, stdin, stdout, stderr, FURTHER_LIMIT and a zygote's end of its conversation fit. */
+enum { PACKET_DESCRIPTORS = 40 };
 
 struct packet {
     size_t length;

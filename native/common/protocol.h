@@ -81,6 +81,7 @@ enum stage {
     STAGE_WATCH = 16,
     STAGE_ZYGOTE = 17,
     STAGE_NOT_TAKEN = 18,
+    STAGE_FURTHER = 19,
 };
 
 enum state {
@@ -93,6 +94,12 @@ enum state {
 enum stdio {
     STDIO_NULL_DEVICE = 0,
     STDIO_PIPE = 1,
+};
+
+enum further {
+    FURTHER_OUTPUT_PIPE = 0,
+    FURTHER_FILE = 1,
+    FURTHER_READ_ONLY_FILE = 2,
 };
 
 enum kind {

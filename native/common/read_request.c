@@ -220,7 +220,7 @@ int read_define(struct bytes body, struct define *out)
         out->step_filter.length % 8 || out->uid == UINT32_MAX || out->gid == UINT32_MAX)
         reader.failed = true;
     struct start boot;
-    if (out->boot.length > 0 && (read_start(out->boot, &boot) || count_pipes(&boot) != 1))
+    if (out->boot.length > 0 && (read_start(out->boot, &boot) || count_pipes(&boot) != 1 || boot.further_count > 0))
         reader.failed = true;
     return reader.failed ? -1 : 0;
 }
@@ -257,6 +257,23 @@ static void read_limits(struct reader *outer, const struct field *from, struct l
     uint64_t most = UINT64_MAX / 2000000;
     if (reader.failed || out->cpu_time_ms > most || out->wall_time_ms > most || out->memory_bytes > INT64_MAX)
         outer->failed = true;
+}
+
+static void add_further(struct reader *reader, uint64_t kind, struct start *out)
+{
+    if (kind > FURTHER_READ_ONLY_FILE || out->further_count == FURTHER_LIMIT)
+        reader->failed = true;
+    else
+        out->further[out->further_count++] = (uint32_t)kind;
+}
+
+/* One after the other, or packed: each is a number of a single byte then. */
+static void read_further(struct reader *reader, const struct field *field, struct start *out)
+{
+    if (!field->is_bytes)
+        add_further(reader, field->value, out);
+    for (size_t i = 0; field->is_bytes && i < field->bytes.length && !reader->failed; i++)
+        add_further(reader, field->bytes.data[i], out);
 }
 
 int read_start(struct bytes body, struct start *out)
@@ -298,6 +315,9 @@ int read_start(struct bytes body, struct start *out)
             break;
         case 11:
             out->announce = field_u64(&reader, &field) != 0;
+            break;
+        case 12:
+            read_further(&reader, &field, out);
             break;
         }
     }

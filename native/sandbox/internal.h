@@ -179,9 +179,12 @@ struct received_job {
     struct start start;
     struct bytes body; /* of the Start */
     bool boots;
+    int further[FURTHER_LIMIT]; /* as many as the Start says; close-on-exec */
 };
-/* Waits, places stdin, stdout and stderr, and sets the limits. 0; 1 when the spawner does not need us any more; -1. */
-int receive_job(const struct sandbox_start *sandbox, struct received_job *job, struct failure *failure);
+/* Waits, places stdin, stdout and stderr, and sets the limits. 0; 1 when the spawner does not need us any more; -1.
+ * With `executes` the further descriptors are 3, 4 and so on afterwards, for execve to hand on; and then nothing more
+ * can be received. */
+int receive_job(struct sandbox_start *sandbox, bool executes, struct received_job *job, struct failure *failure);
 /* Waits for what the spawner sends first: true when it is not the job yet. */
 bool receive_seen(const struct sandbox_start *sandbox);
 void report_refusal(int socket, const struct failure *failure);

@@ -144,7 +144,51 @@ static void close_rest(struct packet *received, size_t used, size_t pipes)
     }
 }
 
-static int take_job(const struct sandbox_start *sandbox, const uint8_t *packet, struct packet *received,
+static int move_up(int *fd, int lowest)
+{
+    int moved = *fd < lowest ? fcntl(*fd, F_DUPFD_CLOEXEC, lowest) : *fd;
+    if (moved < 0)
+        return -1;
+    if (moved != *fd)
+        close(*fd);
+    *fd = moved;
+    return 0;
+}
+
+/* They stay at their numbers, but for those that are stdin's, stdout's and stderr's: a runtime has descriptors of its
+ * own from 3 on. */
+static int keep_further(int *received, size_t count, int *further)
+{
+    for (size_t i = 0; i < count; i++) {
+        further[i] = take_descriptor(&received[i]);
+        if (move_up(&further[i], 3))
+            return -1;
+    }
+    return 0;
+}
+
+/* To 3, 4 and so on; all that we still need goes out of their way first. */
+static int place_further(struct sandbox_start *sandbox, int *further, int count)
+{
+    if (count == 0)
+        return 0;
+    close_descriptor(&sandbox->jobs);
+    if (move_up(&sandbox->report, 3 + count))
+        return -1;
+    for (int i = 0; i < count; i++) {
+        if (move_up(&further[i], 3 + count))
+            return -1;
+    }
+    for (int i = 0; i < count; i++) {
+        if (dup3(further[i], 3 + i, 0) < 0)
+            return -1;
+        close(further[i]);
+        further[i] = 3 + i;
+    }
+    return 0;
+}
+
+static int take_job(struct sandbox_start *sandbox, bool executes, const uint8_t *packet, struct packet *received,
                     struct received_job *out, struct failure *failure)
 {
     struct job job;
@@ -155,10 +199,20 @@ static int take_job(const struct sandbox_start *sandbox, const uint8_t *packet, 
         return fail(failure, STAGE_PROTOCOL, NULL);
     out->body = (struct bytes){&message.data[job.body_offset], job.body_length};
     out->boots = job.boots;
-    if (read_start(out->body, &out->start) || received->descriptor_count < used + job.has_control)
+    if (read_start(out->body, &out->start))
         return fail(failure, STAGE_PROTOCOL, NULL);
     control = job.has_control ? 1 : 0;
-    if (place_standard(&out->start, received->descriptors + used, received->descriptor_count - used - control))
+    size_t pipes = count_pipes(&out->start), count = out->start.further_count;
+    if (received->descriptor_count != used + pipes + count + control)
+        return fail(failure, STAGE_PROTOCOL, NULL);
+    if (keep_further(received->descriptors + used + pipes, count, out->further) ||
+        place_standard(&out->start, received->descriptors + used, pipes))
+        return fail(failure, STAGE_RESOURCES, NULL);
+    /* The message is in memory by now, and its descriptor may have one of these numbers. */
+    if (used > 0)
+        close_descriptor(&received->descriptors[0]);
+    /* Before the limit of open files, below which they may not lie. */
+    if (executes && place_further(sandbox, out->further, (int)count))
         return fail(failure, STAGE_RESOURCES, NULL);
     umask(022);
     if (set_limits(&out->start.limits, job.process_limit))
@@ -166,7 +220,7 @@ static int take_job(const struct sandbox_start *sandbox, const uint8_t *packet, 
     if (sandbox->policy->zygote &&
         (!control || dup3(received->descriptors[received->descriptor_count - 1], ZYGOTE_CONTROL, 0) < 0))
         return fail(failure, STAGE_PROTOCOL, NULL);
-    close_rest(received, used, count_pipes(&out->start));
+    close_rest(received, used, pipes);
     return 0;
 }
 
@@ -177,7 +231,7 @@ bool receive_seen(const struct sandbox_start *sandbox)
            recv(sandbox->jobs, &job, sizeof(job), 0) == sizeof(job);
 }
 
-int receive_job(const struct sandbox_start *sandbox, struct received_job *job, struct failure *failure)
+int receive_job(struct sandbox_start *sandbox, bool executes, struct received_job *job, struct failure *failure)
 {
     static uint8_t packet[sizeof(struct job) + PACKET_LIMIT];
     struct packet received;
@@ -188,5 +242,5 @@ int receive_job(const struct sandbox_start *sandbox, struct received_job *job, s
         errno = EMFILE;
         return fail(failure, STAGE_RESOURCES, NULL);
     }
-    return take_job(sandbox, packet, &received, job, failure);
+    return take_job(sandbox, executes, packet, &received, job, failure);
 }

@@ -69,11 +69,13 @@ _Noreturn static void execute(const struct sandbox_start *sandbox, struct bytes 
     refuse(sandbox->report, missing ? STAGE_COMMAND_NOT_FOUND : STAGE_COMMAND_NOT_EXECUTABLE, file);
 }
 
-/* Everything but 0, 1 and 2 goes at execve, and what a zygote or a program that boots talks through. */
-static int pass_only(struct sandbox_start *sandbox, bool boots)
+/* Everything but 0, 1 and 2 and what the step is given goes at execve, and what a zygote or a program that boots talks
+ * through. */
+static int pass_only(struct sandbox_start *sandbox, const struct received_job *job)
 {
-    if (!boots)
-        return close_range(sandbox->policy->zygote ? ZYGOTE_CONTROL + 1 : 3, ~0u, CLOSE_RANGE_CLOEXEC);
+    unsigned first = 3 + (unsigned)job->start.further_count;
+    if (!job->boots)
+        return close_range(sandbox->policy->zygote ? ZYGOTE_CONTROL + 1 : first, ~0u, CLOSE_RANGE_CLOEXEC);
     int jobs = fcntl(sandbox->jobs, F_DUPFD_CLOEXEC, BOOTED_REPORT + 1);
     sandbox->report = fcntl(sandbox->report, F_DUPFD_CLOEXEC, BOOTED_REPORT + 1);
     if (jobs < 0 || sandbox->report < 0 || dup3(jobs, BOOTED_JOBS, 0) < 0 ||
@@ -90,14 +92,14 @@ _Noreturn void step_main(struct sandbox_start *sandbox)
     int listener = -1;
     if (confine_parked(sandbox, &parked, &listener) || report_parked(sandbox, &parked, &listener))
         _exit(1);
-    int over = receive_job(sandbox, &job, &failure);
+    int over = receive_job(sandbox, true, &job, &failure);
     if (over > 0)
         _exit(0); /* the spawner does not need us any more */
     if (over < 0) {
         report_refusal(sandbox->report, &failure);
         _exit(127);
     }
-    if (pass_only(sandbox, job.boots))
+    if (pass_only(sandbox, &job))
         refuse(sandbox->report, STAGE_RESOURCES, NULL);
     execute(sandbox, job.body, &job.start);
 }

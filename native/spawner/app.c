@@ -34,7 +34,7 @@ static bool keep_reserve(struct spawner *spawner)
 
 static bool has_no_room(struct spawner *spawner)
 {
-    return !keep_reserve(spawner) || is_short_of_descriptors(spawner, MESSAGE_DESCRIPTORS);
+    return !keep_reserve(spawner) || is_short_of_descriptors(spawner, MESSAGE_DESCRIPTORS + spawner->most_further);
 }
 
 void listen_again(struct spawner *spawner)

@@ -146,8 +146,9 @@ struct step {
     size_t message_length;
     uint64_t body_offset, body_length;
     int memory_file;
-    int pipes[3];
-    size_t pipe_count;
+    int descriptors[3 + FURTHER_LIMIT]; /* its pipes, then the further ones */
+    size_t descriptor_count;
+    uint64_t pipes; /* bit n: descriptor n is one */
     struct limits limits;
     bool announce;
     uint64_t queued_at, released_at;
@@ -204,6 +205,7 @@ struct spawner {
     struct sandbox *dropped; /* freed between two rounds of the loop: an event of this round may still point at them */
     bool has_forgotten, wants_refill, deaf;
     uint64_t descriptor_limit;
+    uint32_t most_further; /* further descriptors of a step so far: the next may have as many */
     struct slot *free_slots;
     struct slot *dropped_slots; /* as `dropped` */
     uint32_t slots_made, free_count, running;
@@ -357,6 +359,9 @@ struct step *find_step(struct spawner *spawner, uint64_t id);
 /* Parts the step from its sandbox or queue; the sandbox ends, as no sandbox runs two. */
 void detach_step(struct spawner *spawner, struct step *step);
 void forget_step(struct spawner *spawner, struct step *step);
+
+/* further.c: what a step has open besides stdin, stdout and stderr. */
+int take_further(const struct start *start, int *descriptors, struct failure *failure);
 
 /* deadlines.c */
 void arm_step(struct spawner *spawner, struct step *step);

@@ -18,6 +18,13 @@ struct step *find_step(struct spawner *spawner, uint64_t id)
     return step;
 }
 
+static void close_descriptors(struct step *step)
+{
+    for (size_t i = 0; i < step->descriptor_count; i++)
+        close_descriptor(&step->descriptors[i]);
+    close_descriptor(&step->memory_file);
+}
+
 void forget_step(struct spawner *spawner, struct step *step)
 {
     struct step **at = &spawner->steps[step->id % STEP_BUCKETS];
@@ -25,9 +32,7 @@ void forget_step(struct spawner *spawner, struct step *step)
         at = &(*at)->hash_next;
     *at = step->hash_next;
     clear_timer(&spawner->timers, &step->timer);
-    for (size_t i = 0; i < step->pipe_count; i++)
-        close_descriptor(&step->pipes[i]);
-    close_descriptor(&step->memory_file);
+    close_descriptors(step);
     free(step->message);
     free(step);
 }
@@ -102,7 +107,7 @@ static int hand_over(struct spawner *spawner, struct step *step, struct sandbox 
     if (!(cgroups->controllers & 1u << LAYER_PROCESSES) && step->limits.processes)
         job.process_limit =
             step->limits.processes + (sandbox->slot->identity.leased ? 0 : 1); /* init has the same id */
-    int descriptors[5];
+    int descriptors[PACKET_DESCRIPTORS];
     size_t count = 0;
     autoclose int control = sandbox->policy->zygote ? begin_zygote(spawner, sandbox, step->id) : -1;
     if (sandbox->policy->zygote && control < 0)
@@ -110,12 +115,12 @@ static int hand_over(struct spawner *spawner, struct step *step, struct sandbox 
     job.has_control = control >= 0;
     if (step->memory_file >= 0)
         descriptors[count++] = step->memory_file;
-    for (size_t i = 0; i < step->pipe_count; i++) {
+    for (size_t i = 0; i < step->descriptor_count; i++) {
         /* Or opening /dev/stdout would be refused: it opens the pipe anew. */
-        if (sandbox->slot->identity.leased &&
-            fchown(step->pipes[i], sandbox->slot->identity.step, sandbox->slot->identity.step))
+        if (sandbox->slot->identity.leased && (step->pipes & 1ull << i) &&
+            fchown(step->descriptors[i], sandbox->slot->identity.step, sandbox->slot->identity.step))
             return fail(failure, STAGE_RESOURCES, NULL);
-        descriptors[count++] = step->pipes[i];
+        descriptors[count++] = step->descriptors[i];
     }
     if (control >= 0)
         descriptors[count++] = control;
@@ -138,11 +143,9 @@ static void release(struct spawner *spawner, struct step *step, struct sandbox *
         fail_step(spawner, step, &failure);
         return;
     }
-    for (size_t i = 0; i < step->pipe_count; i++)
-        close_descriptor(&step->pipes[i]);
+    close_descriptors(step);
     free(step->message);
     step->message = NULL;
-    close_descriptor(&step->memory_file);
     if (step->announce) {
         uint8_t space[64];
         struct writer writer = {.start = space, .size = sizeof(space)};
@@ -223,15 +226,22 @@ void start_step(struct spawner *spawner, struct bytes message, struct bytes body
         return;
     }
     struct policy *policy = find_policy(spawner, start.policy_id);
-    size_t first = memory_file >= 0 ? 1 : 0, pipes = count_pipes(&start);
+    size_t first = memory_file >= 0 ? 1 : 0, pipes = count_pipes(&start), all = pipes + start.further_count;
     if (!policy) {
         failure = (struct failure){.stage = STAGE_UNKNOWN_POLICY};
         tell_failed(spawner, start.step_id, &failure);
         return;
     }
-    struct step *step = packet->truncated || packet->descriptor_count != first + pipes
-                            ? NULL
-                            : new_step(spawner, &start, message, body, memory_file);
+    if (spawner->most_further < start.further_count)
+        spawner->most_further = (uint32_t)start.further_count;
+    bool whole = !packet->truncated && packet->descriptor_count == first + all;
+    /* What a zygote itself were given, all of its steps would have. */
+    if ((whole && take_further(&start, &packet->descriptors[first + pipes], &failure)) ||
+        (policy->zygote && start.further_count > 0)) {
+        tell_failed(spawner, start.step_id, &failure);
+        return;
+    }
+    struct step *step = !whole ? NULL : new_step(spawner, &start, message, body, memory_file);
     if (!step) {
         failure = (struct failure){.stage = STAGE_RESOURCES, .error = packet->truncated ? EMFILE : ENOMEM};
         tell_failed(spawner, start.step_id, &failure);
@@ -239,8 +249,11 @@ void start_step(struct spawner *spawner, struct bytes message, struct bytes body
     }
     if (memory_file >= 0)
         step->memory_file = take_descriptor(&packet->descriptors[0]);
-    for (size_t i = 0; i < pipes; i++)
-        step->pipes[step->pipe_count++] = take_descriptor(&packet->descriptors[first + i]);
+    for (size_t i = 0; i < all; i++) {
+        if (i < pipes || start.further[i - pipes] == FURTHER_OUTPUT_PIPE)
+            step->pipes |= 1ull << i;
+        step->descriptors[step->descriptor_count++] = take_descriptor(&packet->descriptors[first + i]);
+    }
     enqueue(policy, step);
     if (policy->queue_first == step && policy->ready && spawner->running < spawner->configure.max_concurrent) {
         run_queue(spawner, policy);

@@ -307,13 +307,17 @@ static int take_arguments(struct zygote *zygote, const struct received_job *job)
     const struct start *start = &job->start;
     char **lists = calloc(start->argv_count + start->env_count + 2, sizeof(char *));
     char *text = malloc(job->body.length + 1), *directory = malloc(start->cwd.length + 1);
-    if (!lists || !text || !directory)
+    int *descriptors = calloc(start->further_count + 1, sizeof(int));
+    if (!lists || !text || !directory || !descriptors)
         return -1;
+    memcpy(descriptors, job->further, start->further_count * sizeof(int));
     zygote->job = (struct zygote_job){.argument_count = start->argv_count,
                                       .environment_count = start->env_count,
                                       .arguments = lists,
                                       .environment = &lists[start->argv_count + 1],
-                                      .work_directory = directory};
+                                      .work_directory = directory,
+                                      .descriptor_count = start->further_count,
+                                      .descriptors = descriptors};
     read_arguments(job->body, lists, zygote->job.environment, text);
     memcpy(directory, start->cwd.data, start->cwd.length);
     directory[start->cwd.length] = 0;
@@ -362,7 +366,7 @@ const struct zygote_job *wait_for_job(struct zygote *zygote)
     struct failure failure = {0};
     if (zygote->booted)
         fflush(NULL);
-    int over = receive_job(&entered, &job, &failure);
+    int over = receive_job(&entered, false, &job, &failure);
     if (over > 0)
         _exit(0); /* the spawner does not need us any more */
     if (over < 0 || take_arguments(zygote, &job))

@@ -257,6 +257,20 @@ static napi_value node_job(napi_env env, napi_callback_info info)
     return arguments_of(env, job);
 }
 
+/* What the job is given besides stdin, stdout and stderr, in the order in which the app gave it. */
+static napi_value node_descriptors(napi_env env, napi_callback_info info)
+{
+    (void)info;
+    const struct zygote_job *job = &zygote.job;
+    napi_value list = NULL, descriptor = NULL;
+    napi_create_array_with_length(env, job->descriptor_count, &list);
+    for (size_t i = 0; i < job->descriptor_count; i++) {
+        napi_create_int32(env, job->descriptors[i], &descriptor);
+        napi_set_element(env, list, (uint32_t)i, descriptor);
+    }
+    return list;
+}
+
 static napi_value node_pid(napi_env env, napi_callback_info info)
 {
     (void)info;
@@ -303,7 +317,7 @@ NAPI_MODULE_INIT()
         {"check", node_check},      {"rehearse", node_rehearse}, {"rehearsed", node_rehearsed},
         {"warm", node_warm},        {"next", node_next},         {"job", node_job},
         {"ahead", node_ahead},      {"pid", node_pid},           {"leave", node_leave},
-        {"endWith", node_end_with}, {"pipe", node_pipe},
+        {"endWith", node_end_with}, {"pipe", node_pipe},         {"descriptors", node_descriptors},
     };
     for (size_t i = 0; i < sizeof(FUNCTIONS) / sizeof(*FUNCTIONS); i++) {
         napi_value function;

@@ -39,6 +39,8 @@ PUBLIC size_t python_argument_count(void);
 PUBLIC const char *python_argument(size_t index);
 PUBLIC const char *python_environment(size_t index);
 PUBLIC int python_has_environment(void);
+PUBLIC size_t python_descriptor_count(void);
+PUBLIC int python_descriptor(size_t index);
 PUBLIC void python_environment_changed(void);
 PUBLIC void python_clear_environment(void);
 
@@ -151,6 +153,17 @@ const char *python_argument(size_t index)
 const char *python_environment(size_t index)
 {
     return index < zygote.job.environment_count ? zygote.job.environment[index] : NULL;
+}
+
+/* What the job is given besides stdin, stdout and stderr, in the order in which the app gave it. */
+size_t python_descriptor_count(void)
+{
+    return zygote.job.descriptor_count;
+}
+
+int python_descriptor(size_t index)
+{
+    return index < zygote.job.descriptor_count ? zygote.job.descriptors[index] : -1;
 }
 
 /* `os.environ` need not say what the process's variables are any more. */

@@ -24,6 +24,8 @@ struct zygote_job {
     char **arguments;   /* ends with NULL */
     char **environment; /* NAME=VALUE, ends with NULL */
     const char *work_directory;
+    size_t descriptor_count;
+    const int *descriptors; /* what it is given besides stdin, stdout and stderr: close-on-exec, the job's to close */
 };
 
 struct zygote {

@@ -25,6 +25,9 @@ static void check_start(struct bytes body)
     if (read_start(body, &start))
         return;
     require(start.step_id != 0 && start.file.length > 0 && start.argv_count > 0);
+    require(start.further_count <= FURTHER_LIMIT);
+    for (size_t i = 0; i < start.further_count; i++)
+        require(start.further[i] <= FURTHER_READ_ONLY_FILE);
     require_inside(start.file, body);
     require_inside(start.cwd, body);
     require(!memchr(start.file.data, 0, start.file.length));

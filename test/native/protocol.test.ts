@@ -14,6 +14,7 @@ const ENUMS: Record<string, readonly [name: string, prefix: string]> = {
   Stage: ['stage', 'STAGE'],
   State: ['state', 'STATE'],
   Stdio: ['stdio', 'STDIO'],
+  Further: ['further', 'FURTHER'],
   Kind: ['kind', 'MOUNT'],
   What: ['what', 'PROBE'],
 };
