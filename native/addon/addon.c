@@ -4,13 +4,12 @@
 #include <errno.h>
 #include <node_api.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
+#include "addon/descriptors.h"
 #include "addon/lent.h"
-#include "addon/map.h"
 #include "addon/reactor.h"
-#include "common/packet.h"
+#include "addon/values.h"
+#include "common/common.h"
 
 enum { MESSAGE, DATA, WRITABLE, CLOSED, CALLBACKS };
 
@@ -24,25 +23,10 @@ struct owner {
     bool closing, handle_closed, finalized, in_teardown;
 };
 
-/* Of this thread. */
-static struct lent *lent_of(napi_env env)
-{
-    void *data = NULL;
-    napi_get_instance_data(env, &data);
-    return data;
-}
-
 static void thread_ends(void *data)
 {
     close_lent(data);
     free(data);
-}
-
-static napi_value number(napi_env env, int64_t value)
-{
-    napi_value result = NULL;
-    napi_create_int64(env, value, &result);
-    return result;
 }
 
 static void free_if_done(struct owner *owner)
@@ -154,13 +138,14 @@ static void finalize(napi_env env, void *data, void *hint)
     free_if_done(owner);
 }
 
-/* The owner of a method call and its arguments; NULL after close. */
-static struct owner *receive(napi_env env, napi_callback_info info, size_t count, napi_value *arguments)
+/* The owner of a method call and its arguments, of which there are at least so many, and the rest are undefined; NULL
+ * after close. */
+static struct owner *receive(napi_env env, napi_callback_info info, size_t least, size_t most, napi_value *arguments)
 {
     napi_value self;
     void *data = NULL;
-    size_t given = count;
-    if (napi_get_cb_info(env, info, &given, arguments, &self, NULL) != napi_ok || given < count ||
+    size_t given = most;
+    if (napi_get_cb_info(env, info, &given, arguments, &self, NULL) != napi_ok || given < least ||
         napi_unwrap(env, self, &data) != napi_ok) {
         napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", "the spawner channel was called in a wrong way");
         return NULL;
@@ -169,38 +154,55 @@ static struct owner *receive(napi_env env, napi_callback_info info, size_t count
     return owner->closing ? NULL : owner;
 }
 
-static bool bytes_of(napi_env env, napi_value value, uint8_t **data, size_t *length)
+/* A list of `true`, for a pipe, and of numbers of descriptors; undefined is an empty one. */
+static bool further_of(napi_env env, napi_value list, struct streams_wanted *wanted)
 {
-    napi_typedarray_type type;
-    void *at = NULL;
-    if (napi_get_typedarray_info(env, value, &type, length, &at, NULL, NULL) != napi_ok || type != napi_uint8_array)
+    napi_valuetype type;
+    uint32_t count = 0;
+    if (napi_typeof(env, list, &type) != napi_ok || type == napi_undefined)
+        return type == napi_undefined;
+    if (napi_get_array_length(env, list, &count) != napi_ok || count > FURTHER_LIMIT)
         return false;
-    *data = at;
+    for (uint32_t i = 0; i < count; i++) {
+        napi_value item;
+        bool is_pipe = false;
+        int32_t fd = -1;
+        if (napi_get_element(env, list, i, &item) != napi_ok)
+            return false;
+        if (napi_get_value_bool(env, item, &is_pipe) != napi_ok &&
+            (napi_get_value_int32(env, item, &fd) != napi_ok || fd < 0))
+            return false;
+        if (!is_pipe && fd < 0)
+            return false;
+        wanted->further[i] = fd;
+    }
+    wanted->further_count = count;
     return true;
 }
 
 static napi_value method_send(napi_env env, napi_callback_info info)
 {
-    napi_value arguments[4], result;
-    struct owner *owner = receive(env, info, 4, arguments);
+    napi_value arguments[5], result;
+    struct owner *owner = receive(env, info, 4, 5, arguments);
     if (!owner)
         return number(env, -EPIPE);
     uint8_t *data = NULL;
     size_t length = 0;
-    bool wanted[3] = {false, false, false};
-    int64_t out[3];
+    struct streams_wanted wanted = {0};
+    int64_t out[STREAMS_LIMIT];
     bool valid = bytes_of(env, arguments[0], &data, &length);
     for (int i = 0; i < 3; i++)
-        valid = valid && napi_get_value_bool(env, arguments[i + 1], &wanted[i]) == napi_ok;
+        valid = valid && napi_get_value_bool(env, arguments[i + 1], &wanted.standard[i]) == napi_ok;
+    valid = valid && further_of(env, arguments[4], &wanted);
     if (reserve_lent(lent_of(env), 1))
         return number(env, -ENOMEM);
-    int failed = valid ? reactor_send(&owner->reactor, data, length, wanted, out) : -EINVAL;
+    int failed = valid ? reactor_send(&owner->reactor, data, length, &wanted, out) : -EINVAL;
     if (failed)
         return number(env, failed);
     if (out[0] >= 0)
         lend(lent_of(env), (int)out[0]);
-    napi_create_array_with_length(env, 3, &result);
-    for (uint32_t i = 0; i < 3; i++)
+    napi_create_array_with_length(env, 3 + wanted.further_count, &result);
+    for (uint32_t i = 0; i < 3 + wanted.further_count; i++)
         napi_set_element(env, result, i, number(env, out[i]));
     return result;
 }
@@ -209,7 +211,7 @@ static napi_value with_stream(napi_env env, napi_callback_info info, void (*act)
 {
     napi_value argument;
     int64_t stream;
-    struct owner *owner = receive(env, info, 1, &argument);
+    struct owner *owner = receive(env, info, 1, 1, &argument);
     if (owner && napi_get_value_int64(env, argument, &stream) == napi_ok)
         act(&owner->reactor, stream);
     return NULL;
@@ -237,7 +239,7 @@ static napi_value method_drop(napi_env env, napi_callback_info info)
 
 static napi_value method_ref(napi_env env, napi_callback_info info)
 {
-    struct owner *owner = receive(env, info, 0, NULL);
+    struct owner *owner = receive(env, info, 0, 0, NULL);
     if (owner)
         uv_ref(owner->reactor.handle);
     return NULL;
@@ -245,7 +247,7 @@ static napi_value method_ref(napi_env env, napi_callback_info info)
 
 static napi_value method_unref(napi_env env, napi_callback_info info)
 {
-    struct owner *owner = receive(env, info, 0, NULL);
+    struct owner *owner = receive(env, info, 0, 0, NULL);
     if (owner)
         uv_unref(owner->reactor.handle);
     return NULL;
@@ -253,7 +255,7 @@ static napi_value method_unref(napi_env env, napi_callback_info info)
 
 static napi_value method_close(napi_env env, napi_callback_info info)
 {
-    struct owner *owner = receive(env, info, 0, NULL);
+    struct owner *owner = receive(env, info, 0, 0, NULL);
     if (owner)
         close_owner(owner);
     return NULL;
@@ -316,84 +318,6 @@ static napi_value create_reactor(napi_env env, napi_callback_info info)
     return self;
 }
 
-static napi_value channel(napi_env env, napi_callback_info info)
-{
-    int pair[2];
-    napi_value result;
-    (void)info;
-    errno = ENOMEM;
-    if (reserve_lent(lent_of(env), 2) || packet_pair(pair))
-        return number(env, -errno);
-    lend(lent_of(env), pair[0]);
-    lend(lent_of(env), pair[1]);
-    int size = 1 << 20; /* a burst of starts; the system may grant less */
-    setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-    setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-    napi_create_array_with_length(env, 2, &result);
-    napi_set_element(env, result, 0, number(env, pair[0]));
-    napi_set_element(env, result, 1, number(env, pair[1]));
-    return result;
-}
-
-static napi_value write_bytes_to(napi_env env, napi_callback_info info)
-{
-    napi_value arguments[2];
-    size_t count = 2, length;
-    int32_t fd;
-    uint8_t *data;
-    if (napi_get_cb_info(env, info, &count, arguments, NULL, NULL) != napi_ok || count < 2 ||
-        napi_get_value_int32(env, arguments[0], &fd) != napi_ok || !bytes_of(env, arguments[1], &data, &length))
-        return number(env, -EINVAL);
-    ssize_t written;
-    do {
-        written = send(fd, data, length, MSG_NOSIGNAL);
-        if (written < 0 && errno == ENOTSOCK)
-            written = write(fd, data, length); /* Node ignores SIGPIPE */
-    } while (written < 0 && errno == EINTR);
-    return number(env, written < 0 ? -errno : written);
-}
-
-static bool descriptor_of(napi_env env, napi_callback_info info, int32_t *fd)
-{
-    napi_value argument;
-    size_t count = 1;
-    return napi_get_cb_info(env, info, &count, &argument, NULL, NULL) == napi_ok && count == 1 &&
-           napi_get_value_int32(env, argument, fd) == napi_ok;
-}
-
-static napi_value close_fd(napi_env env, napi_callback_info info)
-{
-    int32_t fd;
-    if (descriptor_of(env, info, &fd)) {
-        give_up(lent_of(env), fd);
-        close(fd);
-    }
-    return NULL;
-}
-
-static napi_value release_fd(napi_env env, napi_callback_info info)
-{
-    int32_t fd;
-    if (descriptor_of(env, info, &fd))
-        give_up(lent_of(env), fd);
-    return NULL;
-}
-
-/* The file's bytes as an ArrayBuffer, or minus an errno. */
-static napi_value map(napi_env env, napi_callback_info info)
-{
-    napi_value arguments[2], result = NULL;
-    size_t count = 2;
-    int32_t fd;
-    int64_t length;
-    if (napi_get_cb_info(env, info, &count, arguments, NULL, NULL) != napi_ok || count < 2 ||
-        napi_get_value_int32(env, arguments[0], &fd) != napi_ok ||
-        napi_get_value_int64(env, arguments[1], &length) != napi_ok || length <= 0)
-        return number(env, -EINVAL);
-    int failed = map_file(env, fd, (size_t)length, &result);
-    return failed ? number(env, failed) : result;
-}
-
 NAPI_MODULE_INIT()
 {
     struct lent *lent = calloc(1, sizeof(*lent));
@@ -403,14 +327,8 @@ NAPI_MODULE_INIT()
         napi_throw_error(env, NULL, "out of memory");
         return NULL;
     }
-    napi_property_descriptor functions[] = {
-        {"channel", NULL, channel, NULL, NULL, NULL, napi_enumerable, NULL},
-        {"createReactor", NULL, create_reactor, NULL, NULL, NULL, napi_enumerable, NULL},
-        {"write", NULL, write_bytes_to, NULL, NULL, NULL, napi_enumerable, NULL},
-        {"close", NULL, close_fd, NULL, NULL, NULL, napi_enumerable, NULL},
-        {"release", NULL, release_fd, NULL, NULL, NULL, napi_enumerable, NULL},
-        {"map", NULL, map, NULL, NULL, NULL, napi_enumerable, NULL},
-    };
-    napi_define_properties(env, exports, LENGTH(functions), functions);
+    napi_property_descriptor create = {"createReactor", NULL, create_reactor, NULL, NULL, NULL, napi_enumerable, NULL};
+    napi_define_properties(env, exports, 1, &create);
+    define_descriptors(env, exports);
     return exports;
 }

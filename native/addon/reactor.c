@@ -193,28 +193,41 @@ static int memory_file(const uint8_t *data, size_t length)
     return fd;
 }
 
-/* near[i] is ours, far the step's; stdin (0) is read by the step, the others written. */
-static int make_pipes(const bool wanted[3], int near[3], int *far, size_t *far_count)
+/* Of one message: near[i] is ours, far what goes, and owned what of it is ours to close then. */
+struct ends {
+    int near[STREAMS_LIMIT], far[STREAMS_LIMIT], owned[STREAMS_LIMIT];
+    size_t far_count, owned_count;
+};
+
+/* stdin is read by the step, the others are written. */
+static int make_pipe(struct ends *ends, size_t which)
 {
-    for (int i = 0; i < 3; i++) {
-        int ends[2];
-        near[i] = -1;
-        if (!wanted[i])
-            continue;
-        if (pipe2(ends, O_CLOEXEC))
+    int pair[2];
+    if (pipe2(pair, O_CLOEXEC))
+        return -1;
+    ends->near[which] = pair[which == 0];
+    ends->far[ends->far_count++] = ends->owned[ends->owned_count++] = pair[which != 0];
+    return fcntl(ends->near[which], F_SETFL, O_NONBLOCK);
+}
+
+static int make_ends(const struct streams_wanted *wanted, struct ends *ends)
+{
+    for (size_t i = 0; i < 3; i++) {
+        if (wanted->standard[i] && make_pipe(ends, i))
             return -1;
-        near[i] = ends[i == 0];
-        far[(*far_count)++] = ends[i != 0];
-        if (fcntl(near[i], F_SETFL, O_NONBLOCK))
+    }
+    for (size_t i = 0; i < wanted->further_count; i++) {
+        if (wanted->further[i] >= 0)
+            ends->far[ends->far_count++] = wanted->further[i];
+        else if (make_pipe(ends, 3 + i))
             return -1;
     }
     return 0;
 }
 
-static int send_with(const struct reactor *reactor, const uint8_t *data, size_t length, const int *far,
-                     size_t far_count)
+static int send_with(const struct reactor *reactor, const uint8_t *data, size_t length, const struct ends *ends)
 {
-    int descriptors[4];
+    int descriptors[1 + STREAMS_LIMIT];
     size_t count = 0;
     uint8_t mark = 0;
     struct iovec part = {(void *)(uintptr_t)data, length};
@@ -226,33 +239,40 @@ static int send_with(const struct reactor *reactor, const uint8_t *data, size_t 
         descriptors[count++] = file;
         part = (struct iovec){&mark, 1};
     }
-    for (size_t i = 0; i < far_count; i++)
-        descriptors[count++] = far[i];
+    for (size_t i = 0; i < ends->far_count; i++)
+        descriptors[count++] = ends->far[i];
     return send_packet(reactor->channel, &part, 1, descriptors, count, MSG_DONTWAIT);
 }
 
-int reactor_send(struct reactor *reactor, const uint8_t *data, size_t length, const bool wanted[3], int64_t out[3])
+/* A stream that finds no place is -1: the step will find its pipe broken. */
+static void keep_near(struct reactor *reactor, struct ends *ends, int64_t out[STREAMS_LIMIT])
 {
-    int near[3] = {-1, -1, -1}, far[3] = {-1, -1, -1};
-    size_t far_count = 0;
-    out[0] = out[1] = out[2] = -1;
+    out[0] = ends->near[0];
+    for (size_t i = 1; i < STREAMS_LIMIT; i++) {
+        out[i] = ends->near[i] < 0 ? -1 : add_stream(&reactor->streams, ends->near[i]);
+        if (out[i] < 0)
+            close_descriptor(&ends->near[i]);
+    }
+}
+
+int reactor_send(struct reactor *reactor, const uint8_t *data, size_t length, const struct streams_wanted *wanted,
+                 int64_t out[STREAMS_LIMIT])
+{
+    struct ends ends = {.far_count = 0};
+    for (size_t i = 0; i < STREAMS_LIMIT; i++)
+        ends.near[i] = -1;
     errno = length > MESSAGE_LIMIT ? EMSGSIZE : EPIPE;
     bool possible = length > 0 && length <= MESSAGE_LIMIT && reactor->channel >= 0;
-    bool done =
-        possible && !make_pipes(wanted, near, far, &far_count) && !send_with(reactor, data, length, far, far_count);
+    bool done = possible && !make_ends(wanted, &ends) && !send_with(reactor, data, length, &ends);
     int error = errno;
-    for (size_t i = 0; i < far_count; i++)
-        close_descriptor(&far[i]);
+    for (size_t i = 0; i < ends.owned_count; i++)
+        close_descriptor(&ends.owned[i]);
     if (done) {
-        out[0] = near[0];
-        for (int i = 1; i < 3; i++) {
-            if (near[i] >= 0 && (out[i] = add_stream(&reactor->streams, near[i])) < 0)
-                close_descriptor(&near[i]); /* the step will find its pipe broken; the caller sees -1 */
-        }
+        keep_near(reactor, &ends, out);
         return 0;
     }
-    for (int i = 0; i < 3; i++)
-        close_descriptor(&near[i]);
+    for (size_t i = 0; i < STREAMS_LIMIT; i++)
+        close_descriptor(&ends.near[i]);
     if (possible && (error == EAGAIN || error == ETOOMANYREFS))
         watch(reactor, EPOLL_CTL_MOD, reactor->channel, EPOLLIN | EPOLLOUT, CHANNEL);
     return -error;

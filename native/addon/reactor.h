@@ -4,8 +4,18 @@
 
 #include "addon/streams.h"
 #include "addon/uv.h"
+#include "common/control.h"
 
 enum { READ_SIZE = 256 << 10 };
+
+/* stdin, stdout, stderr and what a step has besides. */
+enum { STREAMS_LIMIT = 3 + FURTHER_LIMIT };
+
+struct streams_wanted {
+    bool standard[3];           /* a pipe each */
+    int further[FURTHER_LIMIT]; /* a descriptor that is sent and stays the caller's; -1: a pipe */
+    size_t further_count;
+};
 
 /* What the owner is told. Each may call back into the reactor, and may close it. */
 struct reactor_events {
@@ -34,7 +44,8 @@ int open_reactor(struct reactor *reactor, uv_loop_t *loop, int channel, const st
 void close_reactor(struct reactor *reactor, void (*done)(uv_handle_t *handle));
 
 /* As in src/spawner/native.ts. */
-int reactor_send(struct reactor *reactor, const uint8_t *data, size_t length, const bool wanted[3], int64_t out[3]);
+int reactor_send(struct reactor *reactor, const uint8_t *data, size_t length, const struct streams_wanted *wanted,
+                 int64_t out[STREAMS_LIMIT]);
 void reactor_resume(struct reactor *reactor, int64_t stream);
 void reactor_pause(struct reactor *reactor, int64_t stream);
 void reactor_drain(struct reactor *reactor, int64_t stream);
