@@ -25,6 +25,7 @@ export const ERROR_CODES = {
   ERR_ZYGOTE_CLOSED: 'the zygote was closed or destroyed before the step could start',
   ERR_PROTOCOL: 'app and spawner misunderstood each other: a bug in this library',
   ERR_INPUT: 'the input of a step failed or is longer than `limits.input`',
+  ERR_TABLE: 'a table could not be handed to or taken from a step',
   ERR_ARROW_INVALID: 'a table that came from a step is not what an Arrow file must be',
   ERR_OUTPUT_GONE: 'output was asked for from its beginning after part of it had been dropped',
 } as const;

@@ -4,7 +4,8 @@ import { planStep } from './plan.js';
 import { loadAddon, requireLinux } from './spawner/locate.js';
 import { sharedConnection, trackStep, untrackStep } from './spawner/shared.js';
 import { inputSource } from './step/input.js';
-import { RunningStep, type StepContext } from './step/running-step.js';
+import type { Further } from './step/further.js';
+import { RunningStep } from './step/running-step.js';
 import type { Step } from './step/step.js';
 
 /**
@@ -17,19 +18,26 @@ import type { Step } from './step/step.js';
  * @throws SandboxError `ERR_INVALID_OPTION`, `ERR_NOT_YET` or `ERR_UNSUPPORTED_PLATFORM`, before anything is started
  */
 export function spawnSandbox(file: string, args: readonly string[] = [], options: SandboxOptions = {}): Step {
+  return spawnWith(file, args, options);
+}
+
+/** As above, for the library itself: `further` are 3, 4 and so on in the command, in this order. */
+export function spawnWith(
+  file: string,
+  args: readonly string[],
+  options: SandboxOptions,
+  further: readonly Further[] = [],
+): RunningStep {
   requireLinux();
   const plan = planStep(file, args, options);
   const source = inputSource(options.input, plan.options.stdin);
-  const step = new RunningStep(plan, source, checkSignal(options.signal), CONTEXT);
+  const step = new RunningStep(plan, source, checkSignal(options.signal), {
+    addon: loadAddon(),
+    connection: sharedConnection,
+    onSettled: untrackStep,
+    further,
+  });
   trackStep(step);
   step.start();
   return step;
 }
-
-const CONTEXT: StepContext = {
-  get addon() {
-    return loadAddon();
-  },
-  connection: sharedConnection,
-  onSettled: untrackStep,
-};

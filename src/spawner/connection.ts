@@ -5,9 +5,16 @@ import { decodeReply, encodeConfigure, encodeDefine, encodeForget, encodeKill, e
 import { configureMessage } from './configure.js';
 import { failureOf } from './failure.js';
 import { cannotLaunch, launchSpawner, type SpawnerProcess, spawnerDied } from './launch.js';
-import type { EndedMessage, KillMessage, ReadyMessage, Reply } from './messages.js';
-import type { Addon, Reactor } from './native.js';
-import { Outbox, type Outgoing, type Pipes, type PipesWanted } from './outbox.js';
+import {
+  type EndedMessage,
+  FURTHER_KIND,
+  type KillMessage,
+  MOST_FURTHER,
+  type ReadyMessage,
+  type Reply,
+} from './messages.js';
+import type { Addon, Pipes, Reactor } from './native.js';
+import { Outbox, type Outgoing, type PipesWanted } from './outbox.js';
 import { type DefinedPolicy, Policies } from './policies.js';
 
 /** What a step wants to hear of its connection. None of it is called from within `start()`, but for `opened` and `failed`. */
@@ -30,7 +37,9 @@ export interface StartRequest {
   readonly argv: readonly Buffer[];
   readonly policy: Policy;
   readonly settings: Uint8Array;
-  readonly pipes: PipesWanted;
+  readonly pipes: Omit<PipesWanted, 'further'>;
+  /** What the step has open besides. @default none */
+  readonly further?: readonly FurtherDescriptor[];
   /** It does not keep the event loop alive: a zygote that nobody waits for. @default false */
   readonly background?: boolean;
 }
@@ -44,6 +53,18 @@ interface StepRecord {
   streams: number;
   over: boolean;
 }
+
+/** A descriptor of a step's besides stdin, stdout and stderr. The app's own stays open until the step was sent or has its result. */
+export type FurtherDescriptor =
+  | { readonly kind: 'pipe' }
+  | {
+      /**
+       * `'file'`: given as it is, so it must be a file in memory. `'readOnlyFile'`: open for reading, of a file that the app finds by its path; the step
+       * can change it by no way.
+       */
+      readonly kind: 'file' | 'readOnlyFile';
+      readonly descriptor: number;
+    };
 
 const NO_PIPES: PipesWanted = { stdin: false, stdout: false, stderr: false };
 /** How long a spawner that should end may take, in milliseconds. */
@@ -112,6 +133,8 @@ export class Connection {
 
   /** Answers the number by which `kill()` knows the step. */
   start(request: StartRequest, listener: StepListener): number {
+    const further = request.further ?? [];
+    if (further.length > MOST_FURTHER) throw tooManyDescriptors(further.length);
     const stepId = ++this.#lastStep;
     const policy = this.#policies.lease(request.policy);
     const { background = false } = request;
@@ -119,8 +142,17 @@ export class Connection {
     if (!background) this.hold();
     this.#steps.set(stepId, record);
     record.outgoing = {
-      packet: encodeStart({ stepId, policyId: policy.id, file: request.file, argv: request.argv }, request.settings),
-      pipes: request.pipes,
+      packet: encodeStart(
+        {
+          stepId,
+          policyId: policy.id,
+          file: request.file,
+          argv: request.argv,
+          further: further.map(({ kind }) => FURTHER_KIND[kind]),
+        },
+        request.settings,
+      ),
+      pipes: { ...request.pipes, further: further.map((one) => (one.kind === 'pipe' ? true : one.descriptor)) },
       deadline: performance.now() + this.#options.queueTimeout,
       sent: (pipes) => {
         this.#opened(record, pipes);
@@ -199,7 +231,7 @@ export class Connection {
 
   #opened(record: StepRecord, pipes: Pipes): void {
     record.outgoing = undefined;
-    for (const stream of [pipes[1], pipes[2]]) {
+    for (const stream of pipes.slice(1)) {
       if (stream < 0) continue;
       this.#streams.set(stream, record);
       record.streams++;
@@ -309,4 +341,11 @@ export class Connection {
     }
     this.#failAll(error);
   }
+}
+
+function tooManyDescriptors(count: number): SandboxError {
+  return new SandboxError(
+    'ERR_INVALID_OPTION',
+    `A step cannot be given ${count} descriptors: ${MOST_FURTHER} at most.`,
+  );
 }

@@ -124,6 +124,11 @@ const SENTENCES: Readonly<Record<Stage, Sentence>> = {
     remedy: () =>
       'What it preloads does not always succeed, or not under the limits, variables and files of this step: look at preload and preloadCode.',
   },
+  further: {
+    code: 'ERR_TABLE',
+    says: ({ path, reason }) => `The step cannot be given a file${path === '' ? '' : `, ${path}`}: ${reason}.`,
+    remedy: () => 'It must be a regular file that stays where it is until the step has been started.',
+  },
   unknownPolicy: { code: 'ERR_PROTOCOL', says: () => 'The spawner does not know the policy of the step.' },
   observation: {
     code: 'ERR_LAYER_NOT_OBSERVED',

@@ -56,6 +56,10 @@ export interface DefineMessage {
 
 export const STDIO = { nullDevice: 0, pipe: 1 } as const;
 
+export const FURTHER_KIND = { pipe: 0, file: 1, readOnlyFile: 2 } as const;
+/** Of one step; the spawner refuses more. */
+export const MOST_FURTHER = 32;
+
 /** 0 always means: no limit. */
 export interface LimitsMessage {
   readonly memoryBytes: number;
@@ -84,6 +88,8 @@ export interface StartCommand {
   readonly policyId: number;
   readonly file: Buffer;
   readonly argv: readonly Buffer[];
+  /** Kinds of what it has open besides stdin, stdout and stderr. */
+  readonly further?: readonly number[];
 }
 
 export interface IdRange {
@@ -200,6 +206,7 @@ export const STAGES = [
   'watch',
   'zygote',
   'notTaken',
+  'further',
 ] as const;
 export type Stage = (typeof STAGES)[number];
 

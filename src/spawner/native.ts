@@ -7,6 +7,9 @@
 /** What a call answers instead of throwing when the system refuses: minus the errno. */
 export type NegativeErrno = number;
 
+/** Near ends: a descriptor for stdin, stream numbers for the others, -1 where there is none. */
+export type Pipes = readonly [stdin: number, stdout: number, stderr: number, ...further: number[]];
+
 export interface ReactorCallbacks {
   /** One packet from the spawner. The bytes belong to the callee. */
   message(packet: Uint8Array): void;
@@ -24,15 +27,22 @@ export interface ReactorCallbacks {
 /** Watches one channel and the pipes of its steps in this thread's event loop. */
 export interface Reactor {
   /**
-   * Makes a pipe for each of the three streams that is `true`, sends `packet` with the far ends in the order stdin, stdout,
-   * stderr, and closes the far ends here. On failure nothing is left open and nothing was sent.
+   * Makes a pipe for each of the three streams that is `true`, and for each `true` of `further`, sends `packet` with the far ends in
+   * the order stdin, stdout, stderr, further, and closes the far ends here. A number in `further` is a descriptor that is sent in its
+   * place and stays the caller's. On failure nothing that was made is left open and nothing was sent.
    *
-   * @returns `[stdin descriptor or -1, stdout stream id or -1, stderr stream id or -1]`, or minus the errno
+   * @returns `[stdin descriptor or -1, stdout stream id or -1, stderr stream id or -1, ...stream id or -1 per further]`, or minus the errno
    *   (-EAGAIN and -ETOOMANYREFS: wait for `writable`; -EMFILE, -ENFILE, -ENOMEM: out of resources;
    *   -EMSGSIZE: longer than 4 MiB; -EPIPE, -ECONNRESET: the spawner is gone).
    *   The stdin descriptor is close-on-exec, non-blocking, and the caller's to close (by the addon). Streams start paused.
    */
-  send(packet: Uint8Array, stdin: boolean, stdout: boolean, stderr: boolean): [number, number, number] | NegativeErrno;
+  send(
+    packet: Uint8Array,
+    stdin: boolean,
+    stdout: boolean,
+    stderr: boolean,
+    further?: readonly (true | number)[],
+  ): Pipes | NegativeErrno;
   /** Deliver this stream's data from now on. */
   resume(stream: number): void;
   /** Stop delivering after the current callback. */
@@ -64,4 +74,16 @@ export interface Addon {
    * minus the errno (-ENODATA: the file is shorter). Changes to it stay here. Nobody else may be able to cut the file off: see `map` there.
    */
   map(descriptor: number, length: number): ArrayBuffer | NegativeErrno;
+  /** A new file in memory, empty, without a name and close-on-exec; or minus the errno. It can be sealed, and, from Linux 6.3 on, never executed. */
+  memory(): number | NegativeErrno;
+  /**
+   * Of such a file: nobody can change it any more, by any descriptor; 0, or minus the errno (-EBUSY: somebody has it mapped and can write
+   * there; -EINVAL: it is another kind of file).
+   */
+  seal(descriptor: number): 0 | NegativeErrno;
+  /**
+   * Opens for reading, close-on-exec, without waiting and without following a symbolic link anywhere on the way; or minus the errno (-ELOOP: there
+   * is one; -ENOSYS: Linux before 5.6). The path is taken as it is; what it leads to may be of any kind.
+   */
+  openFile(path: string | Uint8Array): number | NegativeErrno;
 }

@@ -1,17 +1,16 @@
 import { constants } from 'node:os';
 import { SandboxError } from '../errors.js';
 import { systemReason } from '../system-reason.js';
-import type { Reactor } from './native.js';
+import type { Pipes, Reactor } from './native.js';
 
 /** Which of a step's streams are pipes. */
 export interface PipesWanted {
   readonly stdin: boolean;
   readonly stdout: boolean;
   readonly stderr: boolean;
+  /** What it has besides: `true` for a pipe, or a descriptor that stays open until the message has gone or cannot go. */
+  readonly further?: readonly (true | number)[];
 }
-
-/** Near ends: a descriptor for stdin, stream numbers for the others, -1 where there is none. */
-export type Pipes = readonly [stdin: number, stdout: number, stderr: number];
 
 /** One message on its way, with what to do when it has gone or cannot go. */
 export interface Outgoing {
@@ -100,8 +99,8 @@ export class Outbox {
   /** Answers whether the message is dealt with, for better or worse. */
   #trySend(message: Outgoing): boolean {
     if (!this.#open) return false;
-    const { stdin, stdout, stderr } = message.pipes;
-    const answer = this.#reactor.send(message.packet, stdin, stdout, stderr);
+    const { stdin, stdout, stderr, further } = message.pipes;
+    const answer = this.#reactor.send(message.packet, stdin, stdout, stderr, further);
     if (typeof answer !== 'number') {
       message.sent(answer);
       return true;

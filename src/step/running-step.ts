@@ -8,9 +8,9 @@ import { buildResult } from '../result/build.js';
 import { notStarted } from '../result/not-started.js';
 import type { Connection, StepListener } from '../spawner/connection.js';
 import { CAUSES, type EndedMessage } from '../spawner/messages.js';
-import type { Addon } from '../spawner/native.js';
-import type { Pipes } from '../spawner/outbox.js';
+import type { Addon, Pipes } from '../spawner/native.js';
 import type { Duration } from '../units.js';
+import type { Further } from './further.js';
 import { IdleTimer } from './idle-timer.js';
 import type { InputSource } from './input.js';
 import { killRequest } from './kill-request.js';
@@ -28,6 +28,8 @@ export interface StepContext {
   readonly connection: () => Connection;
   /** It does not keep the event loop alive. @default false */
   readonly background?: boolean;
+  /** What the step is given besides stdin, stdout and stderr. At most 32. @default none */
+  readonly further?: readonly Further[];
   /** Of a zygote: called when it is warm, and then every so many forks. */
   readonly onWarm?: (words: Uint8Array, rssBytes: number) => void;
   /** Called once, when the step has its result. */
@@ -67,7 +69,7 @@ export class RunningStep implements Step, StepListener {
     this.#input = new StepInput(source, plan.options.limits.input, (error) => {
       this.#inputFailed(error);
     });
-    this.#outputs = new StepOutputs(plan.options);
+    this.#outputs = new StepOutputs(plan.options, context.further);
     this.#result = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -92,8 +94,8 @@ export class RunningStep implements Step, StepListener {
     try {
       this.#input.check();
       this.#connection = this.#context.connection();
-      const { background = false } = this.#context;
-      this.#stepId = this.#connection.start({ file, argv, policy, settings, pipes, background }, this);
+      const { background = false, further = [] } = this.#context;
+      this.#stepId = this.#connection.start({ file, argv, policy, settings, pipes, further, background }, this);
     } catch (error) {
       this.failed(error as SandboxError);
     }
@@ -165,9 +167,9 @@ export class RunningStep implements Step, StepListener {
 
   // ------------------------------------------------------------ what the connection tells
 
-  opened(stepId: number, [stdin, stdout, stderr]: Pipes): void {
+  opened(stepId: number, [stdin, stdout, stderr, ...further]: Pipes): void {
     this.#stepId = stepId;
-    this.#outputs.open((this.#connection as Connection).reactor, stdout, stderr);
+    this.#outputs.open((this.#connection as Connection).reactor, stdout, stderr, further);
     if (stdin >= 0) this.#input.open(this.#context.addon, stdin);
   }
 

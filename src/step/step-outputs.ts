@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import type { ResolvedOptions } from '../options/resolve.js';
 import type { Reactor } from '../spawner/native.js';
 import type { ChunkQueue } from './chunk-queue.js';
+import { type Further, FurtherPipes } from './further.js';
 import { Output } from './output.js';
 import { OutputStream } from './output-stream.js';
 import { relay } from './relay.js';
@@ -9,12 +10,13 @@ import { relay } from './relay.js';
 export type OutputName = 'stdout' | 'stderr';
 const NAMES = ['stdout', 'stderr'] as const;
 
-/** Both output streams of a step, and the limit that they share. */
+/** Both output streams of a step, what other pipes it was given, and the limit that they share. */
 export class StepOutputs {
   readonly stdout: Output;
   readonly stderr: Output;
   readonly #ids = { stdout: -1, stderr: -1 };
   readonly #streams: Partial<Record<OutputName, OutputStream>> = {};
+  readonly #further: FurtherPipes;
   #left: number;
   #tooMuch = false;
   /** Pipes that were read to their end. */
@@ -22,9 +24,10 @@ export class StepOutputs {
   /** Before what became of the step is known, the end of a pipe may be the end of the spawner, and an error is about to come. */
   #outcomeKnown = false;
 
-  constructor({ collect, limits }: ResolvedOptions) {
+  constructor({ collect, limits }: ResolvedOptions, further: readonly Further[] = []) {
     this.stdout = new Output('stdout', collect);
     this.stderr = new Output('stderr', collect);
+    this.#further = new FurtherPipes(further);
     this.#left = limits.output;
   }
 
@@ -35,7 +38,7 @@ export class StepOutputs {
 
   /** Everything that was written has been read. */
   get ended(): boolean {
-    return this.#read.stdout && this.#read.stderr;
+    return this.#read.stdout && this.#read.stderr && this.#further.ended;
   }
 
   /** The app does not read fast enough, so the step may be unable to write. */
@@ -50,7 +53,7 @@ export class StepOutputs {
   }
 
   /** The pipes exist; -1 where there is none. */
-  open(reactor: Reactor, stdout: number, stderr: number): void {
+  open(reactor: Reactor, stdout: number, stderr: number, further: readonly number[] = []): void {
     this.#ids.stdout = stdout;
     this.#ids.stderr = stderr;
     for (const name of NAMES) {
@@ -66,20 +69,25 @@ export class StepOutputs {
           },
         });
     }
+    this.#further.open(reactor, further);
   }
 
   /** Answers false for the bytes with which the limit is exceeded; what is beyond it is dropped. */
   accept(id: number, chunk: Buffer): boolean {
     const accepted = chunk.length <= this.#left ? chunk : chunk.subarray(0, this.#left);
     this.#left -= accepted.length;
-    if (accepted.length > 0) this.#byId(id).accept(accepted);
+    if (accepted.length > 0) {
+      if (this.#further.has(id)) this.#further.accept(id, accepted);
+      else this.#byId(id).accept(accepted);
+    }
     if (accepted.length === chunk.length || this.#tooMuch) return true;
     this.#tooMuch = true;
     return false;
   }
 
   endOne(id: number): void {
-    this.#end(id === this.#ids.stdout ? 'stdout' : 'stderr');
+    if (this.#further.has(id)) this.#further.endOne(id, this.#outcomeKnown);
+    else this.#end(id === this.#ids.stdout ? 'stdout' : 'stderr');
   }
 
   /** The step has ended: reads what is left in its pipes, also if something still holds them open. */
@@ -93,12 +101,14 @@ export class StepOutputs {
       this[name].finish();
       reactor.drain(this.#ids[name]);
     }
+    this.#further.drain(reactor);
   }
 
   /** The step was never sent: there is nothing to read. */
   endAll(): void {
     this.#outcomeKnown = true;
     for (const name of NAMES) this.#end(name);
+    this.#further.endAll();
   }
 
   /** Answers whether a stream passes the error on to somebody who listens. */
@@ -110,7 +120,7 @@ export class StepOutputs {
 
   /** The numbers of the pipes that there are. */
   get pipes(): readonly number[] {
-    return NAMES.map((name) => this.#ids[name]).filter((id) => id >= 0);
+    return [...NAMES.map((name) => this.#ids[name]).filter((id) => id >= 0), ...this.#further.ids];
   }
 
   stream(name: OutputName): Readable {

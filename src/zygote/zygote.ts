@@ -6,6 +6,7 @@ import { show } from '../show.js';
 import { loadAddon, requireLinux } from '../spawner/locate.js';
 import { trackStep, untrackStep } from '../spawner/shared.js';
 import { inputSource } from '../step/input.js';
+import type { Further } from '../step/further.js';
 import { RunningStep } from '../step/running-step.js';
 import type { Step } from '../step/step.js';
 import { BootedProcesses } from './booted-processes.js';
@@ -43,6 +44,21 @@ export async function createZygote(options: ZygoteOptions): Promise<Zygote> {
   const zygote = new WarmZygote(resolved);
   await zygote.start();
   return zygote;
+}
+
+/**
+ * As `zygote.spawn()`, for the library itself.
+ *
+ * @param job its texts, as `encodeJob` makes them: the runtime's own end (runtimes/) takes them
+ * @param further the runtime is told their numbers, in this order: `python_descriptor()`, `core.descriptors()`
+ */
+export function spawnInZygote(
+  zygote: Zygote,
+  job: readonly Buffer[],
+  options: SandboxOptions = {},
+  further: readonly Further[] = [],
+): RunningStep {
+  return (zygote as WarmZygote).spawnWith(job, options, further);
 }
 
 /** So many ends in a row, with no step that ran in between, and it is not started again. */
@@ -143,7 +159,12 @@ class WarmZygote implements Zygote {
   }
 
   spawn(job: ZygoteJob, options: SandboxOptions = {}): Step {
-    const plan = planJob(this.#options, encodeJob(job), options);
+    return this.spawnWith(encodeJob(job), options);
+  }
+
+  /** See `spawnInZygote`. */
+  spawnWith(job: readonly Buffer[], options: SandboxOptions, further: readonly Further[] = []): RunningStep {
+    const plan = planJob(this.#options, job, options);
     const source = inputSource(options.input, plan.options.stdin);
     const from = this.#current();
     const step: RunningStep = new RunningStep(
@@ -162,6 +183,7 @@ class WarmZygote implements Zygote {
           if (step.ran) this.#failures = 0;
           from?.settle();
         },
+        further,
       },
     );
     from?.begin();

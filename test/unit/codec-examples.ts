@@ -69,6 +69,7 @@ export const REQUESTS: {
     policyId: 3,
     file: Buffer.from('sh'),
     argv: [Buffer.from('sh'), Buffer.from('-c'), Buffer.from('exit 0')],
+    further: [0, 1, 2, 0],
   },
   kill: { stepId: 2 ** 40, cause: 10, signal: 15, graceMs: 5000 },
 };

@@ -74,6 +74,9 @@ export class FakeSpawner {
         this.calls.push(`release ${descriptor}`);
       },
       map: () => -constants.errno.ENOSYS,
+      memory: () => -constants.errno.ENOSYS,
+      seal: () => -constants.errno.ENOSYS,
+      openFile: () => -constants.errno.ENOSYS,
     };
   }
 
@@ -129,12 +132,13 @@ export class FakeSpawner {
         this.calls.push(stream === undefined ? name : `${name} ${stream}`);
       };
     return {
-      send: (packet, stdin, stdout, stderr) => {
+      send: (packet, stdin, stdout, stderr, further = []) => {
         if (this.refuse !== 0) return -this.refuse;
         const message = request.toObject(request.decode(packet), { longs: Number, oneofs: true, enums: String });
         const kind = message['kind'] as string;
         this.sent.push({ kind, ...(message[kind] as object) });
-        return [stdin ? 50 : -1, stdout ? ++this.#lastStream : -1, stderr ? ++this.#lastStream : -1];
+        const stream = (wanted: boolean): number => (wanted ? ++this.#lastStream : -1);
+        return [stdin ? 50 : -1, stream(stdout), stream(stderr), ...further.map((one) => stream(one === true))];
       },
       resume: note('resume'),
       pause: note('pause'),
