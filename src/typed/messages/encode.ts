@@ -79,17 +79,15 @@ function writeField(encoding: Encoding, field: Field, value: unknown): void {
     return;
   }
   if (!Array.isArray(value)) throw place.wrong(`must be an array, and is ${described(value)}`);
-  const packedType = packed && kind.is === 'scalar' && WIRE[kind.type] !== DELIMITED ? kind : undefined;
-  if (packedType !== undefined && value.length === 0) return;
-  if (packedType !== undefined) writer.tag(number, DELIMITED);
-  const start = packedType === undefined ? 0 : writer.begin();
+  if (packed && value.length > 0) writer.tag(number, DELIMITED);
+  const start = packed && value.length > 0 ? writer.begin() : 0;
   for (let index = 0; index < value.length; index++) {
     place.enter(index);
-    if (packedType === undefined) writeKind(encoding, number, kind, value[index]);
-    else writeScalar(encoding, packedType.type, value[index], packedType.names);
+    if (packed && kind.is === 'scalar') writeScalar(encoding, kind.type, value[index], kind.names);
+    else writeKind(encoding, number, kind, value[index]);
     place.leave();
   }
-  if (packedType !== undefined) writer.end(start);
+  if (start > 0) writer.end(start);
 }
 
 function writeMap(encoding: Encoding, { number, kind }: Field, { key: keyType }: MapEntry, value: unknown): void {

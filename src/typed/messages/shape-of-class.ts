@@ -64,12 +64,10 @@ function fieldOfUnit(
   const [first, second] = calls;
   if (first === undefined) throw new Error(`its encode() writes nothing for '${name}'`);
   const nested = first.method === 'fork' ? nestedClass(type, name, repeated ? [{}] : {}) : undefined;
-  const packed =
-    repeated &&
-    nested === undefined &&
-    (first.method === 'fork' || first.method.endsWith('s')) &&
-    first.method !== 'bytes';
-  const kind = kindOfCall(packed && first.method === 'fork' ? second : first, () => nested, known);
+  // Packed numbers are written by one call for all of them or, by older generators, by one for each between `fork` and `ldelim`.
+  const forked = first.method === 'fork' && nested === undefined;
+  const packed = forked || !isScalar(first.method);
+  const kind = kindOfCall(forked ? second : first, () => nested, known);
   const oneof = oneofs.get(name);
   const rest = { repeated, packed, required: required.has(name), oneof };
   if (oneof !== undefined) return fieldOf(name, number, kind, { ...rest, absent: undefined });

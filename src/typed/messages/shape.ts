@@ -1,4 +1,5 @@
-import { defaultOf, type Scalar } from './scalars.js';
+import { DELIMITED } from './cursor.js';
+import { defaultOf, type Scalar, WIRE } from './scalars.js';
 
 /** What one value of a field is. `plain` is a message of google/protobuf/struct.proto that the app sees as JSON-like values. */
 export type Kind = ScalarKind | MessageKind;
@@ -87,8 +88,9 @@ export class Shape {
 /** A field with what most of them have. */
 export function fieldOf(name: string, number: number, kind: Kind, rest: Partial<Field> = {}): Field {
   const repeated = rest.repeated ?? false;
+  const packed = repeated && rest.packed === true && kind.is === 'scalar' && WIRE[kind.type] !== DELIMITED;
   const absent = repeated ? [] : kind.is === 'scalar' ? defaultOf(kind.type) : null;
-  return { name, number, kind, repeated, packed: false, required: false, oneof: undefined, absent, ...rest };
+  return { name, number, kind, repeated, required: false, oneof: undefined, absent, ...rest, packed };
 }
 
 /** Entries are messages of two fields. */
