@@ -102,10 +102,9 @@ export class Writer {
     const length = this.#at - start;
     let extra = 0;
     for (let rest = length; rest >= 0x80; rest = Math.floor(rest / 0x80)) extra++;
-    if (extra > 0) {
-      this.#room(extra);
-      this.#buffer.copyWithin(start + extra, start, this.#at);
-    }
+    // Also for `varint`, which must find room where it begins: what grows is copied up to there only.
+    this.#room(extra + 10);
+    if (extra > 0) this.#buffer.copyWithin(start + extra, start, this.#at);
     this.#at = start - 1;
     this.varint(length);
     this.#at += length;
