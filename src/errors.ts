@@ -1,5 +1,5 @@
 import type { Layer } from './layers.js';
-import type { StepResult } from './result.js';
+import type { StepFailure, StepResult } from './result.js';
 
 /** Every code of a `SandboxError`, and in one line what it means. `docs/errors.md` has a heading for each. */
 export const ERROR_CODES = {
@@ -70,14 +70,18 @@ export class SandboxError extends Error {
   }
 }
 
-/** What `reject: true` rejects with when the step was not ok. */
+/** What `reject: true` and a typed step reject with when the step was not ok. */
 export class StepError extends Error {
   override readonly name = 'StepError';
   readonly code = 'ERR_STEP_FAILED';
   readonly result: StepResult;
+  /** What the function of a typed step threw, if that is how it ended: the step's claim, to be escaped before a terminal sees it. */
+  declare readonly failure?: StepFailure;
 
-  constructor(result: StepResult, command: string) {
-    super(`${command}: ${result.detail}`);
+  /** `said`: the failure as one line that can be shown. */
+  constructor(result: StepResult, command: string, claim?: { readonly failure: StepFailure; readonly said: string }) {
+    super(`${command}: ${claim?.said ?? result.detail}`);
     this.result = result;
+    if (claim !== undefined) Object.defineProperty(this, 'failure', { value: claim.failure, enumerable: true });
   }
 }

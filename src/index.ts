@@ -4,7 +4,7 @@ export type { FilesystemOptions, Mount } from './options/filesystem.js';
 export type { LimitOptions } from './options/limits.js';
 export type { Input, OutputMode, SandboxOptions, UserOptions } from './options/sandbox-options.js';
 export type { SpawnerOptions } from './options/spawner-options.js';
-export type { Cause, Denial, Limit, StepResult, Usage } from './result.js';
+export type { Cause, Denial, Limit, StepFailure, StepResult, Usage } from './result.js';
 export { spawnSandbox } from './spawn-sandbox.js';
 export { closeSpawner, configureSpawner } from './spawner/shared.js';
 export type { LineIterator } from './step/lines.js';
@@ -26,6 +26,21 @@ export type { SyscallPolicy } from './syscalls/index.js';
 export { checkArrowFile } from './tables/check-arrow-file.js';
 export type { ArrowCheckOptions } from './tables/limits.js';
 export type { ArrowColumn, ArrowSummary } from './tables/report.js';
+export { defineStep } from './typed/define-step.js';
+export type { ParamsOf, PlainParams, PlainValue, ResultOf } from './typed/messages/types.js';
+export type {
+  CallOptions,
+  LogEntry,
+  OutputTable,
+  RunningCall,
+  StepDefinition,
+  StepRefusal,
+  StepReturn,
+  StepTable,
+  TableInput,
+  TypedStep,
+  TypedStepOptions,
+} from './typed/types.js';
 export type { Duration, Size } from './units.js';
 export type { ZygoteJob } from './zygote/job.js';
 export type { ZygoteMode, ZygoteOptions } from './zygote/options.js';

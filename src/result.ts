@@ -82,3 +82,12 @@ export interface StepResult {
   readonly enforced: Enforced;
   readonly denials?: readonly Denial[];
 }
+
+/** What the function of a typed step threw. The step's claim: escape it before a terminal sees it. */
+export interface StepFailure {
+  /** `ValueError`, `TypeError`. */
+  readonly type: string;
+  readonly message: string;
+  /** As the language writes it, without frames of the library. */
+  readonly traceback: string;
+}

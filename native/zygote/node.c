@@ -17,6 +17,7 @@
 
 #include "zygote/node_descriptors.h"
 #include "zygote/node_internals.h"
+#include "zygote/node_typed.h"
 #include "zygote/working_set.h"
 #include "zygote/zygote.h"
 
@@ -318,6 +319,7 @@ NAPI_MODULE_INIT()
         {"warm", node_warm},        {"next", node_next},         {"job", node_job},
         {"ahead", node_ahead},      {"pid", node_pid},           {"leave", node_leave},
         {"endWith", node_end_with}, {"pipe", node_pipe},         {"descriptors", node_descriptors},
+        {"moveAway", node_move_away}, {"map", node_map},
     };
     for (size_t i = 0; i < sizeof(FUNCTIONS) / sizeof(*FUNCTIONS); i++) {
         napi_value function;

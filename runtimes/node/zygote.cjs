@@ -5,6 +5,7 @@
 // beside this file; what is here runs in the memory that the preloaded modules share, and is trusted no more than they are.
 
 const core = require('/.zygote/zygote-node.node');
+const typed = require('/.zygote/typed.cjs');
 const async_hooks = require('node:async_hooks');
 const crypto = require('node:crypto');
 const fs = require('node:fs');
@@ -227,6 +228,7 @@ function run([form, ...rest]) {
   if (form === 'code') return runCode(rest);
   forgetBuiltins();
   if (form === 'file') runFile(rest);
+  else if (form === 'typed') void typed.run(core, Number(rest[0]), { find, requireFromHere });
   else void call(rest);
 }
 
@@ -317,8 +319,8 @@ const BUILTINS = Module.builtinModules.filter(
 );
 
 /** Preloaded code: a module of its own, of either kind. Answers what it exports. */
-async function runModule(source) {
-  const module = moduleNamed('[preload]');
+async function runModule(source, name = '[preload]') {
+  const module = moduleNamed(name);
   try {
     module._compile(source, module.filename, 'commonjs');
   } catch (error) {
@@ -330,18 +332,26 @@ async function runModule(source) {
 
 async function call([name, dotted, args]) {
   process.argv = [process.execPath];
-  const loaded = load(name);
-  const exported = loaded instanceof Promise ? await loaded : loaded;
-  const owner = dotted.split('.').slice(0, -1);
-  const target = member(exported, owner) ?? member(exported.default, owner);
-  const key = dotted.split('.').at(-1);
-  const holder = typeof target?.[key] === 'function' ? target : member(exported.default, owner);
-  if (typeof holder?.[key] !== 'function') throw new TypeError(`${name} exports no function ${dotted}`);
+  const [holder, key] = member(await load(name), dotted, name);
   await holder[key](...JSON.parse(args));
 }
 
-function member(value, names) {
-  return names.reduce((found, name) => found?.[name], value);
+/** The function that a typed call names, as an object and its key there. */
+async function find({ module, code, file, function: dotted }) {
+  process.argv = [process.execPath];
+  if (module !== '') return member(await load(module), dotted, module);
+  if (file !== '') return member(await load(path.resolve(file)), dotted, file);
+  return member(await runModule(code, '[step]'), dotted, 'the code');
+}
+
+function member(exported, dotted, title) {
+  const owner = dotted.split('.').slice(0, -1);
+  const key = dotted.split('.').at(-1);
+  for (const root of [exported, exported?.default]) {
+    const holder = owner.reduce((found, name) => found?.[name], root);
+    if (typeof holder?.[key] === 'function') return [holder, key];
+  }
+  throw new TypeError(`${title} exports no function ${dotted}`);
 }
 
 /** A module by its name, as from the work directory; a promise where it has to be imported. */

@@ -8,6 +8,7 @@ they are. Works with CPython from 3.9 on, and imports nothing that a plain inter
 import sys
 
 LIBRARY = "/.zygote/zygote-python.so"
+TYPED = "/.zygote/typed.py"
 
 
 def main():
@@ -19,12 +20,15 @@ def main():
     for name in ("python_argument", "python_environment"):
         function = getattr(core, name)
         function.restype, function.argtypes = ctypes.c_char_p, [ctypes.c_size_t]
-    core.python_argument_count.restype = ctypes.c_size_t
+    for name in ("python_argument_count", "python_descriptor_count"):
+        getattr(core, name).restype = ctypes.c_size_t
+    core.python_descriptor.argtypes = [ctypes.c_size_t]
     core.python_keep_twister.argtypes = [ctypes.c_void_p]
     opened = core.python_open()
     if opened:
         sys.exit("zygote: " + ("not started by spawn-sandbox" if opened == 1 else "this interpreter is not CPython"))
     config = json.loads(read_all(os))
+    load_typed()
     sys.path[0] = ""
     sys.argv = [""]
     before = dict(os.environb)
@@ -36,7 +40,7 @@ def main():
     if core.python_booted():
         note_modules()
         ctypes.CDLL(LIBRARY).python_wait_for_job()  # without the lock, for threads that were preloaded
-        return take_job(core, os), json
+        return take_job(core, os), json, core
     for _ in range(ROUNDS):
         exercise(exercises)
     words = settle(json)
@@ -59,7 +63,15 @@ def main():
         compile("0", "<string>", "exec")
         new_main()
     core.python_wait_for_job()
-    return take_job(core, os), json
+    return take_job(core, os), json, core
+
+
+def load_typed():
+    """The other file of ours, under no name by which a step would find it imported."""
+    global typed
+    typed = type(sys)("typed")
+    with open(TYPED, "rb") as file:
+        execute(compile(file.read(), TYPED, "exec"), typed.__dict__)
 
 
 def exercise(exercises):
@@ -192,10 +204,13 @@ def execute(code, space):
     exec(code, space)
 
 
-def run(job, json):
-    """Runs the job; what it raises is the step's own, with frames of ours in front."""
+def run(job, json, core=None):
+    """Runs the job, and answers its status; what it raises is the step's own, with frames of ours in front."""
     form, rest = job[0], job[1:]
     space = new_main()
+    if form == "typed":
+        descriptors = [core.python_descriptor(index) for index in range(core.python_descriptor_count())]
+        return typed.run(int(rest[0]), descriptors, without_ours)
     if form == "code":
         sys.argv = ["-c", *rest[1:]]
         sys.path[0] = ""
@@ -211,6 +226,7 @@ def run(job, json):
         for name in function.split("."):
             target = getattr(target, name)
         target(*json.loads(args))
+    return 0
 
 
 def run_file(rest, space):
@@ -356,17 +372,18 @@ EXERCISES = {"numpy": (use_numpy,), "pandas": (use_pandas, use_more_of_pandas), 
 SELDOM = (use_numpy, use_more_of_pandas, use_pyarrow)
 ROUNDS = 20
 
-OURS = (__file__, "<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>", "<frozen importlib>")
+OURS = (__file__, TYPED, "<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>", "<frozen importlib>")
 OVER, IN_STEP = 0, 1  # what python_next() answers, or that a step was forked and something is left to be done
 TWISTER_BYTES = 624 * 4  # what a Mersenne twister knows, but for its position
 PRELOADED, LAST_PRELOADED = set(), None
+typed = None
 LEFT = []
 
 if __name__ == "__main__":
     job = main()
     status = 0
     try:
-        run(*job)
+        status = run(*job)
     except SystemExit as error:
         status = status_of(error)
     except BaseException as error:  # noqa: B902

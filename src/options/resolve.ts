@@ -101,7 +101,8 @@ function resolveCwd(option: unknown, user: ResolvedUser): string {
   return normalize(cwd);
 }
 
-function resolveCollect(option: unknown): number {
+/** In bytes. */
+export function resolveCollect(option: unknown): number {
   if (option === undefined) return DEFAULT_COLLECT;
   return option === false ? 0 : parseSize(option, 'collect');
 }

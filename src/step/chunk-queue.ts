@@ -7,6 +7,7 @@ export class ChunkQueue {
   readonly #onTaken: () => void;
   readonly #onDetached: (queue: ChunkQueue) => void;
   #bytes = 0;
+  #held = false;
   #ended = false;
   #error: Error | undefined;
   /** Called when there is something new: a chunk, the end or an error. */
@@ -18,7 +19,13 @@ export class ChunkQueue {
   }
 
   get full(): boolean {
-    return this.#bytes >= HIGH_WATER_MARK;
+    return this.#held || this.#bytes >= HIGH_WATER_MARK;
+  }
+
+  /** The consumer wants the next bytes together with those that follow them: nothing is read meanwhile. */
+  set held(held: boolean) {
+    this.#held = held;
+    this.#onTaken();
   }
 
   /** Every chunk was taken and none will come. */
@@ -50,9 +57,9 @@ export class ChunkQueue {
   take(): Buffer | undefined {
     const chunk = this.#chunks.shift();
     if (chunk === undefined) return undefined;
-    const before = this.#bytes;
+    const wasFull = this.full;
     this.#bytes -= chunk.length;
-    if (before >= HIGH_WATER_MARK && !this.full) this.#onTaken();
+    if (wasFull && !this.full) this.#onTaken();
     return chunk;
   }
 
@@ -60,6 +67,7 @@ export class ChunkQueue {
   detach(): void {
     this.#chunks.length = 0;
     this.#bytes = 0;
+    this.#held = false;
     this.onChange = undefined;
     this.#onDetached(this);
   }

@@ -10,6 +10,7 @@ import type { Connection, StepListener } from '../spawner/connection.js';
 import { CAUSES, type EndedMessage } from '../spawner/messages.js';
 import type { Addon, Pipes } from '../spawner/native.js';
 import type { Duration } from '../units.js';
+import type { ChunkQueue } from './chunk-queue.js';
 import type { Further } from './further.js';
 import { IdleTimer } from './idle-timer.js';
 import type { InputSource } from './input.js';
@@ -152,6 +153,16 @@ export class RunningStep implements Step, StepListener {
   /** It was released into a sandbox, and has ended. */
   get ran(): boolean {
     return this.#ended?.notStarted === false;
+  }
+
+  /** All bytes of a stream, for the library itself. Before the first one has come, unless they are collected. */
+  attach(name: OutputName): ChunkQueue {
+    return this.#outputs[name].attach();
+  }
+
+  /** Ends the step for a reason that the library has seen. */
+  end(cause: Cause): void {
+    this.#end(cause);
   }
 
   /** Ends the step because what it runs in goes away. */

@@ -1,7 +1,8 @@
 import type { DataType, Dictionary, Field, Layout } from './field.js';
 import type { Limits } from './limits.js';
 import type { BatchHeader } from './message.js';
-import { quoted, Refusal } from './refusal.js';
+import { quoted } from '../quoted.js';
+import { Refusal } from './refusal.js';
 import { ALL_VALID, countNulls, type Validity } from './values/bitmap.js';
 import { wrongIndex } from './values/indices.js';
 import { wrongNumber } from './values/numbers.js';

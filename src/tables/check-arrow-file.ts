@@ -5,7 +5,7 @@ import { SandboxError } from '../errors.js';
 import { loadAddon } from '../spawner/locate.js';
 import { systemReason } from '../system-reason.js';
 import { type ArrowCheckOptions, type Limits, resolveLimits } from './limits.js';
-import { quoted } from './refusal.js';
+import { quoted } from '../quoted.js';
 import type { ArrowSummary } from './report.js';
 import { type Answer, askThread } from './threads.js';
 

@@ -12,7 +12,8 @@ import {
   readMessage,
   VERSION_4,
 } from './message.js';
-import { quoted, Refusal } from './refusal.js';
+import { quoted } from '../quoted.js';
+import { Refusal } from './refusal.js';
 import type { ArrowSummary } from './report.js';
 import { type Views, viewsOf } from './views.js';
 

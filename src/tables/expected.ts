@@ -1,6 +1,7 @@
 import type { Field } from './field.js';
 import type { Limits } from './limits.js';
-import { quoted, Refusal } from './refusal.js';
+import { quoted } from '../quoted.js';
+import { Refusal } from './refusal.js';
 
 const NOT_NULL = ' not null';
 /** Differences that a message names. */

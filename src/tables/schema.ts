@@ -2,7 +2,7 @@ import { dataType, integerParameters } from './data-type.js';
 import type { DataType, Dictionary, Field, Schema } from './field.js';
 import type { Flatbuffer, Table } from './flatbuffer.js';
 import type { Limits } from './limits.js';
-import { quoted } from './refusal.js';
+import { quoted } from '../quoted.js';
 
 /** Fields of the format's tables. */
 const SCHEMA = { endianness: 0, fields: 1, metadata: 2, features: 3 };

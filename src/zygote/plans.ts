@@ -81,7 +81,7 @@ export function planJob(
 }
 
 /** What a step is given replaces what the zygote was, but for limits and variables, which are replaced one by one. */
-function mergeOptions(common: SandboxOptions, own: SandboxOptions): SandboxOptions {
+export function mergeOptions(common: SandboxOptions, own: SandboxOptions): SandboxOptions {
   return {
     ...common,
     ...own,

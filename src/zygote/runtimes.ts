@@ -11,8 +11,8 @@ export type RuntimeName = 'python' | 'node' | 'native';
  * program has what it needs in itself (native/zygote/zygote.h).
  */
 const FILES: Readonly<Record<RuntimeName, readonly string[]>> = {
-  python: ['runtimes/python/zygote.py', 'native/build/zygote-python.so'],
-  node: ['runtimes/node/zygote.cjs', 'native/build/zygote-node.node'],
+  python: ['runtimes/python/zygote.py', 'runtimes/python/typed.py', 'native/build/zygote-python.so'],
+  node: ['runtimes/node/zygote.cjs', 'runtimes/node/typed.cjs', 'native/build/zygote-node.node'],
   native: [],
 };
 

@@ -46,6 +46,10 @@ export async function createZygote(options: ZygoteOptions): Promise<Zygote> {
   return zygote;
 }
 
+export function isZygote(value: unknown): value is Zygote {
+  return value instanceof WarmZygote;
+}
+
 /**
  * As `zygote.spawn()`, for the library itself.
  *

@@ -60,7 +60,7 @@ void test('other types of messages', () => {
   expectTypeOf<ResultOf<undefined>>().toEqualTypeOf<PlainValue>();
   expectTypeOf<{ rows: [1, 'a', null, { deep: undefined }] }>().toExtend<PlainParams>();
   expectTypeOf<{ when: Date }>().not.toExtend<PlainParams>();
-  expectTypeOf<ParamsOf<string>>().toBeNever();
+  expectTypeOf<ParamsOf<{ readonly rows: number }>>().toEqualTypeOf<{ readonly rows: number }>();
 });
 
 void test('a mistyped name does not compile', () => {

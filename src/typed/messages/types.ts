@@ -59,7 +59,7 @@ type DeliveredPart<V> = V extends Uint8Array
       ? { [Name in keyof V as Name extends FieldNames<V> ? Name : never]: Delivered<V[Name]> }
       : V;
 
-/** What a step takes whose `params` are of this type: the type of the class, or the class. */
+/** What a step takes whose `params` are of this type: the class of messages, or what plain values it takes. */
 export type ParamsOf<T> = undefined extends T
   ? PlainParams
   : T extends ReflectedType
@@ -68,7 +68,7 @@ export type ParamsOf<T> = undefined extends T
       ? Partial<Accepted<InstanceType<T>>>
       : T extends { encode(message: infer Message, ...rest: never[]): unknown } & GeneratedClass
         ? Accepted<Message>
-        : never;
+        : T;
 
 /** What a step delivers whose `result` is of this type. */
 export type ResultOf<T> = undefined extends T
@@ -77,4 +77,4 @@ export type ResultOf<T> = undefined extends T
     ? Record<string, unknown>
     : T extends ReflectedClass | GeneratedClass
       ? Delivered<InstanceType<T>>
-      : never;
+      : T;

@@ -1,0 +1,38 @@
+import { loadAddon, requireLinux } from '../spawner/locate.js';
+import { type ResolvedDefinition, resolveCall, resolveDefinition } from './definition.js';
+import type { Payload } from './messages/from-step.js';
+import { Call, type Params } from './running-call.js';
+import type { CallOptions, ParamsInput, RunningCall, StepDefinition, TypedStep } from './types.js';
+
+/**
+ * Names a function that is to run in steps of a zygote: a call sends it parameters and tables, and resolves to the message and tables
+ * that it returns. Whatever it returns is checked before the app sees it, and is its claim all the same.
+ *
+ * @throws SandboxError `ERR_INVALID_OPTION`
+ */
+export function defineStep<P = undefined, R = undefined>(definition: StepDefinition<P, R>): TypedStep<P, R> {
+  requireLinux();
+  const resolved = resolveDefinition(definition);
+  const call = (params: ParamsInput<P>, options?: CallOptions): Call<R> => begin<R>(resolved, params, options);
+  return Object.assign(call, {
+    try: async (params: ParamsInput<P>, options?: CallOptions) => call(params, options).outcome(),
+  });
+}
+
+function begin<R>(definition: ResolvedDefinition, params: unknown, options: unknown): Call<R> {
+  const resolved = resolveCall(options);
+  return new Call<R>(definition, encoded(definition, params), resolved, loadAddon());
+}
+
+function encoded({ params: codec }: ResolvedDefinition, params: unknown): Params {
+  if (!isAsyncIterable(params)) return { payload: codec.encode(params) };
+  return { payloads: encodeEach(codec, params) };
+}
+
+async function* encodeEach(codec: ResolvedDefinition['params'], all: AsyncIterable<unknown>): AsyncGenerator<Payload> {
+  for await (const params of all) yield codec.encode(params);
+}
+
+function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
+  return typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
+}

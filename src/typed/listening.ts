@@ -1,0 +1,210 @@
+import type { ChunkQueue } from '../step/chunk-queue.js';
+import { Conversation } from './conversation.js';
+import { Delivery } from './delivery.js';
+import { LogLines } from './log-lines.js';
+import type { Payload } from './messages/from-step.js';
+import type { LogEntry } from './types.js';
+
+/** Where a step's output is read. */
+export interface StepPipes {
+  /** Its stdout. */
+  readonly frames: ChunkQueue;
+  readonly stderr: ChunkQueue;
+}
+
+export interface ListeningOptions {
+  readonly maxFrameBytes: number;
+  readonly maxMessages: number;
+  /** Milliseconds. */
+  readonly messageTimeout: number;
+  /** Bytes of each stream of logs that are kept. */
+  readonly collect: number;
+  /** Answers what is wrong with a payload. */
+  readonly check: (payload: Payload) => string | undefined;
+  /** The step has said what it must not: called once, while it may still run. */
+  readonly onRefused: () => void;
+}
+
+/** Less at once is not worth the app's while: it waits until there is more. In bytes. */
+const SMALL = 512;
+const SHORTEST_REST_MS = 1;
+const LONGEST_REST_MS = 16;
+/** So many frames, and the rest of the app has its turn. */
+const FRAMES_AT_ONCE = 256;
+
+/**
+ * Reads all that a step says and prints, as fast as the app takes it: frames that wait are neither decoded nor read any further, so that
+ * the step waits, too.
+ */
+export class Listening {
+  readonly messages: Delivery<Payload>;
+  readonly logs: Delivery<LogEntry>;
+  readonly #lines: LogLines;
+  readonly #conversation: Conversation;
+  readonly #options: ListeningOptions;
+  #pipes: StepPipes | undefined;
+  #refusal: string | undefined;
+  #deadline: NodeJS.Timeout | undefined;
+  #rest: NodeJS.Timeout | undefined;
+  #restMs = SHORTEST_REST_MS;
+  #turn: NodeJS.Immediate | undefined;
+  #isBusy = false;
+
+  constructor(options: ListeningOptions) {
+    this.#options = options;
+    const read = (): void => {
+      this.#read();
+    };
+    this.messages = new Delivery('messages', read);
+    this.logs = new Delivery('logs', read);
+    this.#lines = new LogLines(options.collect, (entry) => {
+      this.logs.push(entry, entry.text.length);
+    });
+    this.#conversation = new Conversation(options, options.check, {
+      log: (stream, data) => {
+        this.#lines.push('frame', stream, data);
+      },
+      message: (payload) => {
+        // A copy, as a view would keep all that it was read with.
+        this.messages.push({ ...payload, bytes: payload.bytes.slice() }, payload.bytes.length);
+      },
+    });
+  }
+
+  /** What the step must not have said. */
+  get refusal(): string | undefined {
+    return this.#refusal;
+  }
+
+  get claim(): Conversation['claim'] {
+    return this.#conversation.claim;
+  }
+
+  get lines(): LogLines {
+    return this.#lines;
+  }
+
+  listen(pipes: StepPipes): void {
+    this.#pipes = pipes;
+    const read = (): void => {
+      this.#read();
+    };
+    pipes.frames.onChange = pipes.stderr.onChange = read;
+    read();
+  }
+
+  /** What came by descriptor 1 or 2 of the step's own code. */
+  print(stream: 'stdout' | 'stderr', chunk: Buffer): void {
+    this.#lines.push('pipe', stream, chunk);
+  }
+
+  /** The step is over and all that it wrote is here: it is taken in, however much waits. */
+  finish(): void {
+    this.#stopTimers();
+    const pipes = this.#pipes;
+    this.#pipes = undefined;
+    if (pipes !== undefined) {
+      this.#takeLogs(pipes);
+      for (let chunk = pipes.frames.take(); chunk !== undefined; chunk = pipes.frames.take()) {
+        this.#conversation.push(chunk);
+        while (this.#conversation.step());
+      }
+      this.#conversation.end();
+      this.#refusal ??= this.#conversation.refusal;
+    }
+    this.#lines.end();
+    this.messages.end();
+    this.logs.end();
+  }
+
+  fail(error: Error): void {
+    this.#stopTimers();
+    this.#pipes = undefined;
+    this.messages.fail(error);
+    this.logs.fail(error);
+  }
+
+  get #isHeldBack(): boolean {
+    return this.messages.full || this.logs.full;
+  }
+
+  #read(): void {
+    if (this.#isBusy || this.#pipes === undefined) return; // what is pushed here may be taken at once
+    this.#isBusy = true;
+    try {
+      this.#readFrom(this.#pipes);
+    } finally {
+      this.#isBusy = false;
+    }
+  }
+
+  #readFrom(pipes: StepPipes): void {
+    if (!this.logs.full) this.#takeLogs(pipes);
+    let left = FRAMES_AT_ONCE;
+    let isSmall = false;
+    while (!this.#isHeldBack && this.#refusal === undefined) {
+      if (this.#conversation.step()) {
+        isSmall = false;
+        if (--left > 0) continue;
+        this.#turn ??= setImmediate(() => {
+          this.#turn = undefined;
+          this.#read();
+        });
+        break;
+      }
+      if (this.#conversation.refusal !== undefined) break;
+      const chunk = pipes.frames.take();
+      if (chunk === undefined) break;
+      isSmall = chunk.length < SMALL;
+      this.#conversation.push(chunk);
+    }
+    if (this.#conversation.refusal !== undefined) this.#refuse(this.#conversation.refusal);
+    else this.#watch(pipes.frames, isSmall);
+  }
+
+  #takeLogs({ stderr }: StepPipes): void {
+    for (let chunk = stderr.take(); chunk !== undefined; chunk = stderr.take()) this.print('stderr', chunk);
+  }
+
+  /** A frame that has begun has a deadline; one that comes in small pieces is let come together first. */
+  #watch(frames: ChunkQueue, isSmall: boolean): void {
+    if (!this.#conversation.isWaiting) {
+      clearTimeout(this.#deadline);
+      this.#deadline = undefined;
+      this.#restMs = SHORTEST_REST_MS;
+      return;
+    }
+    this.#deadline ??= setTimeout(() => {
+      this.#overdue();
+    }, this.#options.messageTimeout).unref();
+    if (!isSmall || this.#rest !== undefined) return;
+    frames.held = true;
+    this.#rest = setTimeout(() => {
+      this.#rest = undefined;
+      frames.held = false;
+    }, this.#restMs).unref();
+    this.#restMs = Math.min(this.#restMs * 2, LONGEST_REST_MS);
+  }
+
+  /** The app may be what it waits for. */
+  #overdue(): void {
+    this.#deadline = undefined;
+    if (this.#isHeldBack) return void this.#read();
+    this.#refuse(`a frame had not come whole ${this.#options.messageTimeout} ms after it had begun`);
+  }
+
+  #refuse(reason: string): void {
+    if (this.#refusal !== undefined) return;
+    this.#refusal = reason;
+    this.#stopTimers();
+    this.#pipes?.frames.detach(); // it is of no interest any more, and must not fill the pipe
+    this.#options.onRefused();
+  }
+
+  #stopTimers(): void {
+    clearTimeout(this.#deadline);
+    clearTimeout(this.#rest);
+    clearImmediate(this.#turn);
+    this.#deadline = this.#rest = this.#turn = undefined;
+  }
+}

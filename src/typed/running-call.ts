@@ -1,0 +1,242 @@
+import { type SandboxError, StepError } from '../errors.js';
+import { resolveCollect } from '../options/resolve.js';
+import type { Input, SandboxOptions } from '../options/sandbox-options.js';
+import { quoted } from '../quoted.js';
+import type { StepResult } from '../result.js';
+import type { Addon } from '../spawner/native.js';
+import type { Further } from '../step/further.js';
+import type { RunningStep } from '../step/running-step.js';
+import type { Duration } from '../units.js';
+import { mergeOptions } from '../zygote/plans.js';
+import { spawnInZygote } from '../zygote/zygote.js';
+import type { ResolvedCall, ResolvedDefinition } from './definition.js';
+import { Listening } from './listening.js';
+import type { Payload } from './messages/from-step.js';
+import type { ResultOf } from './messages/types.js';
+import { encodeCall, encodeParams } from './messages/to-step.js';
+import { type InputFile, openInput } from './tables/inputs.js';
+import { Outputs } from './tables/outputs.js';
+import type { LogEntry, RunningCall, StepRefusal, StepReturn } from './types.js';
+
+/** One message, or one after another. */
+export type Params = { readonly payload: Payload } | { readonly payloads: AsyncIterable<Payload> };
+
+/** This version of proto/step.proto. */
+const CONTRACT_VERSION = 1;
+/** Descriptors of the step beyond the standard ones: the pipe behind its descriptor 1, inputs, outputs. */
+const LOG_DESCRIPTOR = 0;
+const JOB = ['typed', String(LOG_DESCRIPTOR)].map((text) => Buffer.from(text));
+const FIRST_INPUT = 1;
+
+let lastId = 0;
+const idPrefix = `call-${process.pid.toString(36)}-${Date.now().toString(36)}`;
+
+/** One call of a typed step, from before its tables are there to after its result. */
+export class Call<R> implements RunningCall<R> {
+  readonly id = `${idPrefix}-${++lastId}`;
+  readonly #definition: ResolvedDefinition;
+  readonly #options: ResolvedCall;
+  readonly #params: Params;
+  readonly #addon: Addon;
+  readonly #listening: Listening;
+  readonly #outcome: Promise<StepReturn<R> | StepRefusal>;
+  #outputs: Outputs | undefined;
+  #step: RunningStep | undefined;
+  /** What was asked for before there was a step. */
+  #killed: Parameters<RunningStep['kill']> | undefined;
+  /** Somebody will notice an error. */
+  #used = false;
+
+  constructor(definition: ResolvedDefinition, params: Params, options: ResolvedCall, addon: Addon) {
+    this.#definition = definition;
+    this.#options = options;
+    this.#params = params;
+    this.#addon = addon;
+    const collect = resolveCollect(mergeOptions(definition.sandbox, options.sandbox).collect);
+    this.#listening = new Listening({
+      ...definition,
+      collect,
+      check: (payload) => definition.result.check(payload),
+      onRefused: () => this.#step?.end('invalidOutput'),
+    });
+    this.#outcome = this.#run();
+    this.#outcome.catch((error: unknown) => {
+      this.#listening.fail(error as SandboxError);
+      // Nobody may ever look at this call: then the app learns it by a warning, and not never.
+      setImmediate(() => {
+        if (!this.#used) process.emitWarning(error as SandboxError);
+      });
+    });
+  }
+
+  // ------------------------------------------------------------ what the app does
+
+  get messages(): AsyncIterable<ResultOf<R>> {
+    this.#used = true;
+    const { result } = this.#definition;
+    return this.#listening.messages.iterate((payload) => result.decode(payload) as ResultOf<R>);
+  }
+
+  get logs(): AsyncIterable<LogEntry> {
+    this.#used = true;
+    return this.#listening.logs.iterate((entry) => entry);
+  }
+
+  get result(): Promise<StepResult> {
+    return this.outcome().then(({ result }) => result);
+  }
+
+  /** How it ended, as a value. Rejects with `SandboxError` only. */
+  outcome(): Promise<StepReturn<R> | StepRefusal> {
+    this.#used = true;
+    return this.#outcome;
+  }
+
+  then<A = StepReturn<R>, B = never>(
+    onFulfilled?: ((value: StepReturn<R>) => A | PromiseLike<A>) | null,
+    onRejected?: ((error: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return this.outcome()
+      .then((outcome) => {
+        if (outcome.ok) return outcome;
+        throw outcome.error;
+      })
+      .then(onFulfilled, onRejected);
+  }
+
+  kill(signal?: NodeJS.Signals, options?: { readonly grace?: Duration }): void {
+    if (this.#step === undefined) this.#killed = [signal, options];
+    else this.#step.kill(signal, options);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#used = true;
+    this.kill();
+    await this.#outcome.catch(() => undefined);
+  }
+
+  // ------------------------------------------------------------ from its start to its end
+
+  async #run(): Promise<StepReturn<R> | StepRefusal> {
+    const inputs: InputFile[] = [];
+    try {
+      // What needs no waiting is started in the same turn.
+      for (const [name, source] of this.#options.tables) {
+        const opened = openInput(this.#addon, name, source, this.#options.freeze);
+        inputs.push(opened instanceof Promise ? await opened : opened);
+      }
+      this.#outputs = new Outputs(this.#addon, this.#definition.outputs);
+      const step = this.#start(inputs, this.#outputs);
+      const result = await step.result;
+      this.#listening.finish();
+      return await this.#conclude(result, this.#outputs);
+    } finally {
+      for (const input of inputs) input.release();
+      this.#outputs?.close();
+    }
+  }
+
+  #start(inputs: readonly InputFile[], outputs: Outputs): RunningStep {
+    const further: Further[] = [
+      {
+        kind: 'pipe',
+        onData: (chunk) => {
+          if (chunk !== null) this.#listening.print('stdout', chunk);
+        },
+      },
+      ...inputs.map(({ descriptor, readOnly }): Further => ({ kind: readOnly ? 'readOnlyFile' : 'file', descriptor })),
+      ...outputs.descriptors.map((descriptor): Further => ({ kind: 'file', descriptor })),
+    ];
+    const step = spawnInZygote(this.#definition.zygote, JOB, this.#sandboxOptions(inputs), further);
+    this.#step = step;
+    this.#listening.listen({ frames: step.attach('stdout'), stderr: step.attach('stderr') });
+    if (this.#killed !== undefined) step.kill(...this.#killed);
+    return step;
+  }
+
+  #sandboxOptions(inputs: readonly InputFile[]): SandboxOptions {
+    const merged = mergeOptions(this.#definition.sandbox, this.#options.sandbox);
+    const { outputs } = this.#definition;
+    const fileSize = Math.max(...outputs.map(({ limits }) => limits.maxBytes));
+    return {
+      ...merged,
+      // Nothing else bounds what a file in memory may grow to where the spawner cannot count it.
+      ...(outputs.length === 0 ? {} : { limits: { fileSize, ...merged.limits } }),
+      collect: false,
+      input: this.#input(inputs),
+      ...(this.#options.signal === undefined ? {} : { signal: this.#options.signal }),
+    };
+  }
+
+  #input(inputs: readonly InputFile[]): Input {
+    const { module, file, code, function: name, params, result, outputs, maxFrameBytes } = this.#definition;
+    const frame = encodeCall({
+      version: CONTRACT_VERSION,
+      ...{ module, file, code, function: name },
+      params: 'payload' in this.#params ? this.#params.payload : undefined,
+      streaming: 'payloads' in this.#params,
+      paramsType: params.typeName,
+      resultType: result.typeName,
+      inputs: inputs.map((input, index) => ({ name: input.name, descriptor: FIRST_INPUT + index, bytes: input.bytes })),
+      outputs: outputs.map((output, index) => ({ name: output.name, descriptor: FIRST_INPUT + inputs.length + index })),
+      logDescriptor: LOG_DESCRIPTOR,
+      maxFrameBytes,
+    });
+    return 'payload' in this.#params ? frame : framesOf(frame, this.#params.payloads);
+  }
+
+  /** What the step left, against what it had to leave. */
+  async #conclude(result: StepResult, outputs: Outputs): Promise<StepReturn<R> | StepRefusal> {
+    const lines = this.#listening.lines;
+    const seen: StepResult = {
+      ...result,
+      stdout: lines.collected('stdout'),
+      stderr: lines.collected('stderr'),
+      truncated: result.truncated || lines.truncated,
+    };
+    const { claim } = this.#listening;
+    const refusal = this.#refusalOf(seen);
+    if (refusal !== undefined) return this.#refused(invalidOutput(seen, refusal));
+    if (!seen.ok || claim?.kind !== 'result') return this.#refused(seen);
+    const taken = await outputs.take(claim.tables);
+    if ('refusal' in taken) return this.#refused(invalidOutput(seen, taken.refusal));
+    const message = claim.payload === undefined ? undefined : this.#definition.result.decode(claim.payload);
+    return { ok: true, message: message as ResultOf<R>, tables: taken.tables, result: seen };
+  }
+
+  /** A step that something else ended may well have been in the middle of a frame. */
+  #refusalOf({ ok, cause }: StepResult): string | undefined {
+    if (cause !== 'exit' && cause !== 'invalidOutput') return undefined;
+    const { refusal, claim } = this.#listening;
+    if (refusal !== undefined || !ok) return refusal;
+    if (claim === undefined) return 'it ended without a result';
+    if (claim.kind === 'failure') return 'it reported a failure, and exited with status 0';
+    const { typeName } = this.#definition.result;
+    return claim.payload === undefined && typeName !== '' ? `the result has no message of type ${typeName}` : undefined;
+  }
+
+  #refused(result: StepResult): StepRefusal {
+    const { claim } = this.#listening;
+    if (claim?.kind !== 'failure' || result.cause !== 'exit') {
+      return { ok: false, result, error: new StepError(result, this.#definition.title) };
+    }
+    const { type, message, traceback } = claim;
+    const failure = { type, message, traceback };
+    const said = `${quoted(type)}: ${quoted(message, 500)}`;
+    return { ok: false, result, failure, error: new StepError(result, this.#definition.title, { failure, said }) };
+  }
+}
+
+async function* framesOf(first: Uint8Array, payloads: AsyncIterable<Payload>): AsyncGenerator<Uint8Array> {
+  yield first;
+  for await (const payload of payloads) yield encodeParams(payload);
+}
+
+function invalidOutput(result: StepResult, reason: string): StepResult {
+  return {
+    ...result,
+    ok: false,
+    cause: 'invalidOutput',
+    detail: `Sent what is not valid output of a step: ${reason.replace(/\.$/, '')}.`,
+  };
+}

@@ -1,0 +1,98 @@
+import { fstatSync } from 'node:fs';
+import { constants } from 'node:os';
+import { quoted } from '../../quoted.js';
+import type { Addon } from '../../spawner/native.js';
+import { systemReason } from '../../system-reason.js';
+import { askThread } from '../../tables/threads.js';
+import type { OutputSlot } from '../definition.js';
+import type { TableClaim } from '../messages/from-step.js';
+import type { StepTable } from '../types.js';
+import { makeMemoryFile } from './memory-file.js';
+import { tableOver } from './step-table.js';
+import { TableFile } from './table-file.js';
+
+/** What was taken, or what is wrong with what the step left. */
+export type TakenTables = { readonly tables: Readonly<Record<string, StepTable>> } | { readonly refusal: string };
+
+interface OutputFile extends OutputSlot {
+  readonly descriptor: number;
+  /** Who takes it closes it. */
+  taken: boolean;
+}
+
+/** `st_blocks` counts these. */
+const BLOCK = 512;
+
+/** The empty files that a step may fill, and what becomes of them when it is dead. */
+export class Outputs {
+  readonly #addon: Addon;
+  readonly #files: OutputFile[] = [];
+
+  /** @throws SandboxError `ERR_TABLE` */
+  constructor(addon: Addon, slots: readonly OutputSlot[]) {
+    this.#addon = addon;
+    try {
+      for (const slot of slots) this.#files.push({ ...slot, descriptor: makeMemoryFile(addon), taken: false });
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  get descriptors(): readonly number[] {
+    return this.#files.map((file) => file.descriptor);
+  }
+
+  /** Of a step whose sandbox is dead: all that it has mapped is gone, so what is sealed now stays as it is. */
+  async take(claims: readonly TableClaim[]): Promise<TakenTables> {
+    const tables: Record<string, StepTable> = Object.create(null) as Record<string, StepTable>;
+    for (const claim of claims) {
+      const taken = await this.#takeOne(claim, claim.name in tables);
+      if (typeof taken === 'string') {
+        for (const table of Object.values(tables)) table.close();
+        return { refusal: taken };
+      }
+      tables[claim.name] = taken;
+    }
+    const missing = this.#files.find(({ optional, taken }) => !optional && !taken);
+    if (missing !== undefined) return { refusal: `the table '${missing.name}' is missing` };
+    return { tables };
+  }
+
+  /** What was not taken is gone. */
+  close(): void {
+    for (const file of this.#files.splice(0)) if (!file.taken) this.#addon.close(file.descriptor);
+  }
+
+  async #takeOne({ name, descriptor: index }: TableClaim, known: boolean): Promise<StepTable | string> {
+    const title = `the table ${quoted(name)}`;
+    const file = this.#files[index];
+    if (file === undefined || file.taken || known || (file.name !== '' && file.name !== name)) {
+      return `${title} is none that it may return`;
+    }
+    const size = this.#sealedSize(file);
+    if (typeof size === 'string') return `${title} ${size}`;
+    const answer = await askThread({ descriptor: file.descriptor, size, limits: file.limits });
+    if ('refusal' in answer)
+      return `${title} is no valid Arrow file: ${answer.refusal.where}: ${answer.refusal.problem}`;
+    if ('errno' in answer) return `${title} cannot be read: ${systemReason(answer.errno)}`;
+    if ('died' in answer) return `${title} could not be checked to its end: ${answer.died.message}`;
+    const memory = this.#addon.map(file.descriptor, size);
+    if (typeof memory === 'number') return `${title} cannot be mapped: ${systemReason(-memory)}`;
+    file.taken = true;
+    return tableOver(memory, answer.report, new TableFile(this.#addon, file.descriptor, size));
+  }
+
+  /** In bytes, or what is wrong with the file. */
+  #sealedSize({ descriptor, limits }: OutputFile): number | string {
+    const sealed = this.#addon.seal(descriptor);
+    if (sealed === -constants.errno.EBUSY) return 'can still be written by somebody';
+    if (sealed < 0) return `cannot be made unchangeable: ${systemReason(-sealed)}`;
+    const { size, blocks } = fstatSync(descriptor);
+    if (size === 0) return 'is empty';
+    if (size > limits.maxBytes) return `has ${size} bytes; ${limits.maxBytes} are allowed`;
+    // Reading what was never written would take memory of the app's that the step had not to pay for.
+    if (blocks * BLOCK < size) return `is sparse: ${blocks * BLOCK} bytes were written of ${size}`;
+    return size;
+  }
+}

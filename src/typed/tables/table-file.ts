@@ -1,0 +1,75 @@
+import { randomUUID } from 'node:crypto';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { rename, rm } from 'node:fs/promises';
+import { pipeline } from 'node:stream/promises';
+import { SandboxError } from '../../errors.js';
+import { expectText } from '../../options/check.js';
+import { quoted } from '../../quoted.js';
+import type { Addon } from '../../spawner/native.js';
+
+const COPIED_AT_ONCE = 2 ** 20;
+
+/**
+ * An Arrow file in sealed memory: nobody can change it, cut it off or make it longer, whoever has a descriptor of it. It is held open for
+ * as long as it may be handed on; a mapping of it lives by itself.
+ */
+export class TableFile {
+  readonly descriptor: number;
+  readonly bytes: number;
+  readonly #addon: Addon;
+  #users = 1;
+  #closed = false;
+
+  /** Takes ownership of the descriptor. */
+  constructor(addon: Addon, descriptor: number, bytes: number) {
+    this.#addon = addon;
+    this.descriptor = descriptor;
+    this.bytes = bytes;
+  }
+
+  /** It stays open until `release()`. Calls add up. */
+  hold(): void {
+    if (this.#closed) {
+      throw new SandboxError('ERR_TABLE', 'Cannot use the table: it was closed.', {
+        remedy: 'Call close() when no step needs it any more.',
+      });
+    }
+    this.#users++;
+  }
+
+  release(): void {
+    if (--this.#users === 0) this.#addon.close(this.descriptor);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.release();
+  }
+
+  /** Beside it first, so that whoever reads the path finds the whole of one or of the other. */
+  async saveTo(path: string): Promise<void> {
+    const target = expectText(path, 'path');
+    const besides = `${target}.${randomUUID()}.part`;
+    this.hold();
+    try {
+      const source = createReadStream('', {
+        fd: this.descriptor,
+        autoClose: false,
+        start: 0,
+        highWaterMark: COPIED_AT_ONCE,
+      });
+      await pipeline(source, createWriteStream(besides, { flags: 'wx', flush: true }));
+      await rename(besides, target);
+    } catch (cause) {
+      await rm(besides, { force: true }).catch(() => undefined);
+      const { code = String(cause) } = cause as NodeJS.ErrnoException;
+      throw new SandboxError('ERR_TABLE', `Cannot save the table to ${quoted(target, 4096)}: ${code}.`, {
+        path: target,
+        cause,
+      });
+    } finally {
+      this.release();
+    }
+  }
+}
