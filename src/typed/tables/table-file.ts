@@ -1,13 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createWriteStream, read } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
+import { promisify } from 'node:util';
 import { SandboxError } from '../../errors.js';
 import { expectText } from '../../options/check.js';
 import { quoted } from '../../quoted.js';
 import type { Addon } from '../../spawner/native.js';
 
 const COPIED_AT_ONCE = 2 ** 20;
+const readLater = promisify(read);
 
 /**
  * An Arrow file in sealed memory: nobody can change it, cut it off or make it longer, whoever has a descriptor of it. It is held open for
@@ -53,13 +55,7 @@ export class TableFile {
     const besides = `${target}.${randomUUID()}.part`;
     this.hold();
     try {
-      const source = createReadStream('', {
-        fd: this.descriptor,
-        autoClose: false,
-        start: 0,
-        highWaterMark: COPIED_AT_ONCE,
-      });
-      await pipeline(source, createWriteStream(besides, { flags: 'wx', flush: true }));
+      await pipeline(this.#pieces(), createWriteStream(besides, { flags: 'wx', flush: true }));
       await rename(besides, target);
     } catch (cause) {
       await rm(besides, { force: true }).catch(() => undefined);
@@ -70,6 +66,15 @@ export class TableFile {
       });
     } finally {
       this.release();
+    }
+  }
+  /** By hand, since a stream of Node's closes the descriptor when it fails, whatever it was told. */
+  async *#pieces(): AsyncGenerator<Buffer> {
+    for (let at = 0; at < this.bytes;) {
+      const piece = Buffer.allocUnsafe(Math.min(COPIED_AT_ONCE, this.bytes - at));
+      const { bytesRead } = await readLater(this.descriptor, piece, 0, piece.length, at);
+      yield piece.subarray(0, bytesRead);
+      at += bytesRead;
     }
   }
 }
