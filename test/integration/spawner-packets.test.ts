@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite, test, type TestContext } from 'node:test';
 import {
@@ -27,7 +28,7 @@ const addon = loadAddon();
 interface Conversation {
   readonly child: ChildProcess;
   readonly replies: readonly Reply[];
-  send(packet: Uint8Array, pipes?: readonly [boolean, boolean, boolean]): unknown;
+  send(packet: Uint8Array, pipes?: readonly [boolean, boolean, boolean], further?: readonly (true | number)[]): unknown;
   /** The spawner ends by itself and not by a signal. */
   end(): Promise<void>;
 }
@@ -53,7 +54,8 @@ function converse(context: TestContext): Conversation {
   return {
     child,
     replies,
-    send: (packet, [stdin, stdout, stderr] = [false, false, false]) => reactor.send(packet, stdin, stdout, stderr),
+    send: (packet, [stdin, stdout, stderr] = [false, false, false], further) =>
+      reactor.send(packet, stdin, stdout, stderr, further),
     end: async () => {
       reactor.close();
       const timer = setTimeout(() => child.kill('SIGKILL'), 5000);
@@ -79,14 +81,18 @@ function prepared(context: TestContext): Conversation {
 
 function start(
   stepId: number,
-  { policyId = 1, pipes = false }: { readonly policyId?: number; readonly pipes?: boolean } = {},
+  {
+    policyId = 1,
+    pipes = false,
+    further = [],
+  }: { readonly policyId?: number; readonly pipes?: boolean; readonly further?: readonly number[] } = {},
 ): Uint8Array {
   const { file, argv, settings } = planStep(
     'true',
     [],
     pipes ? { stdin: 'pipe' } : { stdout: 'ignore', stderr: 'ignore' },
   );
-  return encodeStart({ stepId, policyId, file, argv }, settings);
+  return encodeStart({ stepId, policyId, file, argv, further }, settings);
 }
 
 async function answerTo(stepId: number, { replies }: Conversation): Promise<Reply> {
@@ -98,6 +104,20 @@ async function answerTo(stepId: number, { replies }: Conversation): Promise<Repl
     );
   await until(`step ${stepId} is answered`, () => find() !== undefined);
   return find() as Reply;
+}
+
+async function failureOrEnd({ replies }: Conversation): Promise<Reply> {
+  const find = (): Reply | undefined => replies.find(({ kind }) => kind === 'failed' || kind === 'ended');
+  await until('it is answered', () => find() !== undefined);
+  return find() as Reply;
+}
+
+function openOnce(context: TestContext, path: string): number {
+  const descriptor = openSync(path, 'r');
+  context.after(() => {
+    closeSync(descriptor);
+  });
+  return descriptor;
 }
 
 function endOf(child: ChildProcess): Promise<void> {
@@ -160,6 +180,65 @@ void suite('a spawner that is told nonsense', () => {
       await conversation.end();
     });
   }
+
+  const [PIPE, FILE, READ_ONLY] = [0, 1, 2];
+  /** Descriptors that are not what the message says: each comes from the test itself. */
+  const NOT_OF_KIND: readonly (readonly [what: string, kinds: readonly number[], given: readonly (true | string)[]])[] =
+    [
+      ['fewer further ones than it says', [PIPE, PIPE], [true]],
+      ['more further ones than it says', [PIPE], [true, true]],
+      ['further ones that it does not mention', [], [true]],
+      ['further ones that it lacks', [PIPE], []],
+      ['a kind that does not exist', [3], [true]],
+      [
+        'more kinds than may be',
+        Array.from({ length: 33 }, () => PIPE),
+        Array.from({ length: 32 }, () => true as const),
+      ],
+      ['a pipe as a file', [FILE], [true]],
+      ['a pipe as a file for reading', [READ_ONLY], [true]],
+      ['a file as a pipe', [PIPE], ['r']],
+      ['a socket as a file', [FILE], ['socket']],
+      ['a socket as a file for reading', [READ_ONLY], ['socket']],
+      ['a file that can be written to as one for reading', [READ_ONLY], ['r+']],
+      ['a good one before a bad one', [READ_ONLY, FILE], ['r', 'socket']],
+    ];
+  for (const [what, kinds, given] of NOT_OF_KIND) {
+    void test(`a start with ${what} fails, and the next one runs`, async (context) => {
+      const conversation = prepared(context);
+      const path = join(temporaryDirectory(context, { table: 'x' }), 'table');
+      const opened = given.map((one) => {
+        if (one === true) return true;
+        const [descriptor, other] = one === 'socket' ? addon.channel() : [openSync(path, one), undefined];
+        context.after(() => {
+          if (other === undefined) closeSync(descriptor);
+          else for (const end of [descriptor, other]) addon.close(end);
+        });
+        return descriptor;
+      });
+      conversation.send(start(1, { further: kinds }), [false, false, false], opened);
+      const refusal = (await failureOrEnd(conversation)) as { readonly failed?: { readonly stepId: number } };
+      assert.ok(refusal.failed !== undefined, 'it failed');
+      if (conversation.child.exitCode === null) {
+        conversation.send(
+          start(2, { further: [READ_ONLY, PIPE] }),
+          [false, false, false],
+          [openOnce(context, path), true],
+        );
+        assert.equal((await answerTo(2, conversation)).kind, 'ended');
+      }
+      await conversation.end();
+    });
+  }
+
+  void test('further descriptors for a zygote itself are refused: all of its steps would have them', async (context) => {
+    const conversation = converse(context);
+    conversation.send(configuration(context));
+    conversation.send(encodeDefine({ policyId: 1, ...planStep('true', [], {}).policy, zygote: true }));
+    conversation.send(start(1, { further: [PIPE] }), [false, false, false], [true]);
+    assert.equal((await answerTo(1, conversation)).kind, 'failed');
+    await conversation.end();
+  });
 
   void test('a policy that does not exist fails the step alone', async (context) => {
     const conversation = prepared(context);

@@ -4,11 +4,13 @@ import { startApp } from '../helpers/app.js';
 
 /** How many of three bursts end in which way. */
 const APP = `
-import { spawnSandbox } from 'spawn-sandbox';
+import { spawnWith } from '#src/spawn-sandbox.js';
 const counts = {};
 const options = { allowWeaker: ['memory', 'processes', 'cpu', 'uid', 'groups'], limits: { wallTime: '20s' } };
+const pipes = Number(process.env.FURTHER ?? 0);
+const further = Array.from({ length: pipes }, () => ({ kind: 'pipe', onData: () => undefined }));
 async function one() {
-  const end = await spawnSandbox('sleep', ['0.1'], options).then(({ cause }) => cause, ({ code }) => code);
+  const end = await spawnWith('sleep', ['0.1'], options, further).result.then(({ cause }) => cause, ({ code }) => code);
   counts[end] = (counts[end] ?? 0) + 1;
 }
 for (let burst = 0; burst < 3; burst++) await Promise.all(Array.from({ length: 40 }, one));
@@ -16,9 +18,16 @@ console.log(JSON.stringify(counts));
 process.exit();
 `;
 
-async function endsWith(context: TestContext, descriptors: number): Promise<Readonly<Record<string, number>>> {
+async function endsWith(
+  context: TestContext,
+  descriptors: number,
+  further = 0,
+): Promise<Readonly<Record<string, number>>> {
   const command = ['prlimit', `--nofile=${descriptors}`, process.execPath];
-  return JSON.parse(await startApp(context, APP, { command }).line()) as Record<string, number>;
+  return JSON.parse(await startApp(context, APP, { command, env: { FURTHER: String(further) } }).line()) as Record<
+    string,
+    number
+  >;
 }
 
 /** Whether they do run out here is a matter of time: where all of them can be had later, it waits. */
@@ -36,6 +45,14 @@ void suite('a spawner whose descriptors run out', () => {
     assert.deepEqual(others, {});
     assert.equal(exit + short, 120);
   });
+
+  for (const further of [3, 10]) {
+    void test(`says so when each step is given ${further} more`, { timeout: 90_000 }, async (context) => {
+      const { exit = 0, ERR_RESOURCES: short = 0, ...others } = await endsWith(context, 120, further);
+      assert.deepEqual(others, {});
+      assert.equal(exit + short, 120);
+    });
+  }
 
   void test(
     'says so beside other apps, with which its user shares what may be on its way',

@@ -90,6 +90,13 @@ static int tell_pid(const struct zygote_job *job) {
   return 0;
 }
 
+static int use_descriptors(const struct zygote_job *job) {
+  for (size_t i = 0; i < job->descriptor_count; i++)
+    dprintf(job->descriptors[i], "descriptor %zu\n", i);
+  printf("%zu\n", job->descriptor_count);
+  return 0;
+}
+
 static char preloaded[64];
 
 static int tell_preloaded(const struct zygote_job *job) {
@@ -109,7 +116,8 @@ static int run(const struct zygote_job *job) {
                {"eat-below", eat_below},
                {"fork-all", fork_all},
                {"spin", spin},
-               {"wait", wait_long}};
+               {"wait", wait_long},
+               {"descriptors", use_descriptors}};
   for (size_t i = 0;
        job->argument_count > 1 && i < sizeof(WORDS) / sizeof(WORDS[0]); i++) {
     if (!strcmp(job->arguments[1], WORDS[i].word))

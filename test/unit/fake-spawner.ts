@@ -10,6 +10,7 @@ import { Connection } from '#src/spawner/connection.js';
 import type { SpawnerProcess } from '#src/spawner/launch.js';
 import type { Addon, Reactor, ReactorCallbacks } from '#src/spawner/native.js';
 import { inputSource } from '#src/step/input.js';
+import type { Further } from '#src/step/further.js';
 import { RunningStep } from '#src/step/running-step.js';
 
 const schema = protobuf.parse(readFileSync(join(packageRoot, 'proto/control.proto'), 'utf8')).root;
@@ -80,12 +81,13 @@ export class FakeSpawner {
     };
   }
 
-  step(options: SandboxOptions = {}): RunningStep {
+  step(options: SandboxOptions = {}, further: readonly Further[] = []): RunningStep {
     const plan = planStep('sh', ['-c', 'true'], options);
     const step = new RunningStep(plan, inputSource(options.input, plan.options.stdin), options.signal, {
       addon: this.addon,
       connection: () => this.connection,
       onSettled: () => undefined,
+      further,
     });
     step.start();
     return step;

@@ -3,6 +3,7 @@ import { constants } from 'node:os';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StepError } from '#src/errors.js';
+import type { Further } from '#src/step/further.js';
 import { FakeSpawner } from './fake-spawner.js';
 
 const { EAGAIN, EMFILE, EMSGSIZE } = constants.errno;
@@ -344,6 +345,75 @@ void describe('a spawner that dies', () => {
     const step = spawner.step();
     spawner.say({});
     await assert.rejects(step.result, { code: 'ERR_PROTOCOL' });
+  });
+});
+
+void describe('further descriptors of a step', () => {
+  function collected(): { readonly further: Further; readonly seen: (string | null)[] } {
+    const seen: (string | null)[] = [];
+    const onData = (chunk: Buffer | null): void => {
+      seen.push(chunk === null ? null : chunk.toString());
+    };
+    return { further: { kind: 'pipe', onData }, seen };
+  }
+
+  void test('are told to the spawner by their kinds, and their data is waited for', async () => {
+    const spawner = await FakeSpawner.launched();
+    const [one, two] = [collected(), collected()];
+    const step = spawner.step({}, [one.further, { kind: 'readOnlyFile', descriptor: 9 }, two.further]);
+    assert.deepEqual(spawner.ofKind('start')[0]?.['further'], ['OUTPUT_PIPE', 'READ_ONLY_FILE', 'OUTPUT_PIPE']);
+    assert.ok(spawner.calls.includes('resume 3') && spawner.calls.includes('resume 4'));
+    spawner.output(4, 'second');
+    spawner.output(3, null);
+    assert.deepEqual(one.seen, [], 'the end may be that of the spawner');
+    finish(spawner, 1);
+    assert.deepEqual(one.seen, [null]);
+    assert.ok(spawner.calls.includes('drain 4') && !spawner.calls.includes('drain 3'));
+    let settled = false;
+    void step.result.then(() => (settled = true));
+    await sleep(1);
+    assert.equal(settled, false);
+    spawner.output(4, 'last');
+    spawner.output(4, null);
+    assert.equal((await step).ok, true);
+    assert.deepEqual(two.seen, ['second', 'last', null]);
+  });
+
+  void test('that are pipes are dropped, and end in nothing, when the step fails', async () => {
+    const spawner = await FakeSpawner.launched();
+    const { further, seen } = collected();
+    const step = spawner.step({}, [further]);
+    spawner.output(3, 'part');
+    spawner.say({
+      failed: { stepId: 1, stage: 'FURTHER', errno: constants.errno.ESTALE, path: Buffer.from('/data/table') },
+    });
+    await assert.rejects(step.result, { code: 'ERR_TABLE', path: '/data/table', errno: constants.errno.ESTALE });
+    assert.ok(spawner.calls.includes('drop 3'));
+    assert.deepEqual(seen, ['part']);
+  });
+
+  void test('that are pipes share the limit of output', async () => {
+    const spawner = await FakeSpawner.launched();
+    const { further, seen } = collected();
+    const step = spawner.step({ limits: { output: 10 } }, [further]);
+    spawner.output(1, 'seven..');
+    spawner.output(3, 'four');
+    spawner.output(3, 'more');
+    assert.deepEqual(spawner.ofKind('kill')[0]?.['cause'], 'OUTPUT_LIMIT');
+    finish(spawner, 1, { signal: 9, cause: 'OUTPUT_LIMIT' });
+    spawner.output(3, null);
+    assert.equal((await step).cause, 'outputLimit');
+    assert.deepEqual(seen, ['fou', null]);
+  });
+
+  void test('end when the step was never sent', async () => {
+    const spawner = await FakeSpawner.launched();
+    const { further, seen } = collected();
+    spawner.refuse = EAGAIN;
+    const step = spawner.step({}, [further]);
+    step.kill();
+    assert.equal((await step).cause, 'killed');
+    assert.deepEqual(seen, [null]);
   });
 });
 
