@@ -88,12 +88,13 @@ static int replace_all(struct replacement *replacement)
     return 0;
 }
 
-/* It shares our table of descriptors and our memory: what it did is done when it has gone. */
+/* It shares our table of descriptors and our memory: what it did is done when it has gone. Returning is its end,
+ * without what exit() does. */
 static int replace_in_child(void *data)
 {
     struct replacement *replacement = data;
     replacement->error = replace_all(replacement) ? errno : 0;
-    _exit(0);
+    return 0;
 }
 
 static int make_read_only(const struct start *start, int *descriptors, struct failure *failure)

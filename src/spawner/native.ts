@@ -75,15 +75,15 @@ export interface Addon {
    */
   map(descriptor: number, length: number): ArrayBuffer | NegativeErrno;
   /** A new file in memory, empty, without a name and close-on-exec; or minus the errno. It can be sealed, and, from Linux 6.3 on, never executed. */
-  memory(): number | NegativeErrno;
+  memory(): number;
   /**
    * Of such a file: nobody can change it any more, by any descriptor; 0, or minus the errno (-EBUSY: somebody has it mapped and can write
    * there; -EINVAL: it is another kind of file).
    */
-  seal(descriptor: number): 0 | NegativeErrno;
+  seal(descriptor: number): NegativeErrno;
   /**
    * Opens for reading, close-on-exec, without waiting and without following a symbolic link anywhere on the way; or minus the errno (-ELOOP: there
    * is one; -ENOSYS: Linux before 5.6). The path is taken as it is; what it leads to may be of any kind.
    */
-  openFile(path: string | Uint8Array): number | NegativeErrno;
+  openFile(path: string | Uint8Array): number;
 }

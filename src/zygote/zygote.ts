@@ -62,7 +62,8 @@ export function spawnInZygote(
   options: SandboxOptions = {},
   further: readonly Further[] = [],
 ): RunningStep {
-  return (zygote as WarmZygote).spawnWith(job, options, further);
+  if (!(zygote instanceof WarmZygote)) throw new TypeError('not a zygote of createZygote()');
+  return zygote.spawnWith(job, options, further);
 }
 
 /** So many ends in a row, with no step that ran in between, and it is not started again. */
