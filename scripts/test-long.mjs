@@ -1,5 +1,5 @@
 // The checks that take too long for every change: cgroup v2 and arm64 in virtual machines, other versions of Node, ten thousand starts
-// with counts before and after, and five million fuzzed messages. Writes the summary to docs/test-long.md when all of them ended, `--no-write` keeps it as it is.
+// with counts before and after, and millions of fuzzed messages and files. Writes the summary to docs/test-long.md when all of them ended, `--no-write` keeps it as it is.
 import { spawn, spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -20,6 +20,7 @@ const CHECKS = [
   },
   { name: '5,000,000 fuzzed messages', args: ['scripts/fuzz.mjs', '5000000'] },
   { name: '200,000 damaged Arrow files', args: ['scripts/fuzz-tables.mjs', '200000'] },
+  { name: '1,000,000 damaged messages of typed steps', args: ['scripts/fuzz-messages.mjs', '1000000'] },
 ];
 
 const outcomes = [];

@@ -117,7 +117,11 @@ function normalized(value: unknown, type?: protobuf.Type): unknown {
     const field = type?.fields[name];
     const inner = field?.resolvedType instanceof protobuf.Type ? field.resolvedType : undefined;
     if (field === undefined || !field.map) return [name, normalized(member, inner)] as const;
-    const entries = Object.entries(member as object).map(([key, item]) => [key, normalized(item, inner)] as const);
+    // Of an entry without a value, protobufjs makes an empty list where it should be empty bytes.
+    const entries = Object.entries(member as object).map(([key, item]) => {
+      const bytes = field.type === 'bytes' && Array.isArray(item);
+      return [key, bytes ? new Uint8Array(0) : normalized(item, inner)] as const;
+    });
     return [name, Object.assign(Object.create(null) as object, Object.fromEntries(entries))] as const;
   });
   return Object.fromEntries(members);

@@ -57,7 +57,7 @@ function checkField(walk: Walk, field: Field, depth: number): void {
     }
     const shape = entry?.shape ?? (kind as MessageKind).shape;
     const outer = cursor.enter(cursor.length());
-    count(walk, shape.cost);
+    if (field.free !== true && kind.is !== 'scalar') count(walk, kind.shape.cost);
     checkFields(walk, shape, depth + shape.levels);
     cursor.leave(outer);
     return;

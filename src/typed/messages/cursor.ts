@@ -39,7 +39,7 @@ export class Cursor {
   /** The number of the next field; 0 when there is none. */
   tag(): number {
     if (this.at >= this.end) return 0;
-    const tag = this.small('a field has a number beyond 2^29');
+    const tag = this.small('the number of a field is beyond 2^29, or longer than that');
     this.wire = tag % 8;
     if (this.problem !== undefined) return 0;
     if (tag < 8) this.fail('a field has the number 0');
@@ -48,15 +48,16 @@ export class Cursor {
     return Math.floor(tag / 8);
   }
 
-  /** A varint below 2^32. */
+  /** A varint below 2^32, which has at most five bytes: others do not read longer ones either, however small the number. */
   small(otherwise: string): number {
     const byte = this.bytes[this.at] ?? 0x80;
     if (byte < 0x80 && this.at < this.end) {
       this.at++;
       return byte;
     }
+    const start = this.at;
     this.varint();
-    if (this.high !== 0) this.fail(otherwise);
+    if (this.high !== 0 || this.at - start > 5) this.fail(otherwise);
     return this.problem === undefined ? this.low : 0;
   }
 
@@ -90,7 +91,7 @@ export class Cursor {
 
   /** The length of what follows, all of which is there. */
   length(): number {
-    const length = this.small('a length is beyond 4 GiB');
+    const length = this.small('a length is beyond 4 GiB, or written with more than five bytes');
     if (length <= this.end - this.at) return length;
     if (this.problem === undefined) this.fail(`a field claims ${length} bytes where ${this.end - this.at} are left`);
     return 0;

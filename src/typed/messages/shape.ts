@@ -27,6 +27,8 @@ export interface Field {
   readonly oneof: string | undefined;
   /** What the value is when the field is absent; `undefined` when the member is then absent, too. */
   readonly absent: unknown;
+  /** Of an entry: its message is there even if the entry has none, so it counts with the entry. */
+  readonly free?: boolean;
   /** For a map: what its entries are. `kind` is that of its values. */
   readonly entry?: MapEntry | undefined;
 }
@@ -80,7 +82,8 @@ export class Shape {
     this.own = this.fields.filter(({ repeated, entry, absent }) => {
       return repeated || entry !== undefined || absent instanceof Uint8Array;
     });
-    this.cost = this.levels * (1 + Math.ceil(this.fields.length / 4) + this.own.length);
+    const large = this.own.filter(({ repeated }) => !repeated);
+    this.cost = this.levels * (1 + Math.ceil(this.fields.length / 4) + large.length);
     return this;
   }
 }
@@ -96,7 +99,7 @@ export function fieldOf(name: string, number: number, kind: Kind, rest: Partial<
 /** Entries are messages of two fields. */
 export function mapOf(name: string, number: number, key: Scalar, kind: Kind): Field {
   const shape = new Shape('', { levels: 0 });
-  shape.define([fieldOf('key', 1, { is: 'scalar', type: key }), fieldOf('value', 2, kind)]);
+  shape.define([fieldOf('key', 1, { is: 'scalar', type: key }), fieldOf('value', 2, kind, { free: true })]);
   return fieldOf(name, number, kind, { entry: { key, shape }, absent: {} });
 }
 

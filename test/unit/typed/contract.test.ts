@@ -145,6 +145,7 @@ void describe('what a step says', () => {
     ['a length beyond its end', bytes(0x0a, 5, 0x08, 0), /claims 5 bytes where 2 are left/],
     ['a length beyond the message it is in', bytes(0x0a, 2, 0x12, 4, 1, 2, 3, 4), /claims 4 bytes where 0 are left/],
     ['a length of 2^32', bytes(0x0a, 0x80, 0x80, 0x80, 0x80, 0x10), /beyond 4 GiB/],
+    ['a length of six bytes', bytes(0x0a, 0x80, 0x80, 0x80, 0x80, 0x80, 0), /more than five bytes/],
     ['a number without an end', bytes(0x0a, 11, 0x08, ...new Array<number>(10).fill(0x80)), /within ten bytes/],
     ['a number of 70 bits', bytes(0x0a, 11, 0x08, ...new Array<number>(9).fill(0xff), 2), /more than 64 bits/],
     ['a tag beyond 32 bits', bytes(0x80, 0x80, 0x80, 0x80, 0x10), /beyond 2\^29/],
