@@ -336,7 +336,7 @@ void describe('generated classes', () => {
 
 void describe('what is no message type', () => {
   void test('is refused', () => {
-    for (const type of [null, 5, 'shop.Order', {}, [], class Foo {}, () => 1, { encode: 1 }, root]) {
+    for (const type of [null, 5, 'shop.Order', {}, [], class Foo extends Date {}, () => 1, { encode: 1 }, root]) {
       assert.throws(() => codecOf(type, 'params', BOUNDS), {
         code: 'ERR_INVALID_OPTION',
         message: /^the message type of params must be a Type of protobufjs, .*and is /,
@@ -360,10 +360,11 @@ void describe('what is no message type', () => {
     assert.equal(codec.typeName, 'T');
     assert.deepEqual(roundTrip(codec, { a: 5 }), { a: 5n });
     class Filter extends protobuf.Message {
-      column = '';
+      declare column: string;
     }
-    protobuf.Field.d(1, 'string')(Filter.prototype, 'column');
-    assert.deepEqual(roundTrip(codecOf(Filter, 'params', BOUNDS), { column: 'x' }), { column: 'x' });
+    const type = protobuf.parse('syntax = "proto3"; message Filter { string column = 1; }').root.lookupType('Filter');
+    type.ctor = Filter;
+    assert.deepEqual(roundTrip(codecOf(Filter, 'params', BOUNDS), new Filter({ column: 'x' })), { column: 'x' });
   });
 });
 

@@ -39,7 +39,9 @@ function invalid(plain: unknown, why: RegExp): void {
   );
 }
 
-class Money {}
+class Money {
+  amount = 1;
+}
 
 void describe('plain values', () => {
   void test('come back as they were', () => {
