@@ -59,8 +59,12 @@ export class ChunkQueue {
     if (chunk === undefined) return undefined;
     const wasFull = this.full;
     this.#bytes -= chunk.length;
-    if (wasFull && !this.full) this.#onTaken();
+    this.#madeRoom(wasFull);
     return chunk;
+  }
+
+  #madeRoom(wasFull: boolean): void {
+    if (wasFull && !this.full) this.#onTaken();
   }
 
   /** The consumer wants no more; it no longer holds anything back. */

@@ -2,7 +2,7 @@ import { loadAddon, requireLinux } from '../spawner/locate.js';
 import { type ResolvedDefinition, resolveCall, resolveDefinition } from './definition.js';
 import type { Payload } from './messages/from-step.js';
 import { Call, type Params } from './running-call.js';
-import type { CallOptions, ParamsInput, RunningCall, StepDefinition, TypedStep } from './types.js';
+import type { CallOptions, ParamsInput, StepDefinition, TypedStep } from './types.js';
 
 /**
  * Names a function that is to run in steps of a zygote: a call sends it parameters and tables, and resolves to the message and tables

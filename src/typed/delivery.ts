@@ -112,8 +112,12 @@ export class Delivery<T> {
     }
     const wasFull = this.full;
     this.#cost -= item.cost;
-    if (wasFull && !this.full) this.#onTaken();
+    this.#madeRoom(wasFull);
     return item;
+  }
+
+  #madeRoom(wasFull: boolean): void {
+    if (wasFull && !this.full) this.#onTaken();
   }
 
   #leave(): void {

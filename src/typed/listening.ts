@@ -189,8 +189,8 @@ export class Listening {
   /** The app may be what it waits for. */
   #overdue(): void {
     this.#deadline = undefined;
-    if (this.#isHeldBack) return void this.#read();
-    this.#refuse(`a frame had not come whole ${this.#options.messageTimeout} ms after it had begun`);
+    if (this.#isHeldBack) this.#read();
+    else this.#refuse(`a frame had not come whole ${this.#options.messageTimeout} ms after it had begun`);
   }
 
   #refuse(reason: string): void {

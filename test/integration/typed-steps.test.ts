@@ -5,6 +5,7 @@ import {
   createZygote,
   defineStep,
   type LogEntry,
+  type PlainParams,
   SandboxError,
   type StepDefinition,
   StepError,
@@ -107,7 +108,8 @@ for (const [runtime, code] of Object.entries(LANGUAGES)) {
       ]) {
         assert.deepEqual((await echo(value)).message, asPlain(value));
       }
-      const hostile = (await echo(JSON.parse('{"__proto__": {"admin": true}, "constructor": 1}'))).message as object;
+      const hostile = (await echo(JSON.parse('{"__proto__": {"admin": true}, "constructor": 1}') as PlainParams))
+        .message as object;
       assert.equal(Object.getPrototypeOf(hostile), null);
       assert.deepEqual(Object.keys(hostile), ['__proto__', 'constructor']);
       assert.equal(({} as { admin?: boolean }).admin, undefined);
@@ -121,7 +123,6 @@ for (const [runtime, code] of Object.entries(LANGUAGES)) {
       assert.match(failure.traceback, code.failure.trace);
       assert.doesNotMatch(failure.traceback, /zygote/);
       assert.deepEqual([result.cause, result.status], ['exit', 1]);
-      // eslint-disable-next-line no-control-regex -- that is what is looked for
       assert.doesNotMatch(error.message, /\u001b/, 'what a terminal would obey is escaped');
       assert.deepEqual(error.failure, failure);
       await assert.rejects(
@@ -177,7 +178,10 @@ for (const [runtime, code] of Object.entries(LANGUAGES)) {
       const { message } = await step(code.progress)({ n: 20_000 });
       assert.deepEqual(message, asPlain({ done: true }));
       const running = step(code.progress)({ n: 20_000 });
-      for await (const _ of running.messages) break;
+      for await (const message of running.messages) {
+        assert.ok(message);
+        break;
+      }
       assert.deepEqual((await running).message, asPlain({ done: true }));
     });
 
@@ -196,7 +200,6 @@ for (const [runtime, code] of Object.entries(LANGUAGES)) {
     });
 
     void test('ends with its source of parameters', async () => {
-      // eslint-disable-next-line require-yield -- it fails before
       async function* broken(): AsyncGenerator<{ value: number }> {
         await setTimeout(1);
         throw new Error('the source failed');
@@ -237,7 +240,7 @@ for (const [runtime, code] of Object.entries(LANGUAGES)) {
         /a message of 3000\d\d bytes is longer than the 262144 that maxMessageBytes allows/,
       );
       const { message } = await step(code.large, { maxMessageBytes: '1MiB' })(300_000);
-      assert.equal(String(message).length, 300_000);
+      assert.equal((message as string).length, 300_000);
     });
 
     void test('finds a function in a module, a file or an object', async (context) => {

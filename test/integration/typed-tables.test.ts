@@ -63,7 +63,7 @@ for (const [runtime, code] of Object.entries(LANGUAGES)) {
   void suite(`tables of a step in ${runtime}`, runtime === 'python' ? needsPandas : {}, () => {
     let zygote: Zygote;
     before(async () => {
-      zygote = await createZygote(code.options as never);
+      zygote = await createZygote(code.options);
     });
     after(() => zygote.destroy());
 

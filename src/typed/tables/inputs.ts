@@ -19,7 +19,7 @@ export interface InputFile {
   /** It is somebody else's, and is to be shown through a mount that is read-only. Else it is sealed memory. */
   readonly readOnly: boolean;
   /** The step has it, or will not get it. */
-  release(): void;
+  readonly release: () => void;
 }
 
 const READ_AT_ONCE = 4 * 2 ** 20;

@@ -28,5 +28,5 @@ export async function tableOver(memory: ArrayBuffer, summary: ArrowSummary, file
     },
   };
   for (const [name, value] of Object.entries(members)) Object.defineProperty(table, name, { value });
-  return table as Table as StepTable;
+  return table as StepTable;
 }
