@@ -45,7 +45,7 @@ function kindOf(type: unknown, what: string): MessageKind {
     if (isReflected(attached)) return kindOfType(attached);
     if (isGenerated(type)) return { is: 'message', shape: shapeOfClass(type) };
   } catch (cause) {
-    const problem = `the message type of ${what} cannot be used: ${cause instanceof Error ? cause.message : String(cause)}`;
+    const problem = `the message type of ${what} cannot be used: ${reasonOf(cause)}`;
     throw new SandboxError('ERR_INVALID_OPTION', `${problem}.`.replace(/\.\.$/, '.'), { cause });
   }
   throw invalidOption(
@@ -77,7 +77,7 @@ class Codec implements MessageCodec {
     } catch (cause) {
       if (cause instanceof SandboxError) throw cause;
       // Getters and proxies of the app run while its values are read.
-      throw place.wrong('cannot be read', undefined, cause);
+      throw place.wrong(`cannot be read: ${reasonOf(cause)}`, undefined, cause);
     }
     return { kind: this.#form, bytes: writer.finish() };
   }
@@ -111,6 +111,10 @@ export function readPayload<T>(codec: MessageCodec<T>, payload: Payload): { read
     const refusal = codec.check(payload);
     return refusal === undefined ? { value: codec.decode(payload) } : { refusal };
   } catch (error) {
-    return { refusal: `A message cannot be decoded: ${error instanceof Error ? error.message : String(error)}.` };
+    return { refusal: `A message cannot be decoded: ${reasonOf(error)}.` };
   }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : 'something was thrown that is no Error';
 }
