@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { frame, FrameReader } from '#src/typed/messages/frames.js';
+import { cpuTime } from '../../helpers/cpu-time.js';
 
 /** All frames that are whole after each chunk. */
 function readAll(reader: FrameReader, chunks: readonly Uint8Array[]): Uint8Array[] {
@@ -46,25 +47,29 @@ void describe('frames', () => {
     assert.equal(reader.next(), undefined);
   });
 
-  void test('of many MiB are collected byte by byte in time that grows with their length', () => {
-    const message = new Uint8Array(4 * 2 ** 20).fill(7);
+  void test('of a MiB are collected byte by byte in time that grows with their length', () => {
+    const message = new Uint8Array(2 ** 20).fill(7);
     const reader = new FrameReader({ maxFrameBytes: message.length });
-    const started = performance.now();
-    const frames = readAll(reader, cut(frame(message), [1]));
+    let frames: Uint8Array[] = [];
+    const time = cpuTime(() => {
+      frames = readAll(reader, cut(frame(message), [1]));
+    });
     assert.equal(frames.length, 1);
     assert.ok(Buffer.from(message).equals(frames[0] ?? Buffer.alloc(0)));
-    assert.ok(performance.now() - started < 10_000);
+    // If each byte moved those before it, this would be half a TB.
+    assert.ok(time < 15_000, `${time} ms`);
   });
 
   void test('that are small come by the hundred thousand in one chunk, and many chunks may wait', () => {
-    const count = 200_000;
+    const count = 100_000;
     const one = frame(Buffer.from('x'));
     const reader = new FrameReader({ maxFrameBytes: 16 });
-    const started = performance.now();
-    assert.equal(readAll(reader, [Buffer.concat(Array.from({ length: count }, () => one))]).length, count);
-    for (let index = 0; index < count; index++) reader.push(one);
-    assert.equal(readAll(reader, [one]).length, count + 1);
-    assert.ok(performance.now() - started < 10_000);
+    const time = cpuTime(() => {
+      assert.equal(readAll(reader, [Buffer.concat(Array.from({ length: count }, () => one))]).length, count);
+      for (let index = 0; index < count; index++) reader.push(one);
+      assert.equal(readAll(reader, [one]).length, count + 1);
+    });
+    assert.ok(time < 15_000, `${time} ms`);
   });
 
   void test('take memory for what has arrived, not for what was announced', () => {
