@@ -1,4 +1,3 @@
-import type { Table } from 'apache-arrow';
 import type { ArrowSummary } from '../../tables/report.js';
 import type { StepTable } from '../types.js';
 import type { TableFile } from './table-file.js';
