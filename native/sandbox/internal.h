@@ -69,6 +69,7 @@ struct job {
     bool in_memory_file;               /* the message is in the first descriptor, not behind this header */
     uint64_t message_length;
     uint32_t process_limit; /* RLIMIT_NPROC where no cgroup counts; 0: none */
+    uint64_t file_limit;    /* RLIMIT_FSIZE where no cgroup counts memory, and the step has files in it; 0: none */
     bool has_control;       /* the last descriptor is a zygote's end of its conversation with the spawner */
     bool boots;             /* the program takes another job by itself */
     bool seen;              /* no job yet: the spawner has looked at the step, which may do what it likes from now on */

@@ -121,18 +121,29 @@ static rlim_t used_seconds(void)
                     (used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1000000);
 }
 
-static int set_limits(const struct limits *limits, uint32_t process_limit)
+static int limit_files(uint64_t asked, uint64_t most)
+{
+    struct rlimit now;
+    if (most > 0 && (asked == 0 || most < asked)) {
+        if (getrlimit(RLIMIT_FSIZE, &now))
+            return -1;
+        asked = most < now.rlim_max ? most : now.rlim_max;
+    }
+    return asked ? limit(RLIMIT_FSIZE, asked, asked) : 0;
+}
+
+static int set_limits(const struct limits *limits, const struct job *job)
 {
     if (limits->open_files && limit(RLIMIT_NOFILE, limits->open_files, limits->open_files))
         return -1;
-    if (limits->file_size_bytes && limit(RLIMIT_FSIZE, limits->file_size_bytes, limits->file_size_bytes))
+    if (limit_files(limits->file_size_bytes, job->file_limit))
         return -1;
     /* Behind the spawner's own clock, which counts all processes: a second later, so that it is the spawner who tells
      * the cause. */
     rlim_t seconds = (limits->cpu_time_ms + 1999) / 1000 + used_seconds();
     if (limits->cpu_time_ms && limit(RLIMIT_CPU, seconds, seconds + 1))
         return -1;
-    return process_limit && limit(RLIMIT_NPROC, process_limit, process_limit) ? -1 : 0;
+    return job->process_limit && limit(RLIMIT_NPROC, job->process_limit, job->process_limit) ? -1 : 0;
 }
 
 /* The numbers of the pipes are gone with place_standard(). */
@@ -215,7 +226,7 @@ static int take_job(struct sandbox_start *sandbox, bool executes, const uint8_t 
     if (executes && place_further(sandbox, out->further, (int)count))
         return fail(failure, STAGE_RESOURCES, NULL);
     umask(022);
-    if (set_limits(&out->start.limits, job.process_limit))
+    if (set_limits(&out->start.limits, &job))
         return fail(failure, STAGE_EXEC_LIMITS, NULL);
     if (sandbox->policy->zygote &&
         (!control || dup3(received->descriptors[received->descriptor_count - 1], ZYGOTE_CONTROL, 0) < 0))

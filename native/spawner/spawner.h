@@ -149,6 +149,7 @@ struct step {
     int descriptors[3 + FURTHER_LIMIT]; /* its pipes, then the further ones */
     size_t descriptor_count;
     uint64_t pipes; /* bit n: descriptor n is one */
+    uint32_t files; /* among the further ones: in memory */
     struct limits limits;
     bool announce;
     uint64_t queued_at, released_at;

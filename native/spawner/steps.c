@@ -107,6 +107,9 @@ static int hand_over(struct spawner *spawner, struct step *step, struct sandbox 
     if (!(cgroups->controllers & 1u << LAYER_PROCESSES) && step->limits.processes)
         job.process_limit =
             step->limits.processes + (sandbox->slot->identity.leased ? 0 : 1); /* init has the same id */
+    /* What is in them belongs to no process, so nobody who watches those would see it. */
+    if (!(cgroups->controllers & 1u << LAYER_MEMORY) && step->files > 0)
+        job.file_limit = step->limits.memory_bytes / step->files;
     int descriptors[PACKET_DESCRIPTORS];
     size_t count = 0;
     autoclose int control = sandbox->policy->zygote ? begin_zygote(spawner, sandbox, step->id) : -1;
@@ -252,6 +255,8 @@ void start_step(struct spawner *spawner, struct bytes message, struct bytes body
     for (size_t i = 0; i < all; i++) {
         if (i < pipes || start.further[i - pipes] == FURTHER_OUTPUT_PIPE)
             step->pipes |= 1ull << i;
+        else
+            step->files += start.further[i - pipes] == FURTHER_FILE;
         step->descriptors[step->descriptor_count++] = take_descriptor(&packet->descriptors[first + i]);
     }
     enqueue(policy, step);

@@ -13,7 +13,7 @@ const KEYRING_CALLS = ['add_key', 'keyctl', 'request_key'];
 /**
  * A net namespace is used again only when the kernel's own counters say that nothing happened in it (native/sandbox/net.c).
  * They do not tell who else holds a descriptor of it, so no descriptor may be able to leave the step: through a socket in
- * a directory of the app's it could. And they were chosen for the protocols that the presets permit.
+ * a directory of the app's it could; what it is given besides its streams is no socket (native/spawner/further.c). And they were chosen for the protocols that the presets permit.
  */
 export function reuse({ mounts, network, syscalls }: ResolvedOptions): Reuse {
   return {

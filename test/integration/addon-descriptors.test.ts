@@ -5,12 +5,18 @@ import { fstatSync, ftruncateSync, readdirSync, symlinkSync, writeSync, mkdirSyn
 import { constants } from 'node:os';
 import { join, relative as relativePath } from 'node:path';
 import { suite, test } from 'node:test';
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
 import { answerOf } from '../helpers/app.js';
 import { addon, memoryFile } from '../helpers/further.js';
 import { temporaryDirectory } from '../helpers/temporary-directory.js';
+import { until } from '../helpers/until.js';
 
 const ETOOMANYREFS = 109; // not in Node's list
 const { EBADF, EINVAL, ELOOP, ENOENT, ENAMETOOLONG, EPERM, EBUSY } = constants.errno;
+
+/** A module from memory has no package whose names it could use. */
+const DIST = import.meta.resolve('#src/index.js').replace(/index\.js$/, '');
 
 function open(): readonly string[] {
   return readdirSync('/proc/self/fd');
@@ -120,6 +126,25 @@ void suite('files that are opened', () => {
     assert.equal(addon.openFile(undefined as unknown as string), -EINVAL);
     assert.equal(addon.openFile(7 as unknown as string), -EINVAL);
   });
+});
+
+void test('a thread that ends in the middle leaves nothing open that it was given', async (context) => {
+  const directory = temporaryDirectory(context, { table: 'content' });
+  const code = `
+    import { workerData } from 'node:worker_threads';
+    import { loadAddon } from '#src/spawner/locate.js';
+    const addon = loadAddon();
+    for (let count = 0; count < 50; count++) if (addon.memory() < 0 || addon.openFile(workerData) < 0) throw new Error('none');
+    (await import('node:worker_threads')).parentPort.postMessage('open');
+    setInterval(() => undefined, 1000);`;
+  const before = open().length;
+  const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(code.replace('#src/', DIST))}`), {
+    workerData: join(directory, 'table'),
+  });
+  await once(worker, 'message');
+  assert.ok(open().length >= before + 100, 'the control');
+  await worker.terminate();
+  await until('it has given them back', () => open().length <= before + 5);
 });
 
 void suite('further descriptors of a message', () => {

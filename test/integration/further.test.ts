@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import {
   chmodSync,
+  fstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -158,6 +159,19 @@ void suite('further descriptors of a command', () => {
     const pipe = new Collected();
     await saidBy(shell('echo now >&3; sleep 1000 & exit 0', [pipe.further]));
     assert.deepEqual([pipe.text, pipe.ends], ['now\n', 1]);
+  });
+
+  void test('files in memory cannot take more of it than the step may have', { timeout: 60_000 }, async (context) => {
+    const files = [memoryFile(context), memoryFile(context)];
+    const further = files.map((descriptor): Further => ({ kind: 'file', descriptor }));
+    const script = 'trap "" XFSZ; for i in 3 4; do head -c 200M /dev/zero >/proc/self/fd/$i & done; wait';
+    await shell(script, further, { limits: { memory: '64MiB' } }).result;
+    const bytes = files.map((descriptor) => fstatSync(descriptor).blocks * 512);
+    assert.ok((bytes[0] ?? 0) + (bytes[1] ?? 0) <= 66 * 2 ** 20, String(bytes));
+    const most = memoryFile(context);
+    const file: Further = { kind: 'file', descriptor: most };
+    await saidBy(shell('head -c 40M /dev/zero >&3', [file], { limits: { memory: '128MiB' } }));
+    assert.equal(fstatSync(most).size, 40 * 2 ** 20, 'the control');
   });
 
   void test('can be written to by a name in /proc, as stdout can', async () => {
