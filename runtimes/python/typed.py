@@ -425,13 +425,16 @@ class Codec:
         return None
 
     def payload(self, value):
-        if hasattr(value, "SerializeToString") and hasattr(value, "DESCRIPTOR"):
-            return bytes_field(1, value.SerializeToString())
+        is_message = hasattr(value, "SerializeToString") and hasattr(value, "DESCRIPTOR")
         if self.kind is None:
-            return bytes_field(2, encode_value(value))
+            return bytes_field(1, value.SerializeToString()) if is_message else bytes_field(2, encode_value(value))
+        wanted = self.kind.DESCRIPTOR.full_name
+        if is_message and value.DESCRIPTOR.full_name == wanted:
+            return bytes_field(1, value.SerializeToString())
         if isinstance(value, dict):
             return bytes_field(1, self.kind(**value).SerializeToString())
-        raise TypeError(f"a {self.kind.DESCRIPTOR.full_name} is to be returned, and not a {type(value).__qualname__}")
+        what = value.DESCRIPTOR.full_name if is_message else type(value).__qualname__
+        raise TypeError(f"a {wanted} is to be returned, and not a {what}")
 
 
 def message_class(name, annotation):
