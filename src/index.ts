@@ -30,6 +30,9 @@ export { defineStep } from './typed/define-step.js';
 export type { ParamsOf, PlainParams, PlainValue, ResultOf } from './typed/messages/types.js';
 export type {
   CallOptions,
+  CommandDefinition,
+  CommonDefinition,
+  FunctionDefinition,
   LogEntry,
   OutputTable,
   RunningCall,

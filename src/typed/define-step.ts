@@ -1,5 +1,6 @@
 import { loadAddon, requireLinux } from '../spawner/locate.js';
-import { type ResolvedDefinition, resolveCall, resolveDefinition } from './definition.js';
+import { invalidOption } from '../options/check.js';
+import { isTyped, type ResolvedDefinition, resolveCall, resolveDefinition } from './definition.js';
 import type { Payload } from './messages/from-step.js';
 import { Call, type Params } from './running-call.js';
 import type { CallOptions, ParamsInput, StepDefinition, TypedStep } from './types.js';
@@ -21,11 +22,14 @@ export function defineStep<P = undefined, R = undefined>(definition: StepDefinit
 
 function begin<R>(definition: ResolvedDefinition, params: unknown, options: unknown): Call<R> {
   const resolved = resolveCall(options);
+  if (!isTyped(definition.target) && isAsyncIterable(params)) {
+    throw invalidOption('params', "must be one value for a command with protocol: 'none'");
+  }
   return new Call<R>(definition, encoded(definition, params), resolved, loadAddon());
 }
 
 function encoded({ params: codec }: ResolvedDefinition, params: unknown): Params {
-  if (!isAsyncIterable(params)) return { payload: codec.encode(params) };
+  if (!isAsyncIterable(params)) return { payload: codec.encode(params), value: params };
   return { payloads: encodeEach(codec, params) };
 }
 

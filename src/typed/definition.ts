@@ -1,4 +1,4 @@
-import { invalidOption, expectInteger, expectObject, expectText } from '../options/check.js';
+import { expectArray, expectInteger, expectObject, expectOneOf, expectText, invalidOption } from '../options/check.js';
 import { OPTION_NAMES } from '../options/resolve.js';
 import type { SandboxOptions } from '../options/sandbox-options.js';
 import { checkSignal } from '../options/signal.js';
@@ -15,13 +15,26 @@ export interface OutputSlot {
   readonly optional: boolean;
 }
 
-/** A definition with every default filled in. */
-export interface ResolvedDefinition {
+/** A function in a step of a zygote: one of `module`, `file` and `code` is not empty. */
+export interface FunctionTarget {
   readonly zygote: Zygote;
   readonly module: string;
   readonly file: string;
   readonly code: string;
   readonly function: string;
+}
+
+/** A program of its own. */
+export interface CommandTarget {
+  readonly command: string;
+  readonly args: (paths: Readonly<Record<string, string>>) => readonly string[];
+  /** It is called and answers as proto/step.proto has it. */
+  readonly isTyped: boolean;
+}
+
+/** A definition with every default filled in. */
+export interface ResolvedDefinition {
+  readonly target: FunctionTarget | CommandTarget;
   readonly params: MessageCodec;
   readonly result: MessageCodec;
   readonly outputs: readonly OutputSlot[];
@@ -42,7 +55,8 @@ export interface ResolvedCall {
 }
 
 const OWN_NAMES = [
-  ...['zygote', 'module', 'file', 'code', 'function', 'params', 'result', 'outputs'],
+  ...['zygote', 'module', 'file', 'code', 'function', 'command', 'args', 'protocol'],
+  ...['params', 'result', 'outputs'],
   ...['maxMessageBytes', 'maxMessages', 'maxElements', 'messageTimeout'],
 ];
 const CALL_NAMES = ['tables', 'freeze', 'signal'];
@@ -63,23 +77,14 @@ const MOST_TABLES = 15;
 /** @throws SandboxError `ERR_INVALID_OPTION` */
 export function resolveDefinition(definition: unknown): ResolvedDefinition {
   const given = expectObject(definition, 'options', [...OWN_NAMES, ...SANDBOX_NAMES]);
-  const places = ['module', 'file', 'code'].filter((name) => given[name] !== undefined);
-  if (places.length !== 1) throw invalidOption('definition', "must have exactly one of 'module', 'file' and 'code'");
-  if (!isZygote(given['zygote'])) {
-    throw invalidOption('zygote', `must be what createZygote() resolved to, and is ${show(given['zygote'])}`);
-  }
-  const text = (name: string): string => (given[name] === undefined ? '' : expectText(given[name], name));
+  const target = given['command'] === undefined ? functionTarget(given) : commandTarget(given);
   const maxElements = integer(given, 'maxElements', 100_000, 10_000_000);
   const bounds = { maxDepth: MOST_DEPTH, maxElements };
   return {
-    zygote: given['zygote'],
-    module: text('module'),
-    file: text('file'),
-    code: text('code'),
-    function: expectText(given['function'], 'function'),
+    target,
     params: codecOf(given['params'], 'params', bounds),
     result: codecOf(given['result'], 'result', bounds),
-    outputs: resolveOutputs(given['outputs']),
+    outputs: resolveOutputs(given['outputs'], isTyped(target) ? UNDECLARED : 0),
     maxFrameBytes: messageLimit(given['maxMessageBytes']),
     maxMessages: integer(given, 'maxMessages', 100_000, 2 ** 31 - 1),
     messageTimeout:
@@ -87,8 +92,50 @@ export function resolveDefinition(definition: unknown): ResolvedDefinition {
         ? DEFAULT_TIMEOUT
         : parseDuration(given['messageTimeout'], 'messageTimeout'),
     sandbox: sandboxOf(given),
-    title: `${text('module') || text('file') || 'code'}.${text('function')}`,
+    title: titleOf(target),
   };
+}
+
+/** It speaks proto/step.proto; else what it prints is all that it says. */
+export function isTyped(target: FunctionTarget | CommandTarget): boolean {
+  return 'zygote' in target || target.isTyped;
+}
+
+function functionTarget(given: Readonly<Record<string, unknown>>): FunctionTarget {
+  refuse(given, ['args', 'protocol'], "goes with 'command' only");
+  const places = ['module', 'file', 'code'].filter((name) => given[name] !== undefined);
+  if (places.length !== 1) throw invalidOption('definition', "must have exactly one of 'module', 'file' and 'code'");
+  if (!isZygote(given['zygote'])) {
+    throw invalidOption('zygote', `must be what createZygote() resolved to, and is ${show(given['zygote'])}`);
+  }
+  const text = (name: string): string => (given[name] === undefined ? '' : expectText(given[name], name));
+  return {
+    zygote: given['zygote'],
+    ...{ module: text('module'), file: text('file'), code: text('code') },
+    function: expectText(given['function'], 'function'),
+  };
+}
+
+function commandTarget(given: Readonly<Record<string, unknown>>): CommandTarget {
+  refuse(given, ['zygote', 'module', 'file', 'code', 'function'], "does not go with 'command'");
+  const { args = [] } = given;
+  const target = {
+    command: expectText(given['command'], 'command'),
+    args: typeof args === 'function' ? (args as CommandTarget['args']) : () => expectArray(args, 'args') as string[],
+    isTyped: expectOneOf(given['protocol'] ?? 'none', 'protocol', ['none', 'frames']) === 'frames',
+  };
+  if (!target.isTyped) refuse(given, ['params', 'result'], "goes with protocol: 'frames', or with a zygote");
+  return target;
+}
+
+function refuse(given: Readonly<Record<string, unknown>>, names: readonly string[], why: string): void {
+  const wrong = names.find((name) => given[name] !== undefined);
+  if (wrong !== undefined) throw invalidOption(wrong, why);
+}
+
+function titleOf(target: FunctionTarget | CommandTarget): string {
+  if ('command' in target) return target.command;
+  return `${target.module || target.file || 'code'}.${target.function}`;
 }
 
 /** @throws SandboxError `ERR_INVALID_OPTION` */
@@ -106,9 +153,9 @@ function sandboxOf(given: Readonly<Record<string, unknown>>): SandboxOptions {
   return Object.fromEntries(Object.entries(given).filter(([name]) => (SANDBOX_NAMES as string[]).includes(name)));
 }
 
-function resolveOutputs(option: unknown): readonly OutputSlot[] {
+function resolveOutputs(option: unknown, undeclared: number): readonly OutputSlot[] {
   if (option === undefined) {
-    return Array.from({ length: UNDECLARED }, () => ({ name: '', limits: resolveLimits({}), optional: true }));
+    return Array.from({ length: undeclared }, () => ({ name: '', limits: resolveLimits({}), optional: true }));
   }
   const declared = Array.isArray(option)
     ? option.map((name): [unknown, unknown] => [name, {}])

@@ -7,8 +7,10 @@ import type { LogEntry } from './types.js';
 
 /** Where a step's output is read. */
 export interface StepPipes {
-  /** Its stdout. */
-  readonly frames: ChunkQueue;
+  /** Its stdout, where it speaks frames. */
+  readonly frames?: ChunkQueue;
+  /** Its stdout, where it only prints. */
+  readonly stdout?: ChunkQueue;
   readonly stderr: ChunkQueue;
 }
 
@@ -89,7 +91,7 @@ export class Listening {
     const read = (): void => {
       this.#read();
     };
-    pipes.frames.onChange = pipes.stderr.onChange = read;
+    for (const queue of [pipes.frames, pipes.stdout, pipes.stderr]) if (queue !== undefined) queue.onChange = read;
     read();
   }
 
@@ -105,7 +107,7 @@ export class Listening {
     this.#pipes = undefined;
     if (pipes !== undefined) {
       this.#takeLogs(pipes);
-      for (let chunk = pipes.frames.take(); chunk !== undefined; chunk = pipes.frames.take()) {
+      for (let chunk = pipes.frames?.take(); chunk !== undefined; chunk = pipes.frames?.take()) {
         this.#conversation.push(chunk);
         while (this.#conversation.step());
       }
@@ -153,7 +155,7 @@ export class Listening {
         break;
       }
       if (this.#conversation.refusal !== undefined) break;
-      const chunk = pipes.frames.take();
+      const chunk = pipes.frames?.take();
       if (chunk === undefined) break;
       isSmall = chunk.length < SMALL;
       this.#conversation.push(chunk);
@@ -162,12 +164,13 @@ export class Listening {
     else this.#watch(pipes.frames, isSmall);
   }
 
-  #takeLogs({ stderr }: StepPipes): void {
+  #takeLogs({ stdout, stderr }: StepPipes): void {
+    for (let chunk = stdout?.take(); chunk !== undefined; chunk = stdout?.take()) this.print('stdout', chunk);
     for (let chunk = stderr.take(); chunk !== undefined; chunk = stderr.take()) this.print('stderr', chunk);
   }
 
   /** A frame that has begun has a deadline; one that comes in small pieces is let come together first. */
-  #watch(frames: ChunkQueue, isSmall: boolean): void {
+  #watch(frames: ChunkQueue | undefined, isSmall: boolean): void {
     if (!this.#conversation.isWaiting) {
       clearTimeout(this.#deadline);
       this.#deadline = undefined;
@@ -177,7 +180,7 @@ export class Listening {
     this.#deadline ??= setTimeout(() => {
       this.#overdue();
     }, this.#options.messageTimeout).unref();
-    if (!isSmall || this.#rest !== undefined) return;
+    if (frames === undefined || !isSmall || this.#rest !== undefined) return;
     frames.held = true;
     this.#rest = setTimeout(() => {
       this.#rest = undefined;
@@ -197,7 +200,7 @@ export class Listening {
     if (this.#refusal !== undefined) return;
     this.#refusal = reason;
     this.#stopTimers();
-    this.#pipes?.frames.detach(); // it is of no interest any more, and must not fill the pipe
+    this.#pipes?.frames?.detach(); // it is of no interest any more, and must not fill the pipe
     this.#options.onRefused();
   }
 

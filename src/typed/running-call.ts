@@ -1,4 +1,5 @@
 import { type SandboxError, StepError } from '../errors.js';
+import { spawnWith } from '../spawn-sandbox.js';
 import { resolveCollect } from '../options/resolve.js';
 import type { Input, SandboxOptions } from '../options/sandbox-options.js';
 import { quoted } from '../quoted.js';
@@ -9,7 +10,14 @@ import type { RunningStep } from '../step/running-step.js';
 import type { Duration } from '../units.js';
 import { mergeOptions } from '../zygote/plans.js';
 import { spawnInZygote } from '../zygote/zygote.js';
-import type { ResolvedCall, ResolvedDefinition } from './definition.js';
+import {
+  type CommandTarget,
+  type FunctionTarget,
+  isTyped,
+  type ResolvedCall,
+  type ResolvedDefinition,
+} from './definition.js';
+import type { Claim } from './conversation.js';
 import { Listening } from './listening.js';
 import type { Payload } from './messages/from-step.js';
 import type { ResultOf } from './messages/types.js';
@@ -19,14 +27,18 @@ import { Outputs } from './tables/outputs.js';
 import type { LogEntry, RunningCall, StepRefusal, StepReturn } from './types.js';
 
 /** One message, or one after another. */
-export type Params = { readonly payload: Payload } | { readonly payloads: AsyncIterable<Payload> };
+export type Params =
+  | { readonly payload: Payload; /** As it was given. */ readonly value: unknown }
+  | { readonly payloads: AsyncIterable<Payload> };
 
 /** This version of proto/step.proto. */
 const CONTRACT_VERSION = 1;
 /** Descriptors of the step beyond the standard ones: the pipe behind its descriptor 1, inputs, outputs. */
 const LOG_DESCRIPTOR = 0;
 const JOB = ['typed', String(LOG_DESCRIPTOR)].map((text) => Buffer.from(text));
-const FIRST_INPUT = 1;
+const FIRST_OF_COMMAND = 3;
+/** What can be the name of a variable. */
+const IDENTIFIER = /^[A-Za-z_]\w*$/;
 
 let lastId = 0;
 const idPrefix = `call-${process.pid.toString(36)}-${Date.now().toString(36)}`;
@@ -137,24 +149,49 @@ export class Call<R> implements RunningCall<R> {
   }
 
   #start(inputs: readonly InputFile[], outputs: Outputs): RunningStep {
-    const further: Further[] = [
-      {
-        kind: 'pipe',
-        onData: (chunk) => {
-          if (chunk !== null) this.#listening.print('stdout', chunk);
-        },
-      },
+    const { target } = this.#definition;
+    const files: Further[] = [
       ...inputs.map(({ descriptor, readOnly }): Further => ({ kind: readOnly ? 'readOnlyFile' : 'file', descriptor })),
       ...outputs.descriptors.map((descriptor): Further => ({ kind: 'file', descriptor })),
     ];
-    const step = spawnInZygote(this.#definition.zygote, JOB, this.#sandboxOptions(inputs), further);
+    const step = 'zygote' in target ? this.#fork(target, inputs, files) : this.#spawn(target, inputs, files);
     this.#step = step;
-    this.#listening.listen({ frames: step.attach('stdout'), stderr: step.attach('stderr') });
+    const stdout = step.attach('stdout');
+    this.#listening.listen({ ...(isTyped(target) ? { frames: stdout } : { stdout }), stderr: step.attach('stderr') });
     if (this.#killed !== undefined) step.kill(...this.#killed);
     return step;
   }
 
-  #sandboxOptions(inputs: readonly InputFile[]): SandboxOptions {
+  #fork(target: FunctionTarget, inputs: readonly InputFile[], files: readonly Further[]): RunningStep {
+    const log: Further = {
+      kind: 'pipe',
+      onData: (chunk) => {
+        if (chunk !== null) this.#listening.print('stdout', chunk);
+      },
+    };
+    const input = this.#frames(target, inputs, LOG_DESCRIPTOR + 1);
+    return spawnInZygote(target.zygote, JOB, this.#sandboxOptions(input), [log, ...files]);
+  }
+
+  /** Its descriptors have the numbers that follow those of its standard streams. */
+  #spawn(target: CommandTarget, inputs: readonly InputFile[], files: readonly Further[]): RunningStep {
+    const names = [...inputs, ...this.#definition.outputs].map(({ name }) => name);
+    const paths = names.map((name, index) => [name, `/proc/self/fd/${FIRST_OF_COMMAND + index}`] as const);
+    const named = paths
+      .filter(([name]) => IDENTIFIER.test(name))
+      .map(([name, path]) => [`TABLE_${name}`, path] as const);
+    const options = this.#sandboxOptions(target.isTyped ? this.#frames(undefined, inputs, 0) : this.#json());
+    const env = { ...Object.fromEntries(named), ...options.env };
+    return spawnWith(target.command, target.args(Object.fromEntries(paths)), { ...options, env }, files);
+  }
+
+  /** Of a command that knows no frames. */
+  #json(): Input {
+    if (!('payload' in this.#params) || this.#params.value === undefined) return '';
+    return JSON.stringify(this.#params.value);
+  }
+
+  #sandboxOptions(input: Input): SandboxOptions {
     const merged = mergeOptions(this.#definition.sandbox, this.#options.sandbox);
     const { outputs } = this.#definition;
     const fileSize = Math.max(...outputs.map(({ limits }) => limits.maxBytes));
@@ -163,22 +200,25 @@ export class Call<R> implements RunningCall<R> {
       // Nothing else bounds what a file in memory may grow to where the spawner cannot count it.
       ...(outputs.length === 0 ? {} : { limits: { fileSize, ...merged.limits } }),
       collect: false,
-      input: this.#input(inputs),
+      input,
       ...(this.#options.signal === undefined ? {} : { signal: this.#options.signal }),
     };
   }
 
-  #input(inputs: readonly InputFile[]): Input {
-    const { module, file, code, function: name, params, result, outputs, maxFrameBytes } = this.#definition;
+  /** `first`: the number of the first table among the descriptors. */
+  #frames(target: FunctionTarget | undefined, inputs: readonly InputFile[], first: number): Input {
+    const { params, result, outputs, maxFrameBytes } = this.#definition;
     const frame = encodeCall({
       version: CONTRACT_VERSION,
-      ...{ module, file, code, function: name },
+      ...(target === undefined
+        ? {}
+        : { module: target.module, file: target.file, code: target.code, function: target.function }),
       params: 'payload' in this.#params ? this.#params.payload : undefined,
       streaming: 'payloads' in this.#params,
       paramsType: params.typeName,
       resultType: result.typeName,
-      inputs: inputs.map((input, index) => ({ name: input.name, descriptor: FIRST_INPUT + index, bytes: input.bytes })),
-      outputs: outputs.map((output, index) => ({ name: output.name, descriptor: FIRST_INPUT + inputs.length + index })),
+      inputs: inputs.map((input, index) => ({ name: input.name, descriptor: first + index, bytes: input.bytes })),
+      outputs: outputs.map((output, index) => ({ name: output.name, descriptor: first + inputs.length + index })),
       logDescriptor: LOG_DESCRIPTOR,
       maxFrameBytes,
     });
@@ -194,8 +234,8 @@ export class Call<R> implements RunningCall<R> {
       stderr: lines.collected('stderr'),
       truncated: result.truncated || lines.truncated,
     };
-    const { claim } = this.#listening;
-    const refusal = this.#refusalOf(seen);
+    const claim = isTyped(this.#definition.target) ? this.#listening.claim : outputs.claim();
+    const refusal = this.#refusalOf(seen, claim);
     if (refusal !== undefined) return this.#refused(invalidOutput(seen, refusal));
     if (!seen.ok || claim?.kind !== 'result') return this.#refused(seen);
     const taken = await outputs.take(claim.tables);
@@ -205,9 +245,9 @@ export class Call<R> implements RunningCall<R> {
   }
 
   /** A step that something else ended may well have been in the middle of a frame. */
-  #refusalOf({ ok, cause }: StepResult): string | undefined {
+  #refusalOf({ ok, cause }: StepResult, claim: Claim | undefined): string | undefined {
     if (cause !== 'exit' && cause !== 'invalidOutput') return undefined;
-    const { refusal, claim } = this.#listening;
+    const { refusal } = this.#listening;
     if (refusal !== undefined || !ok) return refusal;
     if (claim === undefined) return 'it ended without a result';
     if (claim.kind === 'failure') return 'it reported a failure, and exited with status 0';

@@ -20,28 +20,13 @@ export interface OutputTable extends ArrowCheckOptions {
   readonly optional?: boolean;
 }
 
-/**
- * A function that is called in a step of a zygote: exactly one of `module`, `file` and `code` says where it is.
- *
- * It is called as `function(params, tables, step)` with as many of these as it takes; parameters named `tables` and `step` get those
- * wherever they stand. `step.send(message)` sends a message on the way. What it returns is the message of the result, a table, an
- * object of tables, or both as a pair. A generator's values are messages on the way.
- */
-export interface StepDefinition<P, R> extends TypedStepOptions {
-  readonly zygote: Zygote;
-  /** A module that the step can import. */
-  readonly module?: string;
-  /** A source file as the step sees it. */
-  readonly file?: string;
-  /** Source text, run as a module of its own. */
-  readonly code?: string;
-  /** A name in it, dotted. */
-  readonly function: string;
+/** What every definition can say. */
+export interface CommonDefinition<P, R> extends TypedStepOptions {
   /** Type of the parameters: a class or `Type` of protobufjs. @default plain values, as JSON has them */
   readonly params?: P;
   /** Type of the result and of the messages on the way: a class or `Type` of protobufjs. @default plain values, as JSON has them */
   readonly result?: R;
-  /** Tables that it returns, by name. @default up to 4, of any names */
+  /** Tables that it returns, by name. @default up to 4, of any names; none where they cannot be named (`protocol: 'none'`) */
   readonly outputs?: readonly string[] | Readonly<Record<string, OutputTable>>;
   /** How large one message may be, before it is looked at; up to `'64MiB'`. @default '256KiB' */
   readonly maxMessageBytes?: Size;
@@ -52,6 +37,45 @@ export interface StepDefinition<P, R> extends TypedStepOptions {
   /** How long a message may take to arrive, once it has begun. @default '10s' */
   readonly messageTimeout?: Duration;
 }
+
+/**
+ * A function that is called in a step of a zygote: exactly one of `module`, `file` and `code` says where it is.
+ *
+ * It is called as `function(params, tables, step)` with as many of these as it takes; parameters named `tables` and `step` get those
+ * wherever they stand. `step.send(message)` sends a message on the way. What it returns is the message of the result, a table, an
+ * object of tables, or both as a pair. A generator's values are messages on the way.
+ */
+export interface FunctionDefinition<P, R> extends CommonDefinition<P, R> {
+  readonly zygote: Zygote;
+  /** A module that the step can import. */
+  readonly module?: string;
+  /** A source file as the step sees it. */
+  readonly file?: string;
+  /** Source text, run as a module of its own. */
+  readonly code?: string;
+  /** A name in it, dotted. */
+  readonly function: string;
+}
+
+/**
+ * A program that is started in a sandbox of its own for each call. It finds each table at a path that only it can open: an argument, or the
+ * variable `TABLE_input` of a table that is called `input`. A table that it returns is written to its path, in place.
+ */
+export interface CommandDefinition<P, R> extends CommonDefinition<P, R> {
+  /** As in `spawnSandbox()`. */
+  readonly command: string;
+  /** Its arguments, or what makes them of the paths of its tables. @default [] */
+  readonly args?: readonly string[] | ((paths: Readonly<Record<string, string>>) => readonly string[]);
+  /**
+   * `'none'`: it knows nothing of this library. It reads the parameters as JSON from stdin; what it prints is `logs`, and `message` is
+   * undefined. `'frames'`: it is called and answers as `proto/step.proto` has it.
+   * @default 'none'
+   */
+  readonly protocol?: 'none' | 'frames';
+}
+
+/** What is called. */
+export type StepDefinition<P, R> = FunctionDefinition<P, R> | CommandDefinition<P, R>;
 
 /** A table for a step: a path of an Arrow IPC file, its bytes, an apache-arrow `Table`, or what an earlier step returned. */
 export type TableInput = string | Uint8Array | Table;

@@ -5,6 +5,7 @@ import type { Addon } from '../../spawner/native.js';
 import { systemReason } from '../../system-reason.js';
 import { askThread } from '../../tables/threads.js';
 import type { OutputSlot } from '../definition.js';
+import type { Claim } from '../conversation.js';
 import type { TableClaim } from '../messages/from-step.js';
 import type { StepTable } from '../types.js';
 import { makeMemoryFile } from './memory-file.js';
@@ -41,6 +42,15 @@ export class Outputs {
 
   get descriptors(): readonly number[] {
     return this.#files.map((file) => file.descriptor);
+  }
+
+  /** What a step that says nothing has returned: whatever it has written. */
+  claim(): Extract<Claim, { readonly kind: 'result' }> {
+    const tables = this.#files.map(({ name, descriptor: file }, descriptor) => ({
+      ...{ name, descriptor },
+      bytes: fstatSync(file).size,
+    }));
+    return { kind: 'result', payload: undefined, tables: tables.filter(({ bytes }) => bytes > 0) };
   }
 
   /** Of a step whose sandbox is dead: all that it has mapped is gone, so what is sealed now stays as it is. */
