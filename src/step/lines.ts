@@ -1,4 +1,5 @@
 import type { ChunkQueue } from './chunk-queue.js';
+import { inTurn } from './in-turn.js';
 import { type Line, LineSplitter } from './line-splitter.js';
 
 /** Lines of a step's output, each without its newline. */
@@ -37,7 +38,9 @@ export class Lines implements LineIterator {
     return this;
   }
 
-  async next(): Promise<IteratorResult<string, undefined>> {
+  readonly next = inTurn(() => this.#next());
+
+  async #next(): Promise<IteratorResult<string, undefined>> {
     const sources = (this.#sources ??= this.#open());
     for (;;) {
       if (this.#returned) return { done: true, value: undefined };
