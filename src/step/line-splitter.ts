@@ -8,6 +8,10 @@ export interface Line {
 /** In bytes. What is longer could otherwise fill the app's memory before its first newline. */
 export const LONGEST_LINE = 2 ** 20;
 
+/** A piece costs some hundred bytes of memory besides its own, and may be a single byte: so every so many that are small are put together. */
+const MERGED_AT_ONCE = 64;
+const SMALL = 4096;
+
 const NEWLINE = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 
@@ -15,6 +19,9 @@ const CARRIAGE_RETURN = 0x0d;
 export class LineSplitter {
   #rest: Buffer[] = [];
   #restBytes = 0;
+  /** How many pieces and bytes of the rest were put together. */
+  #mergedPieces = 0;
+  #mergedBytes = 0;
 
   *push(chunk: Buffer): Generator<Line> {
     let start = 0;
@@ -34,6 +41,7 @@ export class LineSplitter {
   *#add(bytes: Buffer): Generator<Line> {
     this.#rest.push(bytes);
     this.#restBytes += bytes.length;
+    if (this.#rest.length - this.#mergedPieces >= MERGED_AT_ONCE) this.#merge();
     if (this.#restBytes <= LONGEST_LINE) return;
     let rest = this.#takeRest();
     while (rest.length > LONGEST_LINE) {
@@ -45,10 +53,18 @@ export class LineSplitter {
     this.#restBytes = rest.length;
   }
 
+  #merge(): void {
+    if (this.#restBytes - this.#mergedBytes < MERGED_AT_ONCE * SMALL) {
+      this.#rest.push(Buffer.concat(this.#rest.splice(this.#mergedPieces)));
+    }
+    this.#mergedPieces = this.#rest.length;
+    this.#mergedBytes = this.#restBytes;
+  }
+
   #takeRest(): Buffer {
     const rest = this.#rest.length === 1 ? (this.#rest[0] as Buffer) : Buffer.concat(this.#rest, this.#restBytes);
     this.#rest = [];
-    this.#restBytes = 0;
+    this.#restBytes = this.#mergedPieces = this.#mergedBytes = 0;
     return rest;
   }
 }
