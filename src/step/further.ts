@@ -1,5 +1,6 @@
 import type { FurtherDescriptor } from '../spawner/connection.js';
 import type { Reactor } from '../spawner/native.js';
+import type { Flow } from './output.js';
 
 /** What a step is given besides stdin, stdout and stderr, in this order. */
 export type Further =
@@ -10,12 +11,18 @@ export type Further =
        * result; never when that is an error.
        */
       onData(chunk: Buffer | null): void;
+      /** Called when the pipe exists: whoever cannot take more may pause it. When the step has ended, it is read to its end all the same. */
+      onOpen?(flow: Flow): void;
     }
   | Exclude<FurtherDescriptor, { readonly kind: 'pipe' }>;
 
 interface Pipe {
   readonly onData: (chunk: Buffer | null) => void;
+  readonly onOpen: (flow: Flow) => void;
   id: number;
+  paused: boolean;
+  /** The step has ended. */
+  finished: boolean;
   /** Read to its end. */
   read: boolean;
   told: boolean;
@@ -34,7 +41,10 @@ export class FurtherPipes {
             onData: (chunk) => {
               one.onData(chunk);
             },
+            onOpen: (flow) => one.onOpen?.(flow),
             id: -1,
+            paused: false,
+            finished: false,
             read: false,
             told: false,
           }
@@ -51,6 +61,7 @@ export class FurtherPipes {
       else {
         this.#open.set(pipe.id, pipe);
         reactor.resume(pipe.id);
+        pipe.onOpen(flowOf(pipe, reactor));
       }
     }
   }
@@ -75,9 +86,20 @@ export class FurtherPipes {
   /** The step has ended: reads what is left, also if something still holds a pipe open. */
   drain(reactor: Reactor): void {
     for (const pipe of this.#present) {
-      if (pipe.read) end(pipe, true);
-      else reactor.drain(pipe.id);
+      pipe.finished = true;
+      if (pipe.read) {
+        end(pipe, true);
+        continue;
+      }
+      if (pipe.paused) reactor.resume(pipe.id);
+      pipe.paused = false;
+      reactor.drain(pipe.id);
     }
+  }
+
+  /** The app does not take what is there. */
+  get paused(): boolean {
+    return this.#present.some(({ paused, read }) => paused && !read);
   }
 
   get ended(): boolean {
@@ -91,6 +113,23 @@ export class FurtherPipes {
   get #present(): readonly Pipe[] {
     return this.#pipes.filter((pipe) => pipe !== undefined);
   }
+}
+
+function flowOf(pipe: Pipe, reactor: Reactor): Flow {
+  const adjust = (paused: boolean): void => {
+    if (pipe.paused === paused || pipe.read || pipe.finished) return;
+    pipe.paused = paused;
+    if (paused) reactor.pause(pipe.id);
+    else reactor.resume(pipe.id);
+  };
+  return {
+    pause: () => {
+      adjust(true);
+    },
+    resume: () => {
+      adjust(false);
+    },
+  };
 }
 
 function end(pipe: Pipe, outcomeKnown: boolean): void {

@@ -43,7 +43,7 @@ export class StepOutputs {
 
   /** The app does not read fast enough, so the step may be unable to write. */
   get heldBack(): boolean {
-    return this.stdout.paused || this.stderr.paused;
+    return this.stdout.paused || this.stderr.paused || this.#further.paused;
   }
 
   /** Relays what is not only to be piped. Before the first byte, so that nothing is missed. */
