@@ -1,7 +1,11 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { SandboxError } from '../errors.js';
+import { inTurn } from '../step/in-turn.js';
 
 /** What waits for somebody who iterates: enough to keep them busy, little enough to hold back a fast step. In bytes. */
 const HIGH_WATER_MARK = 64 * 1024;
+/** So many in a row that were there already, and the rest of the app has its turn: a loop that never waits would keep it out. */
+const GIVEN_AT_ONCE = 1024;
 /** What an item costs besides its own bytes. */
 const ITEM_COST = 128;
 
@@ -61,32 +65,46 @@ export class Delivery<T> {
   }
 
   /**
-   * All from the first one on.
+   * What comes of all from the first one on: `convert` may make several of an item, or none, as they are asked for, and `atEnd` those
+   * that follow the last.
    *
    * @throws SandboxError `ERR_OUTPUT_GONE` from the iteration, when somebody has iterated before or the beginning was dropped
    */
-  iterate<U>(convert: (value: T) => U): AsyncIterableIterator<U> {
+  iterate<U>(convert: (value: T) => Iterable<U>, atEnd: () => Iterable<U> = () => []): AsyncIterableIterator<U> {
     let attached = false;
+    let finished = false;
+    let given = 0;
+    let ready: Iterator<U, unknown> = ([] as U[])[Symbol.iterator]();
     const attach = (): void => {
       if (attached) return;
       if (this.#state !== 'unread' || this.#dropped) throw this.#gone();
       attached = true;
       this.#state = 'attached';
     };
-    const next = async (): Promise<IteratorResult<U, undefined>> => {
+    const next = inTurn(async (): Promise<IteratorResult<U, undefined>> => {
       attach();
       for (;;) {
         if (this.#state === 'left') return { done: true, value: undefined };
-        const item = this.#take();
-        if (item !== undefined) return { done: false, value: convert(item.value) };
-        if (this.#ended) {
-          if (this.#error !== undefined) throw this.#error;
-          return { done: true, value: undefined };
+        const one = ready.next();
+        if (one.done !== true) {
+          if (++given % GIVEN_AT_ONCE === 0) await turn();
+          return { done: false, value: one.value };
         }
-        await new Promise<void>((resolve) => (this.#wake = resolve));
-        this.#wake = undefined;
+        const item = this.#take();
+        if (item !== undefined) ready = convert(item.value)[Symbol.iterator]();
+        else if (!this.#ended) {
+          await new Promise<void>((resolve) => (this.#wake = resolve));
+          this.#wake = undefined;
+        } else if (this.#error !== undefined) {
+          throw this.#error;
+        } else if (finished) {
+          return { done: true, value: undefined };
+        } else {
+          finished = true;
+          ready = atEnd()[Symbol.iterator]();
+        }
       }
-    };
+    });
     const leave = (): Promise<IteratorResult<U, undefined>> => {
       if (attached) this.#leave();
       return Promise.resolve({ done: true, value: undefined });

@@ -1,9 +1,10 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import type { ChunkQueue } from '../step/chunk-queue.js';
+import type { Flow } from '../step/output.js';
 import { Conversation } from './conversation.js';
 import { Delivery } from './delivery.js';
-import { LogLines } from './log-lines.js';
+import { type Printed, Prints } from './log-lines.js';
 import type { Payload } from './messages/from-step.js';
-import type { LogEntry } from './types.js';
 
 /** Where a step's output is read. */
 export interface StepPipes {
@@ -40,11 +41,12 @@ const FRAMES_AT_ONCE = 256;
  */
 export class Listening {
   readonly messages: Delivery<Payload>;
-  readonly logs: Delivery<LogEntry>;
-  readonly #lines: LogLines;
+  readonly logs: Delivery<Printed>;
+  readonly prints: Prints;
   readonly #conversation: Conversation;
   readonly #options: ListeningOptions;
   #pipes: StepPipes | undefined;
+  #printsFlow: Flow | undefined;
   #refusal: string | undefined;
   #deadline: NodeJS.Timeout | undefined;
   #rest: NodeJS.Timeout | undefined;
@@ -59,12 +61,12 @@ export class Listening {
     };
     this.messages = new Delivery('messages', read);
     this.logs = new Delivery('logs', read);
-    this.#lines = new LogLines(options.collect, (entry) => {
-      this.logs.push(entry, entry.text.length);
+    this.prints = new Prints(options.collect, (printed) => {
+      this.logs.push(printed, printed.bytes.length);
     });
     this.#conversation = new Conversation(options, options.check, {
       log: (stream, data) => {
-        this.#lines.push('frame', stream, data);
+        this.prints.push('frame', stream, data);
       },
       message: (payload) => {
         // A copy, as a view would keep all that it was read with.
@@ -82,10 +84,6 @@ export class Listening {
     return this.#conversation.claim;
   }
 
-  get lines(): LogLines {
-    return this.#lines;
-  }
-
   listen(pipes: StepPipes): void {
     this.#pipes = pipes;
     const read = (): void => {
@@ -95,13 +93,19 @@ export class Listening {
     read();
   }
 
-  /** What came by descriptor 1 or 2 of the step's own code. */
-  print(stream: 'stdout' | 'stderr', chunk: Buffer): void {
-    this.#lines.push('pipe', stream, chunk);
+  /** The pipe behind descriptor 1 of the step exists. */
+  openPrints(flow: Flow): void {
+    this.#printsFlow = flow;
   }
 
-  /** The step is over and all that it wrote is here: it is taken in, however much waits. */
-  finish(): void {
+  /** What came by descriptor 1 or 2 of the step's own code. */
+  print(stream: 'stdout' | 'stderr', chunk: Buffer): void {
+    this.prints.push('pipe', stream, chunk);
+    if (stream === 'stdout' && this.logs.full) this.#printsFlow?.pause();
+  }
+
+  /** The step is over and all that it wrote is here: it is taken in, however much waits. That can be a whole pipe of the smallest frames. */
+  async finish(): Promise<void> {
     this.#stopTimers();
     const pipes = this.#pipes;
     this.#pipes = undefined;
@@ -109,14 +113,22 @@ export class Listening {
       this.#takeLogs(pipes);
       for (let chunk = pipes.frames?.take(); chunk !== undefined; chunk = pipes.frames?.take()) {
         this.#conversation.push(chunk);
-        while (this.#conversation.step());
+        await this.#takeFrames();
       }
+      await this.#takeFrames();
       this.#conversation.end();
       this.#refusal ??= this.#conversation.refusal;
     }
-    this.#lines.end();
     this.messages.end();
     this.logs.end();
+  }
+
+  async #takeFrames(): Promise<void> {
+    for (let left = FRAMES_AT_ONCE; this.#conversation.step(); left--) {
+      if (left > 0) continue;
+      await turn();
+      left = FRAMES_AT_ONCE;
+    }
   }
 
   fail(error: Error): void {
@@ -141,7 +153,10 @@ export class Listening {
   }
 
   #readFrom(pipes: StepPipes): void {
-    if (!this.logs.full) this.#takeLogs(pipes);
+    if (!this.logs.full) {
+      this.#printsFlow?.resume();
+      this.#takeLogs(pipes);
+    }
     let left = FRAMES_AT_ONCE;
     let isSmall = false;
     while (!this.#isHeldBack && this.#refusal === undefined) {

@@ -19,6 +19,7 @@ import {
 } from './definition.js';
 import type { Claim } from './conversation.js';
 import { Listening } from './listening.js';
+import { LogLines } from './log-lines.js';
 import type { Payload } from './messages/from-step.js';
 import type { ResultOf } from './messages/types.js';
 import { encodeCall, encodeParams } from './messages/to-step.js';
@@ -86,12 +87,16 @@ export class Call<R> implements RunningCall<R> {
   get messages(): AsyncIterable<ResultOf<R>> {
     this.#used = true;
     const { result } = this.#definition;
-    return this.#listening.messages.iterate((payload) => result.decode(payload) as ResultOf<R>);
+    return this.#listening.messages.iterate((payload) => [result.decode(payload) as ResultOf<R>]);
   }
 
   get logs(): AsyncIterable<LogEntry> {
     this.#used = true;
-    return this.#listening.logs.iterate((entry) => entry);
+    const lines = new LogLines();
+    return this.#listening.logs.iterate(
+      (printed) => lines.push(printed),
+      () => lines.end(),
+    );
   }
 
   get result(): Promise<StepResult> {
@@ -140,7 +145,7 @@ export class Call<R> implements RunningCall<R> {
       this.#outputs = new Outputs(this.#addon, this.#definition.outputs);
       const step = this.#start(inputs, this.#outputs);
       const result = await step.result;
-      this.#listening.finish();
+      await this.#listening.finish();
       return await this.#conclude(result, this.#outputs);
     } finally {
       for (const input of inputs) input.release();
@@ -165,6 +170,9 @@ export class Call<R> implements RunningCall<R> {
   #fork(target: FunctionTarget, inputs: readonly InputFile[], files: readonly Further[]): RunningStep {
     const log: Further = {
       kind: 'pipe',
+      onOpen: (flow) => {
+        this.#listening.openPrints(flow);
+      },
       onData: (chunk) => {
         if (chunk !== null) this.#listening.print('stdout', chunk);
       },
@@ -227,12 +235,12 @@ export class Call<R> implements RunningCall<R> {
 
   /** What the step left, against what it had to leave. */
   async #conclude(result: StepResult, outputs: Outputs): Promise<StepReturn<R> | StepRefusal> {
-    const lines = this.#listening.lines;
+    const { prints } = this.#listening;
     const seen: StepResult = {
       ...result,
-      stdout: lines.collected('stdout'),
-      stderr: lines.collected('stderr'),
-      truncated: result.truncated || lines.truncated,
+      stdout: prints.collected('stdout'),
+      stderr: prints.collected('stderr'),
+      truncated: result.truncated || prints.truncated,
     };
     const claim = isTyped(this.#definition.target) ? this.#listening.claim : outputs.claim();
     const refusal = this.#refusalOf(seen, claim);
