@@ -32,6 +32,8 @@ export interface ListeningOptions {
 const SMALL = 512;
 const SHORTEST_REST_MS = 1;
 const LONGEST_REST_MS = 16;
+/** Looks at a frame that has begun, until it is overdue. */
+const LOOKS = 8;
 /** So many frames, and the rest of the app has its turn. */
 const FRAMES_AT_ONCE = 256;
 
@@ -49,6 +51,9 @@ export class Listening {
   #printsFlow: Flow | undefined;
   #refusal: string | undefined;
   #deadline: NodeJS.Timeout | undefined;
+  #looks = 0;
+  /** Frames were whole since a frame was last looked at: the one that is waited for now is another. */
+  #isAnother = false;
   #rest: NodeJS.Timeout | undefined;
   #restMs = SHORTEST_REST_MS;
   #turn: NodeJS.Immediate | undefined;
@@ -161,6 +166,7 @@ export class Listening {
     let isSmall = false;
     while (!this.#isHeldBack && this.#refusal === undefined) {
       if (this.#conversation.step()) {
+        this.#isAnother = true;
         isSmall = false;
         if (--left > 0) continue;
         this.#turn ??= setImmediate(() => {
@@ -192,9 +198,7 @@ export class Listening {
       this.#restMs = SHORTEST_REST_MS;
       return;
     }
-    this.#deadline ??= setTimeout(() => {
-      this.#overdue();
-    }, this.#options.messageTimeout).unref();
+    if (this.#deadline === undefined) this.#lookLater(0);
     if (frames === undefined || !isSmall || this.#rest !== undefined) return;
     frames.held = true;
     this.#rest = setTimeout(() => {
@@ -204,11 +208,19 @@ export class Listening {
     this.#restMs = Math.min(this.#restMs * 2, LONGEST_REST_MS);
   }
 
-  /** The app may be what it waits for. */
-  #overdue(): void {
-    this.#deadline = undefined;
-    if (this.#isHeldBack) this.#read();
-    else this.#refuse(`a frame had not come whole ${this.#options.messageTimeout} ms after it had begun`);
+  /**
+   * The app may be what the frame waits for: it may hold the step back, or its event loop may be blocked. Timers run before input is
+   * polled, so a block of any length is one look, and before the next look what is in the pipe has its turn.
+   */
+  #lookLater(looks: number): void {
+    this.#looks = looks;
+    this.#isAnother = false;
+    this.#deadline = setTimeout(() => {
+      this.#deadline = undefined;
+      if (this.#isHeldBack || this.#isAnother) this.#read();
+      else if (this.#looks + 1 < LOOKS) this.#lookLater(this.#looks + 1);
+      else this.#refuse(`a frame had not come whole ${this.#options.messageTimeout} ms after it had begun`);
+    }, this.#options.messageTimeout / LOOKS).unref();
   }
 
   #refuse(reason: string): void {
