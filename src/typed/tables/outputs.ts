@@ -1,5 +1,6 @@
 import { fstatSync } from 'node:fs';
 import { constants } from 'node:os';
+import { SandboxError } from '../../errors.js';
 import { quoted } from '../../quoted.js';
 import type { Addon } from '../../spawner/native.js';
 import { systemReason } from '../../system-reason.js';
@@ -9,7 +10,7 @@ import type { Claim } from '../conversation.js';
 import type { TableClaim } from '../messages/from-step.js';
 import type { StepTable } from '../types.js';
 import { makeMemoryFile } from './memory-file.js';
-import { tableOver } from './step-table.js';
+import { readTable, withFile } from './step-table.js';
 import { TableFile } from './table-file.js';
 
 /** What was taken, or what is wrong with what the step left. */
@@ -21,6 +22,8 @@ interface OutputFile extends OutputSlot {
   taken: boolean;
 }
 
+/** Characters. */
+const LONGEST_REASON = 200;
 /** `st_blocks` counts these. */
 const BLOCK = 512;
 
@@ -56,17 +59,24 @@ export class Outputs {
   /** Of a step whose sandbox is dead: all that it has mapped is gone, so what is sealed now stays as it is. */
   async take(claims: readonly TableClaim[]): Promise<TakenTables> {
     const tables: Record<string, StepTable> = Object.create(null) as Record<string, StepTable>;
+    let refusal: string | undefined = 'not all were looked at';
+    try {
+      refusal = await this.#takeAll(claims, tables);
+      return refusal === undefined ? { tables } : { refusal };
+    } finally {
+      if (refusal !== undefined) for (const table of Object.values(tables)) table.close();
+    }
+  }
+
+  /** Answers what is wrong with one of them. */
+  async #takeAll(claims: readonly TableClaim[], into: Record<string, StepTable>): Promise<string | undefined> {
     for (const claim of claims) {
-      const taken = await this.#takeOne(claim, claim.name in tables);
-      if (typeof taken === 'string') {
-        for (const table of Object.values(tables)) table.close();
-        return { refusal: taken };
-      }
-      tables[claim.name] = taken;
+      const taken = await this.#takeOne(claim, claim.name in into);
+      if (typeof taken === 'string') return taken;
+      into[claim.name] = taken;
     }
     const missing = this.#files.find(({ optional, taken }) => !optional && !taken);
-    if (missing !== undefined) return { refusal: `the table '${missing.name}' is missing` };
-    return { tables };
+    return missing === undefined ? undefined : `the table ${quoted(missing.name)} is missing`;
   }
 
   /** What was not taken is gone. */
@@ -86,11 +96,19 @@ export class Outputs {
     if ('refusal' in answer)
       return `${title} is no valid Arrow file: ${answer.refusal.where}: ${answer.refusal.problem}`;
     if ('errno' in answer) return `${title} cannot be read: ${systemReason(answer.errno)}`;
-    if ('died' in answer) return `${title} could not be checked to its end: ${answer.died.message}`;
+    if ('died' in answer) {
+      // That is no fault of the step's.
+      if (isLackOfDescriptors(answer.died)) throw cannotTake(name, answer.died.message, answer.died);
+      return `${title} could not be checked to its end: ${answer.died.message}`;
+    }
     const memory = this.#addon.map(file.descriptor, size);
-    if (typeof memory === 'number') return `${title} cannot be mapped: ${systemReason(-memory)}`;
+    if (typeof memory === 'number') throw cannotTake(name, systemReason(-memory));
+    // Some types of the format are unknown to it; what it says of them may have come from the file.
+    const table = await readTable(name, memory);
+    if (table instanceof Error)
+      return `${title} cannot be read by apache-arrow: ${quoted(table.message, LONGEST_REASON)}`;
     file.taken = true;
-    return tableOver(memory, answer.report, new TableFile(this.#addon, file.descriptor, size));
+    return withFile(table, answer.report, new TableFile(this.#addon, file.descriptor, size));
   }
 
   /** In bytes, or what is wrong with the file. */
@@ -105,4 +123,17 @@ export class Outputs {
     if (blocks * BLOCK < size) return `is sparse: ${blocks * BLOCK} bytes were written of ${size}`;
     return size;
   }
+}
+
+/** As a thread tells it that cannot be started, or that cannot load what it runs. */
+function isLackOfDescriptors(error: Error): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === 'ERR_WORKER_INIT_FAILED' || code === 'EMFILE' || code === 'ENFILE';
+}
+
+function cannotTake(name: string, reason: string, cause?: unknown): SandboxError {
+  return new SandboxError('ERR_TABLE', `Cannot check the table ${quoted(name)}: ${reason.replace(/\.$/, '')}.`, {
+    cause,
+    remedy: 'Raise the limit of open files (ulimit -n), or run fewer steps at once.',
+  });
 }
