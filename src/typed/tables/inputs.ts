@@ -1,4 +1,4 @@
-import { fstatSync, read } from 'node:fs';
+import { closeSync, fstatSync, openSync, read } from 'node:fs';
 import { constants } from 'node:os';
 import { promisify } from 'node:util';
 import type { Table } from 'apache-arrow';
@@ -70,7 +70,9 @@ async function frozen(addon: Addon, { name, descriptor, release }: InputFile): P
       const { bytesRead } = await readLater(descriptor, buffer, 0, buffer.length, at);
       return buffer.subarray(0, bytesRead);
     });
-    return ofMemory(addon, name, copy, fstatSync(copy).size);
+    return ofMemory(name, copy, fstatSync(copy).size, () => {
+      addon.close(copy);
+    });
   } finally {
     release();
   }
@@ -79,16 +81,31 @@ async function frozen(addon: Addon, { name, descriptor, release }: InputFile): P
 function fromBytes(addon: Addon, name: string, bytes: Uint8Array): InputFile | Promise<InputFile> {
   if (bytes.length === 0) throw invalidOption(`tables.${name}`, 'must be an Arrow file, and is empty');
   const descriptor = makeMemoryFile(addon);
-  const file = ofMemory(addon, name, descriptor, bytes.length);
+  const file = (): InputFile =>
+    ofMemory(name, descriptor, bytes.length, () => {
+      addon.close(descriptor);
+    });
   const filled = fillMemoryFile(addon, descriptor, bytes);
-  return filled === undefined ? file : filled.then(() => file);
+  return filled === undefined ? file() : filled.then(file);
 }
 
-function ofMemory(addon: Addon, name: string, descriptor: number, bytes: number): InputFile {
-  const release = (): void => {
-    addon.close(descriptor);
-  };
-  return { name, descriptor, bytes, readOnly: false, release };
+/**
+ * Each step has it opened by itself, for reading: a descriptor that was copied shares its position and flags with all others, so one step
+ * could move that of another. The memory cannot be changed either way.
+ */
+function ofMemory(name: string, memory: number, bytes: number, close: () => void): InputFile {
+  try {
+    const descriptor = openSync(`/proc/self/fd/${memory}`, 'r');
+    const release = (): void => {
+      closeSync(descriptor);
+    };
+    return { name, descriptor, bytes, readOnly: false, release };
+  } catch (cause) {
+    const { code = String(cause) } = cause as NodeJS.ErrnoException;
+    throw new SandboxError('ERR_TABLE', `Cannot open the table '${name}' for the step: ${code}.`, { cause });
+  } finally {
+    close();
+  }
 }
 
 /** One that a step returned goes on as the file that it is. */
@@ -96,10 +113,9 @@ function fromTable(addon: Addon, name: string, table: Table): InputFile | Promis
   const file = fileOf(table);
   if (file === undefined) return written(addon, name, table);
   file.hold();
-  const release = (): void => {
+  return ofMemory(name, file.descriptor, file.bytes, () => {
     file.release();
-  };
-  return { name, descriptor: file.descriptor, bytes: file.bytes, readOnly: false, release };
+  });
 }
 
 async function written(addon: Addon, name: string, table: Table): Promise<InputFile> {
