@@ -16,9 +16,11 @@ export async function runWorkflow(workflow, { cacheDirectory }) {
   const cache = new Cache(cacheDirectory);
   const outcomes = new Map();
   try {
+    const keys = new Map();
     for (const step of workflow.steps) {
       const inputs = step.inputs.map((input) => outcomes.get(input.step));
-      outcomes.set(step.name, settle(step, inputs, { clock, warm, cache }));
+      keys.set(step.name, keyOf(step, keys, cache));
+      outcomes.set(step.name, settle(step, inputs, keys.get(step.name), { clock, warm, cache }));
     }
     const all = await Promise.all(outcomes.values());
     const millis = clock();
@@ -30,24 +32,27 @@ export async function runWorkflow(workflow, { cacheDirectory }) {
   }
 }
 
+async function keyOf(step, keys, cache) {
+  return cache.keyOf(step, await Promise.all(step.inputs.map((input) => keys.get(input.step))));
+}
+
 /**
  * `state`: done, cached, failed or skipped. `source`: what is given to steps that read it, which is the table itself or the path of its
  * file.
  */
-async function settle(step, inputs, run) {
-  const before = await Promise.all(inputs);
-  const lacking = step.inputs.filter((_, index) => before[index].source === undefined).map((input) => input.step);
-  if (lacking.length > 0) return { step, state: 'skipped', lacking: [...new Set(lacking)], phases: [] };
+async function settle(step, inputs, keyToCome, run) {
   try {
     const start = run.clock();
-    const key = await run.cache.keyOf(
-      step,
-      before.map((outcome) => outcome.key),
-    );
+    const key = await keyToCome;
     const found = await run.cache.find(key);
+    const loaded = run.clock();
+    if (found === undefined) run.warm.begin(step.operation === 'javascript' ? 'node' : 'python');
+    const before = await Promise.all(inputs);
+    const lacking = step.inputs.filter((_, index) => before[index].source === undefined).map((input) => input.step);
+    if (lacking.length > 0) return { step, state: 'skipped', lacking: [...new Set(lacking)], phases: [] };
     if (found !== undefined) {
       const { table, logs, path: source } = found;
-      return { step, key, state: 'cached', table, source, logs, phases: [{ name: 'load', start, end: run.clock() }] };
+      return { step, key, state: 'cached', table, source, logs, phases: [{ name: 'load', start, end: loaded }] };
     }
     const tables = Object.fromEntries(step.inputs.map(({ as }, index) => [as, before[index].source]));
     return await execute(step, key, tables, run);

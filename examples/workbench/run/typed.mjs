@@ -65,7 +65,7 @@ async function call(step, { runtime, ...definition }, params, tables, { warm, cl
   const outcome = await outcomeOf(running);
   const { logs, ended } = await printed;
   const { table, result, failure } = outcome;
-  const waited = called > asked ? [{ name: 'warm-up', start: asked, end: called }] : [];
+  const waited = called - asked > 1 ? [{ name: 'warm-up', start: asked, end: called }] : [];
   const wasChecked = result.ok || result.cause === 'invalidOutput';
   const phases = [...waited, ...phasesOf({ called, ended, checked: wasChecked ? clock() : undefined }, result.usage)];
   return { table, result, failure, logs, phases };

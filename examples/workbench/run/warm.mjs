@@ -33,6 +33,11 @@ export class WarmRuntimes {
     return this.#zygotes.get(runtime);
   }
 
+  /** It will be needed: by then it is warm, or on its way. Whoever needs it learns of an error. */
+  begin(runtime) {
+    this.get(runtime).catch(() => undefined);
+  }
+
   async #start(runtime) {
     const start = this.#clock();
     const options = RUNTIMES[runtime]();

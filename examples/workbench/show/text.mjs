@@ -1,7 +1,6 @@
 // What steps wrote, made harmless for people's eyes: nothing in it moves a cursor, turns text around or hides.
 
 /** Control characters, what changes the direction of text, and what takes no room. */
-// eslint-disable-next-line no-control-regex -- that is what is looked for
 const UNSEEN =
   /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]/gu;
 
