@@ -6,6 +6,7 @@ import { findInPath } from '#src/policy/lookup.js';
 const PACKAGES = {
   bash: 'bash',
   cc: 'gcc libc6-dev',
+  chromium: 'chromium',
   gcc: 'gcc libc6-dev',
   git: 'git',
   go: 'golang-go',

@@ -1,5 +1,6 @@
 // Results of steps on disk. The key of a result is a digest of everything that it depends on: what the step does, and the keys of what it
-// reads. So nothing is ever stale, and whoever goes back to an earlier definition finds its results again.
+// reads; but for the versions of Python, Node and their packages, after whose update the directory should be deleted. So nothing is ever
+// stale, and whoever goes back to an earlier definition finds its results again.
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -4,7 +4,7 @@ import { timesOf } from '../run/clock.mjs';
 export function asJson({ workflow, millis, outcomes }) {
   const steps = outcomes.map(({ step, state, key, table, problem, lacking, logs, phases, memory }) => ({
     ...{ name: step.name, state, key, rows: table?.numRows, problem, lacking, logs },
-    ...{ times: timesOf(phases), memory },
+    ...{ times: timesOf(phases), phases, memory },
   }));
   return JSON.stringify({ title: workflow.title, millis, steps }, null, 2);
 }
