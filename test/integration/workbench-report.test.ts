@@ -68,7 +68,7 @@ void suite('the report of the workbench', needsPandas, () => {
   withChromium('shows what went wrong', async (context) => {
     const { dom, console } = await showPage(await report(context, 'broken'), { width: 1280, dark: true });
     assert.deepEqual(console, []);
-    assert.match(dom, /4 steps failed, so 2 were skipped/);
+    assert.match(dom, /4 steps\s+failed, so 2 were skipped/);
     for (const words of ['threw KeyError', 'out of memory', 'out of time', 'invalid output']) {
       assert.match(dom, new RegExp(`<b>${words}</b>`));
     }

@@ -184,6 +184,17 @@ void suite('the workbench', needsPandas, () => {
     assert.match(stdout, /rude +failed/);
   });
 
+  void test('shows at its step what the app itself could not do', async (context) => {
+    const directory = temporaryDirectory(context, {
+      'gone.yaml':
+        "title: Gone\nsteps:\n  gone: { csv: ./gone.csv }\n  after: { filter: gone, where: { a: ['>', 1] } }\n",
+    });
+    const { steps, status } = await runWorkbench(join(directory, 'gone.yaml'), join(directory, 'cache'));
+    assert.equal(status, 1);
+    assert.deepEqual([steps['gone']?.state, steps['gone']?.problem?.cause], ['failed', 'ENOENT']);
+    assert.deepEqual([steps['after']?.state, steps['after']?.lacking], ['skipped', ['gone']]);
+  });
+
   void test('says what is wrong with a workflow, and where', async (context) => {
     const path = join(temporaryDirectory(context), 'wrong.yaml');
     const wrong = async (steps: string): Promise<string> => {

@@ -32,8 +32,14 @@ export async function runWorkflow(workflow, { cacheDirectory }) {
   }
 }
 
+/** None for a step that depends on one without: it will be skipped. */
 async function keyOf(step, keys, cache) {
-  return cache.keyOf(step, await Promise.all(step.inputs.map((input) => keys.get(input.step))));
+  const inputKeys = await Promise.allSettled(step.inputs.map((input) => keys.get(input.step)));
+  if (inputKeys.some(({ value }) => value === undefined)) return undefined;
+  return cache.keyOf(
+    step,
+    inputKeys.map(({ value }) => value),
+  );
 }
 
 /**
@@ -44,9 +50,9 @@ async function settle(step, inputs, keyToCome, run) {
   try {
     const start = run.clock();
     const key = await keyToCome;
-    const found = await run.cache.find(key);
+    const found = key === undefined ? undefined : await run.cache.find(key);
     const loaded = run.clock();
-    if (found === undefined) run.warm.begin(step.operation === 'javascript' ? 'node' : 'python');
+    if (key !== undefined && found === undefined) run.warm.begin(step.operation === 'javascript' ? 'node' : 'python');
     const before = await Promise.all(inputs);
     const lacking = step.inputs.filter((_, index) => before[index].source === undefined).map((input) => input.step);
     if (lacking.length > 0) return { step, state: 'skipped', lacking: [...new Set(lacking)], phases: [] };
@@ -58,7 +64,8 @@ async function settle(step, inputs, keyToCome, run) {
     return await execute(step, key, tables, run);
   } catch (error) {
     // Not the step's doing: the library or the app could not do its part.
-    const problem = { cause: error.code ?? error.name, detail: error.message };
+    const { code: cause = error.name, message } = error;
+    const problem = { cause, detail: message.replace(`${cause}: `, '') };
     return { step, state: 'failed', problem, phases: [] };
   }
 }
