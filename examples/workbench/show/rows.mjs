@@ -3,7 +3,7 @@ import { DataType } from 'apache-arrow';
 import { grouped } from './text.mjs';
 
 const MOST_COLUMNS = 24;
-const MOST_DECIMALS = 4;
+const MOST_DECIMALS = 3;
 /** Of a number with decimals. */
 const DIGITS = 6;
 
