@@ -512,4 +512,48 @@ function shorten(text, most) {
   return text.length <= most ? text : `${text.slice(0, most / 2)}\n... left out ...\n${text.slice(-most / 2)}`;
 }
 
-module.exports = { run };
+// ---------------------------------------------------------------- practice
+
+const PRACTICE = [
+  'exports.run = (params) => params;',
+  'exports.run = function* (params, tables, step) { console.log("a line"); step.send(params); yield params; return params; };',
+  'exports.run = () => { throw new Error("on purpose"); };',
+];
+
+/** A few calls in which nothing is said to anybody: what is compiled and set up lazily, each step would do again. */
+async function practise(core, tools) {
+  const before = [
+    ...['stdout', 'stderr'].map((name) => [process, name]),
+    ...['_stdout', '_stderr'].map((name) => [console, name]),
+  ].map(([owner, name]) => [owner, name, Object.getOwnPropertyDescriptor(owner, name)]);
+  const { argv, exitCode } = process;
+  for (const code of PRACTICE) await practiseOne(core, tools, code);
+  Object.assign(process, { argv, exitCode });
+  for (const [owner, name, descriptor] of before) {
+    if (descriptor === undefined) delete owner[name];
+    else Object.defineProperty(owner, name, descriptor);
+  }
+}
+
+async function practiseOne(core, tools, code) {
+  const [requests, call] = core.pipe();
+  const replies = fs.openSync('/dev/null', 'w');
+  const params = { number: 1, text: 'a text', list: [true, null] };
+  const message = bytesField(
+    1,
+    ...[numberField(1, VERSION), textField(3, 'run'), textField(4, code)],
+    ...[
+      bytesField(6, bytesField(2, encodeValue(params))),
+      bytesField(11, numberField(2, 0)),
+      numberField(13, MOST_TEXT),
+    ],
+  );
+  writeAll(call, Buffer.concat([varint(message.length), message]));
+  try {
+    await run({ descriptors: () => [-1], moveAway: (fd) => (fd === 0 ? requests : replies) }, 0, tools);
+  } finally {
+    for (const fd of [requests, call, replies]) fs.closeSync(fd);
+  }
+}
+
+module.exports = { run, practise };
