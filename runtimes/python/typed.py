@@ -5,9 +5,11 @@ step: the app bounds and checks whatever comes. Works with CPython from 3.9 on a
 a table is touched, and protobuf is there when the step's own message classes are.
 """
 
+import fcntl
 import io
 import os
 import sys
+import threading
 from struct import Struct
 
 VERSION = 1
@@ -162,20 +164,22 @@ def decode_struct(data):
 class Channel:
     """The two descriptors that the app talks by, moved out of the way of the step's code."""
 
-    def __init__(self, log):
-        import fcntl
-        import threading
+    def __init__(self, requests, replies):
+        self.requests, self.replies = requests, replies
+        self.lock = threading.RLock()  # a signal handler may print, too
+        self.buffer = bytearray()
+        self.max_frame = 256 * 1024
 
-        self.requests = fcntl.fcntl(0, fcntl.F_DUPFD_CLOEXEC, 64)
-        self.replies = fcntl.fcntl(1, fcntl.F_DUPFD_CLOEXEC, 64)
+    @classmethod
+    def moved(cls, log):
+        requests = fcntl.fcntl(0, fcntl.F_DUPFD_CLOEXEC, 64)
+        replies = fcntl.fcntl(1, fcntl.F_DUPFD_CLOEXEC, 64)
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, 0)
         os.close(nothing)
         os.dup2(log, 1)
         os.close(log)
-        self.lock = threading.RLock()  # a signal handler may print, too
-        self.buffer = bytearray()
-        self.max_frame = 256 * 1024
+        return cls(requests, replies)
 
     def receive(self):
         """The bytes of the next frame; None at the end."""
@@ -574,9 +578,13 @@ SOURCES = {}
 
 def run(log, descriptors, without_ours):
     """Runs the call that comes on descriptor 0. Answers the status."""
-    channel = Channel(descriptors[log])
-    use_channel(channel)
+    channel = Channel.moved(descriptors[log])
     os.register_at_fork(after_in_child=channel.close_in_child)
+    return answer(channel, descriptors, without_ours)
+
+
+def answer(channel, descriptors, without_ours):
+    use_channel(channel)
     try:
         body = perform(channel, descriptors)
         flush()
@@ -676,3 +684,39 @@ def describe(error, without_ours, most):
 
 def shorten(text, most):
     return text if len(text) <= most else text[: most // 2] + "\n... left out ...\n" + text[-most // 2 :]
+
+
+# ---------------------------------------------------------------- practice
+
+
+def practise(without_ours):
+    """A few calls in which nothing is said to anybody: what is set up at the first one, each step would set up again."""
+    before = sys.stdout, sys.__stdout__, sys.stderr, sys.__stderr__, sys.argv, sys.path[0]
+    try:
+        for code in PRACTICE:
+            practise_one(code, without_ours)
+    finally:
+        sys.stdout, sys.__stdout__, sys.stderr, sys.__stderr__, sys.argv, sys.path[0] = before
+        sys.modules.pop("__step__", None)
+        SOURCES.clear()
+        KEPT.clear()
+
+
+def practise_one(code, without_ours):
+    params = bytes_field(6, bytes_field(2, encode_value({"number": 1, "text": "a text", "list": [True, None]})))
+    call = number_field(1, VERSION) + text_field(3, "run") + text_field(4, code) + params + bytes_field(11, number_field(2, 0))
+    message = bytes_field(1, call + number_field(13, MOST_TEXT))
+    requests, ours = os.pipe()
+    replies = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.write(ours, varint(len(message)) + message)
+        answer(Channel(requests, replies), [-1], without_ours)
+    finally:
+        for descriptor in (requests, ours, replies):
+            os.close(descriptor)
+
+
+PRACTICE = (
+    "def run(params):\n  return params",
+    "def run(params, tables, step):\n  print('a line')\n  step.send(params)\n  yield params\n  return params",
+)

@@ -41,6 +41,7 @@ def main():
         note_modules()
         ctypes.CDLL(LIBRARY).python_wait_for_job()  # without the lock, for threads that were preloaded
         return take_job(core, os), json, core
+    exercises.append(practise_typed)
     for _ in range(ROUNDS):
         exercise(exercises)
     words = settle(json)
@@ -93,6 +94,10 @@ def practise(core, os, json, exercises):
         exercise([function for function in exercises if function not in SELDOM])
     finally:
         core.python_rehearsed()
+
+
+def practise_typed():
+    typed.practise(without_ours)
 
 
 def read_all(os):
