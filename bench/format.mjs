@@ -1,5 +1,5 @@
 /** Numbers as the reports show them; what could not be measured is a dash. */
-const shown = (value, digits, unit = '') => (Number.isFinite(value) ? `${value.toFixed(digits)}${unit}` : '–');
+export const shown = (value, digits, unit = '') => (Number.isFinite(value) ? `${value.toFixed(digits)}${unit}` : '–');
 
 export const ms = (value) => shown(value, 2);
 export const micros = (value) => shown(value, 0);

@@ -34,7 +34,11 @@ function targetOf({ atMost, atLeast }) {
 
 function bound({ atMost, value }, limit) {
   if (limit === undefined) return '';
-  const shown = value.endsWith('%') ? `${Math.round(limit * 100)} %` : `${limit}x`;
+  const shown = value.endsWith('%')
+    ? `${Math.round(limit * 100)} %`
+    : value.endsWith('ms')
+      ? `${limit} ms`
+      : `${limit}x`;
   return `${atMost === undefined ? '≥' : '≤'} ${shown}`;
 }
 

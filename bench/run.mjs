@@ -10,12 +10,13 @@ import { output } from './measure/output.mjs';
 import { realPrograms } from './measure/real-programs.mjs';
 import { syscalls } from './measure/syscalls.mjs';
 import { throughput } from './measure/throughput.mjs';
+import { typed } from './measure/typed.mjs';
 import { zygotes } from './measure/zygotes.mjs';
 import { describeMachine } from './observe/machine.mjs';
 import { compilePrograms } from './programs/compile.mjs';
 import { goalTable, markdown, printTable } from './report.mjs';
 
-const SECTIONS = { latency, throughput, memory, output, syscalls, programs: realPrograms, zygotes };
+const SECTIONS = { latency, throughput, memory, output, syscalls, programs: realPrograms, zygotes, typed };
 const DOCUMENT = join(import.meta.dirname, '../docs/benchmarks.md');
 const USAGE = `Usage: npm run bench -- [--quick] [--write] [SECTION...]
 
