@@ -56,16 +56,68 @@ export async function givePieces(
   pieces: Readable | Iterable<unknown> | AsyncIterable<unknown>,
   pipe: StdinPipe,
 ): Promise<void> {
+  try {
+    if (isOwnIterator(pieces)) await giveEach(pieces, pipe);
+    else await giveStream(pieces, pipe);
+  } catch (cause) {
+    if (cause instanceof SandboxError) throw cause;
+    throw inputFailed(cause instanceof Error ? cause.message : String(cause), cause);
+  }
+}
+
+async function giveStream(pieces: Readable | Iterable<unknown>, pipe: StdinPipe): Promise<void> {
   const refused = new AbortController();
   pipe.onRefused = () => {
     refused.abort();
   };
   try {
-    const source = pieces instanceof Readable ? pieces : Readable.from(pieces as Iterable<unknown>);
+    const source = pieces instanceof Readable ? pieces : Readable.from(pieces);
     await pipeline(source, pipe, { signal: refused.signal });
   } catch (cause) {
-    if (refused.signal.aborted) return;
-    if (cause instanceof SandboxError) throw cause;
-    throw inputFailed(cause instanceof Error ? cause.message : String(cause), cause);
+    if (!refused.signal.aborted) throw cause;
   }
+}
+
+function isOwnIterator(
+  pieces: Readable | Iterable<unknown> | AsyncIterable<unknown>,
+): pieces is AsyncIterable<unknown> {
+  return Symbol.asyncIterator in pieces && !('pipe' in pieces);
+}
+
+/** Without streams in between, which take longer than all the rest of a small message. */
+async function giveEach(pieces: AsyncIterable<unknown>, pipe: StdinPipe): Promise<void> {
+  const iterator = pieces[Symbol.asyncIterator]();
+  const state = { isOver: false };
+  const leave = (): void => {
+    if (state.isOver) return;
+    state.isOver = true;
+    Promise.resolve(iterator.return?.()).catch(() => undefined);
+  };
+  pipe.onRefused = leave;
+  pipe.once('close', leave);
+  try {
+    for (;;) {
+      const next: IteratorResult<unknown> = await iterator.next();
+      if (state.isOver) return;
+      if (next.done === true) break;
+      if (!pipe.write(next.value)) await drained(pipe);
+    }
+  } catch (error) {
+    if (state.isOver) return;
+    leave();
+    pipe.destroy();
+    throw error;
+  }
+  state.isOver = true;
+  pipe.end();
+}
+
+function drained(pipe: StdinPipe): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      pipe.off('drain', done).off('close', done);
+      resolve();
+    };
+    pipe.on('drain', done).on('close', done);
+  });
 }
