@@ -6,7 +6,8 @@ const MEBIBYTE = 2 ** 20;
 const CODE = `
 import pyarrow.compute as pc
 def run(params, tables, step):
-    step.send(pc.sum(tables["input"]["value"]).as_py())
+    table = tables["input"]
+    step.send([pc.sum(table["value"]).as_py(), pc.max(table["key"]).as_py()])
     next(params, None)
 `;
 

@@ -74,7 +74,7 @@ async function taking(step, kind, bytes) {
   const { take } = Outputs.prototype;
   const seen = {};
   Outputs.prototype.take = async function (claims) {
-    const delays = monitorEventLoopDelay({ resolution: 1 });
+    const delays = monitorEventLoopDelay({ resolution: 10 });
     delays.enable();
     const loop = watchMainThread();
     const begun = performance.now();

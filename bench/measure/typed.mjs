@@ -23,7 +23,7 @@ export async function typed({ quick }) {
   const calls = [];
   for (const runtime of TYPED_RUNTIMES) {
     messages.push(await messagesOf(runtime, quick ? 30 : 200));
-    calls.push(...(await callsOf(runtime, quick ? 15 : 100)));
+    calls.push(...(await callsOf(runtime, quick ? 15 : 60)));
   }
   const tables = TABLES_IN_PYTHON === undefined ? { tables: [], goals: [] } : await withFiles(quick);
   return {
@@ -59,7 +59,7 @@ async function withInputs(directory, quick) {
   };
   try {
     const inputs = [];
-    for (const runtime of TYPED_RUNTIMES) inputs.push(...(await inputsOf(runtime, sources, quick ? 8 : 30)));
+    for (const runtime of TYPED_RUNTIMES) inputs.push(...(await inputsOf(runtime, sources, quick ? 8 : 20)));
     return { inputs, sharing: await sharingOf(TABLES_IN_PYTHON, tables.large, tables.small) };
   } finally {
     for (const table of Object.values(tables)) table.close();
