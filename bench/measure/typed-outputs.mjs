@@ -69,7 +69,7 @@ export async function outputsOf(runtime, quick) {
   return measured;
 }
 
-/** What passes from the end of the step on. The thread that checks is there already, as in an app that has taken a table within a second. */
+/** What passes from the end of the step on. The thread that checks is made anew where the last table was taken more than a second ago. */
 async function taking(step, kind, bytes) {
   const { take } = Outputs.prototype;
   const seen = {};
