@@ -39,6 +39,8 @@ static bool has_no_room(struct spawner *spawner)
 
 void listen_again(struct spawner *spawner)
 {
+    if (spawner->deaf && has_no_room(spawner))
+        give_way(spawner);
     if (!spawner->deaf || (spawner->others && has_no_room(spawner)))
         return; /* where no sandbox is left whose end could bring room, each message is answered for itself */
     spawner->deaf = false;
@@ -188,10 +190,17 @@ static void serve_memory_file(struct spawner *spawner, struct packet *packet)
 void app_ready(struct spawner *spawner, struct watch *watch, uint32_t events)
 {
     static uint8_t data[PACKET_LIMIT + 1];
+    /* Its end is told whether or not it is listened to, again and again; what it sent before is of no account then. */
+    if ((events & (EPOLLHUP | EPOLLERR)) && spawner->deaf) {
+        spawner->ending = true;
+        return;
+    }
     if (events & EPOLLOUT)
         flush_replies(spawner);
     for (int i = 0; i < AT_ONCE && !spawner->ending; i++) {
         struct packet packet;
+        if (has_no_room(spawner))
+            give_way(spawner);
         if (has_no_room(spawner) && spawner->others) {
             spawner->deaf = true; /* until a sandbox has ended */
             set_interest(spawner, spawner->replies_first ? EPOLLOUT : 0);

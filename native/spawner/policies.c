@@ -222,6 +222,33 @@ void refill_pools(struct spawner *spawner)
     }
 }
 
+/* What is made for nobody yet leaves room for a message, or nobody could ask any more: only a sandbox's end brings
+ * room, and these have none. */
+static bool has_room_ahead(const struct spawner *spawner)
+{
+    uint32_t making = 1;
+    for (const struct policy *policy = spawner->policies; policy; policy = policy->next)
+        making += policy->making;
+    return !is_short_of_descriptors(spawner,
+                                    making * SANDBOX_DESCRIPTORS + MESSAGE_DESCRIPTORS + spawner->most_further);
+}
+
+void give_way(struct spawner *spawner)
+{
+    remove_slots(spawner);
+    for (const struct sandbox *sandbox = spawner->others; sandbox; sandbox = sandbox->next) {
+        if (sandbox->state == SANDBOX_ENDING)
+            return; /* its room is about to come */
+    }
+    for (struct policy *policy = spawner->policies; policy; policy = policy->next) {
+        struct sandbox *idle = policy->ready ? policy->ready : policy->empty;
+        if (idle) {
+            end_sandbox(spawner, idle);
+            return;
+        }
+    }
+}
+
 void fill_pool(struct spawner *spawner, struct policy *policy)
 {
     struct failure failure = {0};
@@ -244,6 +271,9 @@ void fill_pool(struct spawner *spawner, struct policy *policy)
         fill_sandboxes(spawner, policy, policy->parked_wanted + queued);
     while (policy->making < MAKING_AT_ONCE &&
            policy->ready_count + policy->empty_count + policy->filling + policy->making < wanted) {
+        uint32_t coming = policy->ready_count + policy->empty_count + policy->filling + policy->making;
+        if (coming >= queued && !has_room_ahead(spawner))
+            return;
         if (request_sandbox(spawner, policy, &failure)) {
             /* The maker has ended, and said why: maker_ready() is about to read it. */
             if (failure.error == EPIPE || failure.error == ECONNRESET)

@@ -277,6 +277,8 @@ void refill_pools(struct spawner *spawner);
 void fail_or_wait(struct spawner *spawner, struct policy *policy, const struct failure *failure);
 void free_forgotten(struct spawner *spawner);
 void fill_pool(struct spawner *spawner, struct policy *policy);
+/* For a message: gives up what is kept for nobody. Room comes when that has ended. */
+void give_way(struct spawner *spawner);
 void fail_queue(struct spawner *spawner, struct policy *policy, const struct failure *failure);
 
 /* trim.c: what is kept for nobody. */

@@ -314,11 +314,11 @@ NAPI_MODULE_INIT()
         const char *name;
         napi_callback function;
     } FUNCTIONS[] = {
-        {"open", node_open},        {"prepare", node_prepare},   {"waitForEnd", node_wait_for_end},
-        {"check", node_check},      {"rehearse", node_rehearse}, {"rehearsed", node_rehearsed},
-        {"warm", node_warm},        {"next", node_next},         {"job", node_job},
-        {"ahead", node_ahead},      {"pid", node_pid},           {"leave", node_leave},
-        {"endWith", node_end_with}, {"pipe", node_pipe},         {"descriptors", node_descriptors},
+        {"open", node_open},          {"prepare", node_prepare},   {"waitForEnd", node_wait_for_end},
+        {"check", node_check},        {"rehearse", node_rehearse}, {"rehearsed", node_rehearsed},
+        {"warm", node_warm},          {"next", node_next},         {"job", node_job},
+        {"ahead", node_ahead},        {"pid", node_pid},           {"leave", node_leave},
+        {"endWith", node_end_with},   {"pipe", node_pipe},         {"descriptors", node_descriptors},
         {"moveAway", node_move_away}, {"map", node_map},
     };
     for (size_t i = 0; i < sizeof(FUNCTIONS) / sizeof(*FUNCTIONS); i++) {

@@ -167,16 +167,18 @@ void suite('the life of a zygote', () => {
     assert.equal(await said(zygote, 'print("again")'), 'again');
   });
 
-  void test('nothing of it is left when the app is gone', async (context) => {
-    const app = startApp(context);
-    await until('it says that it is ready', () => app.output().includes('ready'), { within: 60_000 });
-    const left = descendantsOf(app.pid);
-    assert.ok(left.length > 3, 'the control: there was something');
-    process.kill(app.pid, 'SIGKILL');
-    await until('nothing is left', () => left.every(({ pid, startTime }) => startTimeOf(pid) !== startTime), {
-      within: 3000,
+  for (const [what, ...args] of [['is gone'], ['is gone while its spawner waits for descriptors', 'crowd']] as const) {
+    void test(`nothing of it is left when the app ${what}`, async (context) => {
+      const app = startApp(context, ...args);
+      await until('it says that it is ready', () => app.output().includes('ready'), { within: 60_000 });
+      const left = descendantsOf(app.pid);
+      assert.ok(left.length > 3, 'the control: there was something');
+      process.kill(app.pid, 'SIGKILL');
+      await until('nothing is left', () => left.every(({ pid, startTime }) => startTimeOf(pid) !== startTime), {
+        within: 3000,
+      });
     });
-  });
+  }
 
   void test('an app that has nothing else to do may end while it has one', async (context) => {
     const app = startApp(context, 'leave');
@@ -240,7 +242,9 @@ interface App {
 
 /** An app of its own that has a zygote and a step that runs. */
 function startApp(context: TestContext, ...args: readonly string[]): App {
-  const child = spawn(process.execPath, [join(import.meta.dirname, '../helpers/app-with-zygote.js'), ...args], {
+  const command = [process.execPath, join(import.meta.dirname, '../helpers/app-with-zygote.js'), ...args];
+  const limited = args[0] === 'crowd' ? ['prlimit', '--nofile=128:128', ...command] : command;
+  const child = spawn(limited[0] ?? '', limited.slice(1), {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let output = '';
