@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import { type SandboxError, StepError } from '../errors.js';
 import { invalidOption } from '../options/check.js';
@@ -84,7 +85,10 @@ export class RunningStep implements Step, StepListener {
       this.#finishUnsent('aborted');
       return;
     }
-    this.#signal?.addEventListener('abort', this.#onAbort, { once: true });
+    if (this.#signal !== undefined) {
+      setMaxListeners(0, this.#signal); // one signal may well end hundreds of steps, which Node takes for a leak
+      this.#signal.addEventListener('abort', this.#onAbort, { once: true });
+    }
     const { file, argv, policy, settings, options } = this.#plan;
     this.#outputs.relay(options);
     const pipes = {

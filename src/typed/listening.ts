@@ -34,6 +34,8 @@ const SHORTEST_REST_MS = 1;
 const LONGEST_REST_MS = 16;
 /** Looks at a frame that has begun, until it is overdue. */
 const LOOKS = 8;
+/** Of a longer one Node makes one of a millisecond. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** So many frames, and the rest of the app has its turn. */
 const FRAMES_AT_ONCE = 256;
 
@@ -198,7 +200,7 @@ export class Listening {
       this.#restMs = SHORTEST_REST_MS;
       return;
     }
-    if (this.#deadline === undefined) this.#lookLater(0);
+    if (this.#deadline === undefined && this.#options.messageTimeout !== Infinity) this.#lookLater(0);
     if (frames === undefined || !isSmall || this.#rest !== undefined) return;
     frames.held = true;
     this.#rest = setTimeout(() => {
@@ -215,12 +217,15 @@ export class Listening {
   #lookLater(looks: number): void {
     this.#looks = looks;
     this.#isAnother = false;
-    this.#deadline = setTimeout(() => {
-      this.#deadline = undefined;
-      if (this.#isHeldBack || this.#isAnother) this.#read();
-      else if (this.#looks + 1 < LOOKS) this.#lookLater(this.#looks + 1);
-      else this.#refuse(`a frame had not come whole ${this.#options.messageTimeout} ms after it had begun`);
-    }, this.#options.messageTimeout / LOOKS).unref();
+    this.#deadline = setTimeout(
+      () => {
+        this.#deadline = undefined;
+        if (this.#isHeldBack || this.#isAnother) this.#read();
+        else if (this.#looks + 1 < LOOKS) this.#lookLater(this.#looks + 1);
+        else this.#refuse(`a frame had not come whole ${this.#options.messageTimeout} ms after it had begun`);
+      },
+      Math.min(this.#options.messageTimeout / LOOKS, LONGEST_TIMER_MS),
+    ).unref();
   }
 
   #refuse(reason: string): void {

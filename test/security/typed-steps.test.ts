@@ -38,6 +38,8 @@ def write(data):
   while data: data = data[os.write(fd, data):]
 `;
 
+const LIMITS = { limits: { wallTime: '60s' } };
+
 /** How long the event loop was kept from its turn at most, in milliseconds. */
 function watchLoop(): () => number {
   let latest = performance.now();
@@ -258,5 +260,35 @@ void suite('a typed step that attacks the app by tables', { ...needsPandas, time
     const change =
       'def run(params, tables):\n  refused = []\n  for name in ("t", "u"):\n    path = tables.path(name)\n    for attempt in (lambda: os.truncate(path, 0), lambda: os.pwrite(os.open(path, os.O_RDWR), b"x", 0)):\n      try: attempt()\n      except OSError as error: refused.append(error.errno)\n  return len(refused)';
     assert.equal((await step(change)(null, given)).message, 4);
+  });
+
+  void test('marks a table in memory, or closes it to others, and the next step sees nothing of it', async () => {
+    const { tables } = await step(`def run(params):\n  return ${TABLE}`)(null);
+    const given = { tables: { t: tables['output'] as StepTable } };
+    const leave =
+      'def run(params, tables):\n  answers = []\n  for attempt in (lambda: os.fchmod(tables._inputs["t"][0], 0), lambda: os.setxattr(tables.path("t"), "user.left", b"!")):\n    try: attempt(); answers.append(0)\n    except OSError as error: answers.append(error.errno)\n  return answers';
+    const { message } = await step(leave)(null, given);
+    assert.equal((message as number[])[1], 95, 'attributes are not supported');
+    const look =
+      'def run(params, tables):\n  return [len(open(tables.path("t"), "rb").read(8)), os.listxattr(tables.path("t"))]';
+    assert.deepEqual((await step(look)(null, given)).message, [8, []]);
+  });
+
+  void test('names a table as no table may be called', async () => {
+    const named = async (name: string): Promise<string> => {
+      const code = `def run(params):\n  return {${JSON.stringify(name)}: ${TABLE}}`;
+      const outcome = await defineStep({
+        zygote,
+        code: `import pyarrow as pa\n${code}`,
+        function: 'run',
+        ...LIMITS,
+      }).try(null);
+      if (outcome.ok) for (const table of Object.values(outcome.tables)) table.close();
+      return outcome.ok ? Object.keys(outcome.tables).join() : outcome.result.detail;
+    };
+    for (const name of ['output', '__proto__', 'a b.ä', '..a']) assert.equal(await named(name), name, 'the control');
+    for (const name of ['../x', '.', '..', 'a/b', 'a\u001b[31m', '\u202e', 'x'.repeat(201)]) {
+      assert.match(await named(name), /has a name that is none/);
+    }
   });
 });

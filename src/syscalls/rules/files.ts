@@ -77,10 +77,12 @@ export const FILES: readonly SyscallRule[] = [
     ['getxattr', 'lgetxattr', 'fgetxattr', 'listxattr', 'llistxattr', 'flistxattr'],
     'attributes; ls and cp read them',
   ),
-  allow(
-    ['setxattr', 'lsetxattr', 'fsetxattr', 'removexattr', 'lremovexattr', 'fremovexattr'],
-    'user attributes; security.* and trusted.* need a capability that no step has',
+  refuse(
+    ['setxattr', 'lsetxattr', 'fsetxattr'],
+    'EOPNOTSUPP',
+    'memory of the kernel that no limit counts where there is no cgroup, and left for who gets the file next; programs know file systems without attributes',
   ),
+  allow(['removexattr', 'lremovexattr', 'fremovexattr'], 'takes only away'),
   refuse(
     ['setxattrat', 'getxattrat', 'listxattrat', 'removexattrat', 'file_getattr', 'file_setattr', 'cachestat'],
     'ENOSYS',

@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, read } from 'node:fs';
+import { closeSync, fchmodSync, fstatSync, openSync, read } from 'node:fs';
 import { constants } from 'node:os';
 import { promisify } from 'node:util';
 import type { Table } from 'apache-arrow';
@@ -95,6 +95,7 @@ function fromBytes(addon: Addon, name: string, bytes: Uint8Array): InputFile | P
  */
 function ofMemory(name: string, memory: number, bytes: number, close: () => void): InputFile {
   try {
+    fchmodSync(memory, 0o444); // a step that has the app's own identity may have closed it to the next one
     const descriptor = openSync(`/proc/self/fd/${memory}`, 'r');
     const release = (): void => {
       closeSync(descriptor);

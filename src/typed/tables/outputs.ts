@@ -24,6 +24,8 @@ interface OutputFile extends OutputSlot {
 
 /** Characters. */
 const LONGEST_REASON = 200;
+/** Of a table: it may be made part of a path, or shown. */
+const NAME = /^(?!\.{1,2}$)[^/\p{C}]{1,200}$/u;
 /** `st_blocks` counts these. */
 const BLOCK = 512;
 
@@ -90,6 +92,8 @@ export class Outputs {
     if (file === undefined || file.taken || known || (file.name !== '' && file.name !== name)) {
       return `${title} is none that it may return`;
     }
+    if (!NAME.test(name))
+      return `${title} has a name that is none: up to 200 characters, without / and control characters`;
     const size = this.#sealedSize(file);
     if (typeof size === 'string') return `${title} ${size}`;
     const answer = await askThread({ descriptor: file.descriptor, size, limits: file.limits });
