@@ -48,9 +48,7 @@ static napi_value write_bytes_to(napi_env env, napi_callback_info info)
         return number(env, -EINVAL);
     ssize_t written;
     do {
-        written = send(fd, data, length, MSG_NOSIGNAL);
-        if (written < 0 && errno == ENOTSOCK)
-            written = write(fd, data, length); /* Node ignores SIGPIPE */
+        written = write(fd, data, length); /* Node ignores SIGPIPE */
     } while (written < 0 && errno == EINTR);
     return number(env, written < 0 ? -errno : written);
 }

@@ -81,9 +81,17 @@ async function preload({ preload: names, code }) {
     // `import` of it is to be warm, too, where `require` has loaded it.
     if (file !== undefined && path.isAbsolute(file)) await importFrom(pathToFileURL(file).href).catch(() => undefined);
   }
-  if (code === undefined) return [];
+  const exercises = names.includes('apache-arrow') ? [useArrow] : [];
+  if (code === undefined) return exercises;
   const exported = await runModule(code);
-  return typeof exported?.rehearse === 'function' ? [exported.rehearse] : [];
+  return typeof exported?.rehearse === 'function' ? [...exercises, exported.rehearse] : exercises;
+}
+
+/** What a step does that takes tables and returns some. */
+function useArrow() {
+  const { tableFromArrays, tableFromIPC, tableToIPC } = requireFromHere()('apache-arrow');
+  const table = tableFromArrays({ number: Float64Array.of(1, 2), text: ['x', 'y'] });
+  for (const row of tableFromIPC(tableToIPC(table, 'file'))) void row?.number;
 }
 
 function serve(exercises) {

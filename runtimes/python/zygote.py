@@ -370,6 +370,10 @@ def use_pyarrow():
     pyarrow = sys.modules["pyarrow"]
     table = pyarrow.table({"value": [1, 2, 3]})
     str(table.num_rows + len(table.column("value").to_pylist()))
+    written = pyarrow.BufferOutputStream()
+    with pyarrow.ipc.new_file(written, table.schema) as writer:
+        writer.write(table)
+    pyarrow.ipc.open_file(pyarrow.BufferReader(written.getvalue())).read_all()
 
 
 EXERCISES = {"numpy": (use_numpy,), "pandas": (use_pandas, use_more_of_pandas), "pyarrow": (use_pyarrow,)}

@@ -48,6 +48,12 @@ export function askThread(question: Question): Promise<Answer> {
   });
 }
 
+/** A file is about to come: a thread takes some 50 ms to start. */
+export function expectQuestion(): void {
+  if (threads > 0) return;
+  newThread()?.rest();
+}
+
 function next(): void {
   if (waiting.length === 0) return;
   const thread = idle.pop() ?? newThread();
@@ -106,12 +112,17 @@ class CheckThread {
 
   #answered(answer: Answer): void {
     this.#answer(answer);
+    this.rest();
+    next();
+  }
+
+  /** Waits for a file, for a while. */
+  rest(): void {
     this.#worker.unref();
     this.#timer = setTimeout(() => {
       this.#retire();
     }, IDLE).unref();
     idle.push(this);
-    next();
   }
 
   #forget(): void {

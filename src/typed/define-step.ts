@@ -2,7 +2,8 @@ import { loadAddon, requireLinux } from '../spawner/locate.js';
 import { invalidOption } from '../options/check.js';
 import { isTyped, type ResolvedDefinition, resolveCall, resolveDefinition } from './definition.js';
 import type { Payload } from './messages/from-step.js';
-import { Call, type Params } from './running-call.js';
+import { Call } from './running-call.js';
+import type { Params } from './start.js';
 import type { CallOptions, ParamsInput, StepDefinition, TypedStep } from './types.js';
 
 /**

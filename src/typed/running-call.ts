@@ -1,45 +1,20 @@
 import { type SandboxError, StepError } from '../errors.js';
-import { spawnWith } from '../spawn-sandbox.js';
 import { resolveCollect } from '../options/resolve.js';
-import type { Input, SandboxOptions } from '../options/sandbox-options.js';
 import { quoted } from '../quoted.js';
 import type { StepResult } from '../result.js';
 import type { Addon } from '../spawner/native.js';
-import type { Further } from '../step/further.js';
 import type { RunningStep } from '../step/running-step.js';
 import type { Duration } from '../units.js';
 import { mergeOptions } from '../zygote/plans.js';
-import { spawnInZygote } from '../zygote/zygote.js';
-import {
-  type CommandTarget,
-  type FunctionTarget,
-  isTyped,
-  type ResolvedCall,
-  type ResolvedDefinition,
-} from './definition.js';
+import { isTyped, type ResolvedCall, type ResolvedDefinition } from './definition.js';
 import type { Claim } from './conversation.js';
 import { Listening } from './listening.js';
 import { LogLines } from './log-lines.js';
-import type { Payload } from './messages/from-step.js';
 import type { ResultOf } from './messages/types.js';
-import { encodeCall, encodeParams } from './messages/to-step.js';
+import { type Params, startStep } from './start.js';
 import { type InputFile, openInput } from './tables/inputs.js';
 import { Outputs } from './tables/outputs.js';
 import type { LogEntry, RunningCall, StepRefusal, StepReturn } from './types.js';
-
-/** One message, or one after another. */
-export type Params =
-  | { readonly payload: Payload; /** As it was given. */ readonly value: unknown }
-  | { readonly payloads: AsyncIterable<Payload> };
-
-/** This version of proto/step.proto. */
-const CONTRACT_VERSION = 1;
-/** Descriptors of the step beyond the standard ones: the pipe behind its descriptor 1, inputs, outputs. */
-const LOG_DESCRIPTOR = 0;
-const JOB = ['typed', String(LOG_DESCRIPTOR)].map((text) => Buffer.from(text));
-const FIRST_OF_COMMAND = 3;
-/** What can be the name of a variable. */
-const IDENTIFIER = /^[A-Za-z_]\w*$/;
 
 let lastId = 0;
 const idPrefix = `call-${process.pid.toString(36)}-${Date.now().toString(36)}`;
@@ -154,83 +129,19 @@ export class Call<R> implements RunningCall<R> {
   }
 
   #start(inputs: readonly InputFile[], outputs: Outputs): RunningStep {
-    const { target } = this.#definition;
-    const files: Further[] = [
-      ...inputs.map(({ descriptor, readOnly }): Further => ({ kind: readOnly ? 'readOnlyFile' : 'file', descriptor })),
-      ...outputs.descriptors.map((descriptor): Further => ({ kind: 'file', descriptor })),
-    ];
-    const step = 'zygote' in target ? this.#fork(target, inputs, files) : this.#spawn(target, inputs, files);
+    const listening = this.#listening;
+    const step = startStep({
+      definition: this.#definition,
+      options: this.#options,
+      params: this.#params,
+      ...{ inputs, outputs, listening },
+    });
     this.#step = step;
     const stdout = step.attach('stdout');
-    this.#listening.listen({ ...(isTyped(target) ? { frames: stdout } : { stdout }), stderr: step.attach('stderr') });
+    const isFrames = isTyped(this.#definition.target);
+    listening.listen({ ...(isFrames ? { frames: stdout } : { stdout }), stderr: step.attach('stderr') });
     if (this.#killed !== undefined) step.kill(...this.#killed);
     return step;
-  }
-
-  #fork(target: FunctionTarget, inputs: readonly InputFile[], files: readonly Further[]): RunningStep {
-    const log: Further = {
-      kind: 'pipe',
-      onOpen: (flow) => {
-        this.#listening.openPrints(flow);
-      },
-      onData: (chunk) => {
-        if (chunk !== null) this.#listening.print('stdout', chunk);
-      },
-    };
-    const input = this.#frames(target, inputs, LOG_DESCRIPTOR + 1);
-    return spawnInZygote(target.zygote, JOB, this.#sandboxOptions(input), [log, ...files]);
-  }
-
-  /** Its descriptors have the numbers that follow those of its standard streams. */
-  #spawn(target: CommandTarget, inputs: readonly InputFile[], files: readonly Further[]): RunningStep {
-    const names = [...inputs, ...this.#definition.outputs].map(({ name }) => name);
-    const paths = names.map((name, index) => [name, `/proc/self/fd/${FIRST_OF_COMMAND + index}`] as const);
-    const named = paths
-      .filter(([name]) => IDENTIFIER.test(name))
-      .map(([name, path]) => [`TABLE_${name}`, path] as const);
-    const options = this.#sandboxOptions(target.isTyped ? this.#frames(undefined, inputs, 0) : this.#json());
-    const env = { ...Object.fromEntries(named), ...options.env };
-    return spawnWith(target.command, target.args(Object.fromEntries(paths)), { ...options, env }, files);
-  }
-
-  /** Of a command that knows no frames. */
-  #json(): Input {
-    if (!('payload' in this.#params) || this.#params.value === undefined) return '';
-    return JSON.stringify(this.#params.value);
-  }
-
-  #sandboxOptions(input: Input): SandboxOptions {
-    const merged = mergeOptions(this.#definition.sandbox, this.#options.sandbox);
-    const { outputs } = this.#definition;
-    const fileSize = Math.max(...outputs.map(({ limits }) => limits.maxBytes));
-    return {
-      ...merged,
-      // Nothing else bounds what a file in memory may grow to where the spawner cannot count it.
-      ...(outputs.length === 0 ? {} : { limits: { fileSize, ...merged.limits } }),
-      collect: false,
-      input,
-      ...(this.#options.signal === undefined ? {} : { signal: this.#options.signal }),
-    };
-  }
-
-  /** `first`: the number of the first table among the descriptors. */
-  #frames(target: FunctionTarget | undefined, inputs: readonly InputFile[], first: number): Input {
-    const { params, result, outputs, maxFrameBytes } = this.#definition;
-    const frame = encodeCall({
-      version: CONTRACT_VERSION,
-      ...(target === undefined
-        ? {}
-        : { module: target.module, file: target.file, code: target.code, function: target.function }),
-      params: 'payload' in this.#params ? this.#params.payload : undefined,
-      streaming: 'payloads' in this.#params,
-      paramsType: params.typeName,
-      resultType: result.typeName,
-      inputs: inputs.map((input, index) => ({ name: input.name, descriptor: first + index, bytes: input.bytes })),
-      outputs: outputs.map((output, index) => ({ name: output.name, descriptor: first + inputs.length + index })),
-      logDescriptor: LOG_DESCRIPTOR,
-      maxFrameBytes,
-    });
-    return 'payload' in this.#params ? frame : framesOf(frame, this.#params.payloads);
   }
 
   /** What the step left, against what it had to leave. */
@@ -273,11 +184,6 @@ export class Call<R> implements RunningCall<R> {
     const said = `${quoted(type)}: ${quoted(message, 500)}`;
     return { ok: false, result, failure, error: new StepError(result, this.#definition.title, { failure, said }) };
   }
-}
-
-async function* framesOf(first: Uint8Array, payloads: AsyncIterable<Payload>): AsyncGenerator<Uint8Array> {
-  yield first;
-  for await (const payload of payloads) yield encodeParams(payload);
 }
 
 function invalidOutput(result: StepResult, reason: string): StepResult {

@@ -4,7 +4,7 @@ import { SandboxError } from '../../errors.js';
 import { quoted } from '../../quoted.js';
 import type { Addon } from '../../spawner/native.js';
 import { systemReason } from '../../system-reason.js';
-import { askThread } from '../../tables/threads.js';
+import { askThread, expectQuestion } from '../../tables/threads.js';
 import type { OutputSlot } from '../definition.js';
 import type { Claim } from '../conversation.js';
 import type { TableClaim } from '../messages/from-step.js';
@@ -37,6 +37,7 @@ export class Outputs {
   /** @throws SandboxError `ERR_TABLE` */
   constructor(addon: Addon, slots: readonly OutputSlot[]) {
     this.#addon = addon;
+    if (slots.some(({ optional }) => !optional)) prepare();
     try {
       for (const slot of slots) this.#files.push({ ...slot, descriptor: makeMemoryFile(addon), taken: false });
     } catch (error) {
@@ -140,4 +141,10 @@ function cannotTake(name: string, reason: string, cause?: unknown): SandboxError
     cause,
     remedy: 'Raise the limit of open files (ulimit -n), or run fewer steps at once.',
   });
+}
+
+/** What a table will need is got ready while the step runs. */
+function prepare(): void {
+  expectQuestion();
+  import('apache-arrow').catch(() => undefined); // it is told where it is needed
 }
