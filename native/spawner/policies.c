@@ -5,6 +5,7 @@
 
 enum {
     MAKING_AT_ONCE = 4, /* one maker works on one at a time; more only wait in its socket */
+    MOST_FAILURES = 9,  /* in a row, that make a difference: the pause is 5 s then */
 };
 
 struct policy *find_policy(struct spawner *spawner, uint32_t id)
@@ -25,7 +26,7 @@ void fail_queue(struct spawner *spawner, struct policy *policy, const struct fai
 /* Each failure doubles the pause before sandboxes are made for nobody; a step that waits is always tried for. */
 void back_off(struct policy *policy)
 {
-    if (policy->failures < 9)
+    if (policy->failures < MOST_FAILURES)
         policy->failures++;
     policy->idle_until = monotonic_ns() + ((uint64_t)10000000 << policy->failures);
 }
@@ -202,10 +203,12 @@ void fail_or_wait(struct spawner *spawner, struct policy *policy, const struct f
         fail_queue(spawner, policy, failure);
         return;
     }
-    if (spawner->running == 0 && policy->making == 0 && policy->ready_count == 0 && policy->queue_first)
+    /* A quota is shared with the user's other programs, and given back a while after the end of what took of it. */
+    bool comes_back = failure->error == EDQUOT && policy->failures < MOST_FAILURES;
+    if (spawner->running == 0 && policy->making == 0 && policy->ready_count == 0 && policy->queue_first && !comes_back)
         fail_step(spawner, policy->queue_first, failure);
     spawner->retry.expired = retry;
-    set_timer(&spawner->timers, &spawner->retry, monotonic_ns() + 5000000u);
+    set_timer(&spawner->timers, &spawner->retry, comes_back ? policy->idle_until : monotonic_ns() + 5000000u);
 }
 
 void refill_pools(struct spawner *spawner)
