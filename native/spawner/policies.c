@@ -5,8 +5,9 @@
 
 enum {
     MAKING_AT_ONCE = 4, /* one maker works on one at a time; more only wait in its socket */
-    MOST_FAILURES = 9,  /* in a row, that make a difference: the pause is 5 s then */
 };
+
+static const uint64_t QUOTA_PATIENCE_NS = 5000000000u;
 
 struct policy *find_policy(struct spawner *spawner, uint32_t id)
 {
@@ -26,7 +27,7 @@ void fail_queue(struct spawner *spawner, struct policy *policy, const struct fai
 /* Each failure doubles the pause before sandboxes are made for nobody; a step that waits is always tried for. */
 void back_off(struct policy *policy)
 {
-    if (policy->failures < MOST_FAILURES)
+    if (policy->failures < 9)
         policy->failures++;
     policy->idle_until = monotonic_ns() + ((uint64_t)10000000 << policy->failures);
 }
@@ -204,11 +205,13 @@ void fail_or_wait(struct spawner *spawner, struct policy *policy, const struct f
         return;
     }
     /* A quota is shared with the user's other programs, and given back a while after the end of what took of it. */
-    bool comes_back = failure->error == EDQUOT && policy->failures < MOST_FAILURES;
+    uint64_t now = monotonic_ns();
+    bool comes_back =
+        failure->error == EDQUOT && policy->queue_first && now - policy->queue_first->queued_at < QUOTA_PATIENCE_NS;
     if (spawner->running == 0 && policy->making == 0 && policy->ready_count == 0 && policy->queue_first && !comes_back)
         fail_step(spawner, policy->queue_first, failure);
     spawner->retry.expired = retry;
-    set_timer(&spawner->timers, &spawner->retry, comes_back ? policy->idle_until : monotonic_ns() + 5000000u);
+    set_timer(&spawner->timers, &spawner->retry, now + (comes_back ? 50000000u : 5000000u));
 }
 
 void refill_pools(struct spawner *spawner)
