@@ -37,11 +37,18 @@ static bool has_no_room(struct spawner *spawner)
     return !keep_reserve(spawner) || is_short_of_descriptors(spawner, MESSAGE_DESCRIPTORS + spawner->most_further);
 }
 
+/* Also after what is kept for nobody has given way. */
+static bool lacks_room(struct spawner *spawner)
+{
+    if (!has_no_room(spawner))
+        return false;
+    give_way(spawner);
+    return has_no_room(spawner);
+}
+
 void listen_again(struct spawner *spawner)
 {
-    if (spawner->deaf && has_no_room(spawner))
-        give_way(spawner);
-    if (!spawner->deaf || (spawner->others && has_no_room(spawner)))
+    if (!spawner->deaf || (lacks_room(spawner) && spawner->others))
         return; /* where no sandbox is left whose end could bring room, each message is answered for itself */
     spawner->deaf = false;
     set_interest(spawner, EPOLLIN | (spawner->replies_first ? EPOLLOUT : 0));
@@ -199,9 +206,7 @@ void app_ready(struct spawner *spawner, struct watch *watch, uint32_t events)
         flush_replies(spawner);
     for (int i = 0; i < AT_ONCE && !spawner->ending; i++) {
         struct packet packet;
-        if (has_no_room(spawner))
-            give_way(spawner);
-        if (has_no_room(spawner) && spawner->others) {
+        if (lacks_room(spawner) && spawner->others) {
             spawner->deaf = true; /* until a sandbox has ended */
             set_interest(spawner, spawner->replies_first ? EPOLLOUT : 0);
             return;

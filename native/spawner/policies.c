@@ -176,13 +176,19 @@ static uint32_t wanted_ready(const struct spawner *spawner, const struct policy 
     return pool == 0 || is_busy(spawner, policy) ? pool : 1;
 }
 
+/* Sandboxes that there are or will be, and no step has yet. */
+static uint32_t count_coming(const struct policy *policy)
+{
+    return policy->ready_count + policy->empty_count + policy->filling + policy->making;
+}
+
 /* A step that has just been released wants the processors now; its own end, a moment later, brings the pool up again.
  * Only when that would leave the next ones waiting the making starts at once. */
 void refill_after_release(struct spawner *spawner, struct policy *policy)
 {
     if (policy->below)
         fill_sandboxes(spawner, policy, policy->queued);
-    uint32_t coming = policy->ready_count + policy->making + policy->empty_count + policy->filling;
+    uint32_t coming = count_coming(policy);
     uint32_t most = boots(policy) ? policy->parked_wanted : spawner->configure.pool;
     bool enough = policy->below ? policy->ready_count + policy->filling >= policy->queued : !policy->queue_first;
     if (!enough || coming <= most / 2)
@@ -275,10 +281,8 @@ void fill_pool(struct spawner *spawner, struct policy *policy)
     }
     if (policy->below)
         fill_sandboxes(spawner, policy, policy->parked_wanted + queued);
-    while (policy->making < MAKING_AT_ONCE &&
-           policy->ready_count + policy->empty_count + policy->filling + policy->making < wanted) {
-        uint32_t coming = policy->ready_count + policy->empty_count + policy->filling + policy->making;
-        if (coming >= queued && !has_room_ahead(spawner))
+    while (policy->making < MAKING_AT_ONCE && count_coming(policy) < wanted) {
+        if (count_coming(policy) >= queued && !has_room_ahead(spawner))
             return;
         if (request_sandbox(spawner, policy, &failure)) {
             /* The maker has ended, and said why: maker_ready() is about to read it. */
