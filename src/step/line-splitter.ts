@@ -1,3 +1,5 @@
+import { Pieces } from './pieces.js';
+
 /** A line, or a piece of one that is longer than `LONGEST_LINE`. */
 export interface Line {
   readonly text: string;
@@ -8,26 +10,18 @@ export interface Line {
 /** In bytes. What is longer could otherwise fill the app's memory before its first newline. */
 export const LONGEST_LINE = 2 ** 20;
 
-/** A piece costs some hundred bytes of memory besides its own, and may be a single byte: so every so many that are small are put together. */
-const MERGED_AT_ONCE = 64;
-const SMALL = 4096;
-
 const NEWLINE = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 
 /** Cuts bytes into lines, without `\n` or `\r\n`. Cutting comes before decoding, so no character is torn apart. */
 export class LineSplitter {
-  #rest: Buffer[] = [];
-  #restBytes = 0;
-  /** How many pieces and bytes of the rest were put together. */
-  #mergedPieces = 0;
-  #mergedBytes = 0;
+  readonly #rest = new Pieces();
 
   *push(chunk: Buffer): Generator<Line> {
     let start = 0;
     for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, start)) {
       yield* this.#add(chunk.subarray(start, end));
-      yield { text: decodeLine(this.#takeRest()), partial: false };
+      yield { text: decodeLine(this.#rest.take()), partial: false };
       start = end + 1;
     }
     if (start < chunk.length) yield* this.#add(chunk.subarray(start));
@@ -35,37 +29,19 @@ export class LineSplitter {
 
   /** What stands behind the last newline. */
   *end(): Generator<Line> {
-    if (this.#restBytes > 0) yield { text: this.#takeRest().toString('utf8'), partial: false };
+    if (this.#rest.bytes > 0) yield { text: this.#rest.take().toString('utf8'), partial: false };
   }
 
   *#add(bytes: Buffer): Generator<Line> {
     this.#rest.push(bytes);
-    this.#restBytes += bytes.length;
-    if (this.#rest.length - this.#mergedPieces >= MERGED_AT_ONCE) this.#merge();
-    if (this.#restBytes <= LONGEST_LINE) return;
-    let rest = this.#takeRest();
+    if (this.#rest.bytes <= LONGEST_LINE) return;
+    let rest = this.#rest.take();
     while (rest.length > LONGEST_LINE) {
       const cut = characterStart(rest, LONGEST_LINE);
       yield { text: rest.toString('utf8', 0, cut), partial: true };
       rest = rest.subarray(cut);
     }
-    this.#rest = [rest];
-    this.#restBytes = rest.length;
-  }
-
-  #merge(): void {
-    if (this.#restBytes - this.#mergedBytes < MERGED_AT_ONCE * SMALL) {
-      this.#rest.push(Buffer.concat(this.#rest.splice(this.#mergedPieces)));
-    }
-    this.#mergedPieces = this.#rest.length;
-    this.#mergedBytes = this.#restBytes;
-  }
-
-  #takeRest(): Buffer {
-    const rest = this.#rest.length === 1 ? (this.#rest[0] as Buffer) : Buffer.concat(this.#rest, this.#restBytes);
-    this.#rest = [];
-    this.#restBytes = this.#mergedPieces = this.#mergedBytes = 0;
-    return rest;
+    this.#rest.push(rest);
   }
 }
 

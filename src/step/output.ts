@@ -1,6 +1,7 @@
 import { StringDecoder } from 'node:string_decoder';
 import { SandboxError } from '../errors.js';
 import { ChunkQueue } from './chunk-queue.js';
+import { Pieces } from './pieces.js';
 
 /** Whether the pipe is read at all. */
 export interface Flow {
@@ -9,24 +10,13 @@ export interface Flow {
 }
 
 /**
- * A chunk costs some hundred bytes of memory besides its own, and a step can write single bytes: so every so many that
- * are small are put together.
- */
-const MERGED_AT_ONCE = 64;
-const SMALL = 4096;
-
-/**
  * One output stream of a step. Every chunk is collected for the result as it arrives, and given to each consumer that is
  * attached; a consumer that is full pauses the pipe, and one that leaves lets it flow on.
  */
 export class Output {
   readonly #name: 'stdout' | 'stderr';
   readonly #limit: number;
-  readonly #kept: Buffer[] = [];
-  #keptBytes = 0;
-  /** How many chunks and bytes were kept before those that have not been looked at together. */
-  #looseFrom = 0;
-  #looseBytes = 0;
+  readonly #kept = new Pieces();
   #seenBytes = 0;
   #flow: Flow | undefined;
   #paused = false;
@@ -93,7 +83,7 @@ export class Output {
         this.#adjustFlow();
       },
     );
-    if (this.#seenBytes > this.#keptBytes) {
+    if (this.#seenBytes > this.#kept.bytes) {
       queue.fail(this.#beginningGone());
       return queue;
     }
@@ -107,30 +97,20 @@ export class Output {
 
   /** More was written than is kept, although it was to be kept. */
   get truncated(): boolean {
-    return this.#limit > 0 && this.#seenBytes > this.#keptBytes;
+    return this.#limit > 0 && this.#seenBytes > this.#kept.bytes;
   }
 
   collected(encoding: 'utf8' | 'buffer'): string | Uint8Array {
-    const bytes = this.#kept.length === 1 ? (this.#kept[0] as Buffer) : Buffer.concat(this.#kept, this.#keptBytes);
+    const bytes = this.#kept.whole();
     if (encoding === 'buffer') return bytes;
     // A decoder that is not ended leaves out a character that the cut went through.
     return this.truncated ? new StringDecoder('utf8').write(bytes) : bytes.toString('utf8');
   }
 
   #keep(chunk: Buffer): void {
-    const room = this.#limit - this.#keptBytes;
+    const room = this.#limit - this.#kept.bytes;
     if (room <= 0) return;
-    const kept = chunk.length <= room ? chunk : chunk.subarray(0, room);
-    this.#kept.push(kept);
-    this.#keptBytes += kept.length;
-    this.#looseBytes += kept.length;
-    if (this.#kept.length - this.#looseFrom >= MERGED_AT_ONCE) this.#merge();
-  }
-
-  #merge(): void {
-    if (this.#looseBytes < MERGED_AT_ONCE * SMALL) this.#kept.push(Buffer.concat(this.#kept.splice(this.#looseFrom)));
-    this.#looseFrom = this.#kept.length;
-    this.#looseBytes = 0;
+    this.#kept.push(chunk.length <= room ? chunk : chunk.subarray(0, room));
   }
 
   #adjustFlow(): void {
