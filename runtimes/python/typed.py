@@ -552,7 +552,7 @@ def read_call(frame):
 STRINGS = {2: "module", 3: "function", 4: "code", 5: "file", 8: "params_type", 9: "result_type"}
 
 
-def find_function(strings, descriptors):
+def find_function(strings):
     if "module" in strings:
         __import__(strings["module"])
         target = sys.modules[strings["module"]]
@@ -617,10 +617,10 @@ def perform(channel, descriptors):
     channel.max_frame = call.get("max_frame", channel.max_frame)
     strings = call["strings"]
     sys.argv, sys.path[0] = ["-m"], ""
-    function = find_function(strings, descriptors)
+    function = find_function(strings)
     annotations = annotations_of(function)
     names = parameters_of(function) or ("params",)
-    params_codec = Codec(message_class(strings.get("params_type"), annotations.get(names[0]) if names else None))
+    params_codec = Codec(message_class(strings.get("params_type"), annotations.get(names[0])))
     codec = Codec(message_class(strings.get("result_type"), annotations.get("return")))
     tables = Tables({name: (descriptors[index], size) for name, (index, size) in call["inputs"].items()})
     outputs = Outputs([(name, descriptors[index]) for name, index in call["outputs"]])

@@ -226,11 +226,7 @@ def run(job, json, core=None):
         module, function, args = rest
         sys.argv = ["-m"]
         sys.path[0] = ""
-        __import__(module)
-        target = sys.modules[module]
-        for name in function.split("."):
-            target = getattr(target, name)
-        target(*json.loads(args))
+        typed.find_function({"module": module, "function": function})(*json.loads(args))
     return 0
 
 
