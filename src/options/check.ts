@@ -22,11 +22,17 @@ export function expectObject(
   keys: readonly string[],
 ): Readonly<Record<string, unknown>> {
   if (value === undefined) return {};
+  const given = expectRecord(value, option);
+  for (const key of Object.keys(given)) {
+    if (!keys.includes(key)) throw unknownOption(option, key, keys);
+  }
+  return given;
+}
+
+/** An object with keys of the app's own choice. */
+export function expectRecord(value: unknown, option: string): Readonly<Record<string, unknown>> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw invalidOption(option, `must be an object, and is ${show(value)}`);
-  }
-  for (const key of Object.keys(value)) {
-    if (!keys.includes(key)) throw unknownOption(option, key, keys);
   }
   return value as Readonly<Record<string, unknown>>;
 }

@@ -107,7 +107,8 @@ export function resolveCollect(option: unknown): number {
   return option === false ? 0 : parseSize(option, 'collect');
 }
 
-function resolveFlag(option: unknown, name: string): boolean {
+/** @default false */
+export function resolveFlag(option: unknown, name: string): boolean {
   if (option === undefined) return false;
   if (typeof option !== 'boolean') throw invalidOption(name, `must be true or false, and is ${show(option)}`);
   return option;

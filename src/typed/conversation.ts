@@ -70,9 +70,8 @@ export class Conversation {
     return this.#refusal === undefined;
   }
 
-  /** The step writes no more. */
+  /** The step writes no more, and all whole frames were dealt with. */
   end(): void {
-    while (this.step());
     const { partial } = this.#reader;
     if (this.#refusal !== undefined || partial === undefined) return;
     const of = partial.of === undefined ? '' : ` of ${partial.of}`;

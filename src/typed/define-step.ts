@@ -22,7 +22,7 @@ export function defineStep<P = undefined, R = undefined>(definition: StepDefinit
 }
 
 function begin<R>(definition: ResolvedDefinition, params: unknown, options: unknown): Call<R> {
-  const resolved = resolveCall(options);
+  const resolved = resolveCall(definition, options);
   if (!isTyped(definition.target) && isAsyncIterable(params)) {
     throw invalidOption('params', "must be one value for a command with protocol: 'none'");
   }

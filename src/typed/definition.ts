@@ -1,10 +1,19 @@
-import { expectArray, expectInteger, expectObject, expectOneOf, expectText, invalidOption } from '../options/check.js';
-import { OPTION_NAMES } from '../options/resolve.js';
+import {
+  expectArray,
+  expectInteger,
+  expectObject,
+  expectOneOf,
+  expectRecord,
+  expectText,
+  invalidOption,
+} from '../options/check.js';
+import { OPTION_NAMES, resolveFlag } from '../options/resolve.js';
 import type { SandboxOptions } from '../options/sandbox-options.js';
 import { checkSignal } from '../options/signal.js';
 import { show } from '../show.js';
 import { type Limits, resolveLimits } from '../tables/limits.js';
 import { parseDuration, parseSize } from '../units.js';
+import { mergeOptions } from '../zygote/plans.js';
 import { isZygote, type Zygote } from '../zygote/zygote.js';
 import { codecOf, type MessageCodec } from './messages/codec.js';
 
@@ -48,6 +57,7 @@ export interface ResolvedDefinition {
 }
 
 export interface ResolvedCall {
+  /** Those of the definition included. */
   readonly sandbox: SandboxOptions;
   readonly tables: readonly (readonly [name: string, source: unknown])[];
   readonly freeze: boolean;
@@ -118,14 +128,19 @@ function functionTarget(given: Readonly<Record<string, unknown>>): FunctionTarge
 
 function commandTarget(given: Readonly<Record<string, unknown>>): CommandTarget {
   refuse(given, ['zygote', 'module', 'file', 'code', 'function'], "does not go with 'command'");
-  const { args = [] } = given;
   const target = {
     command: expectText(given['command'], 'command'),
-    args: typeof args === 'function' ? (args as CommandTarget['args']) : () => expectArray(args, 'args') as string[],
+    args: argumentsOf(given['args']),
     isTyped: expectOneOf(given['protocol'] ?? 'none', 'protocol', ['none', 'frames']) === 'frames',
   };
   if (!target.isTyped) refuse(given, ['params', 'result'], "goes with protocol: 'frames', or with a zygote");
   return target;
+}
+
+function argumentsOf(option: unknown): CommandTarget['args'] {
+  if (typeof option === 'function') return option as CommandTarget['args'];
+  const args = expectArray(option, 'args') as string[];
+  return () => args;
 }
 
 function refuse(given: Readonly<Record<string, unknown>>, names: readonly string[], why: string): void {
@@ -139,14 +154,18 @@ function titleOf(target: FunctionTarget | CommandTarget): string {
 }
 
 /** @throws SandboxError `ERR_INVALID_OPTION` */
-export function resolveCall(options: unknown): ResolvedCall {
+export function resolveCall(definition: ResolvedDefinition, options: unknown): ResolvedCall {
   const given = expectObject(options, 'options', [...CALL_NAMES, ...SANDBOX_NAMES]);
-  const { freeze = false, tables } = given;
-  if (typeof freeze !== 'boolean') throw invalidOption('freeze', `must be true or false, and is ${show(freeze)}`);
-  const named = tables === undefined ? [] : Object.entries(plainObject(tables, 'tables'));
+  const { tables } = given;
+  const named = tables === undefined ? [] : Object.entries(expectRecord(tables, 'tables'));
   if (named.length > MOST_TABLES)
     throw invalidOption('tables', `must be at most ${MOST_TABLES}, and are ${named.length}`);
-  return { sandbox: sandboxOf(given), tables: named, freeze, signal: checkSignal(given['signal']) };
+  return {
+    sandbox: mergeOptions(definition.sandbox, sandboxOf(given)),
+    tables: named,
+    freeze: resolveFlag(given['freeze'], 'freeze'),
+    signal: checkSignal(given['signal']),
+  };
 }
 
 function sandboxOf(given: Readonly<Record<string, unknown>>): SandboxOptions {
@@ -159,7 +178,7 @@ function resolveOutputs(option: unknown, undeclared: number): readonly OutputSlo
   }
   const declared = Array.isArray(option)
     ? option.map((name): [unknown, unknown] => [name, {}])
-    : Object.entries(plainObject(option, 'outputs'));
+    : Object.entries(expectRecord(option, 'outputs'));
   if (declared.length > MOST_TABLES) {
     throw invalidOption('outputs', `must be at most ${MOST_TABLES}, and are ${declared.length}`);
   }
@@ -167,18 +186,8 @@ function resolveOutputs(option: unknown, undeclared: number): readonly OutputSlo
 }
 
 function resolveOutput(name: string, option: unknown): OutputSlot {
-  const { optional = false, ...limits } = plainObject(option, `outputs.${name}`);
-  if (typeof optional !== 'boolean') {
-    throw invalidOption(`outputs.${name}.optional`, `must be true or false, and is ${show(optional)}`);
-  }
-  return { name, limits: resolveLimits(limits), optional };
-}
-
-function plainObject(value: unknown, name: string): Readonly<Record<string, unknown>> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw invalidOption(name, `must be an object, and is ${show(value)}`);
-  }
-  return value as Readonly<Record<string, unknown>>;
+  const { optional, ...limits } = expectRecord(option, `outputs.${name}`);
+  return { name, limits: resolveLimits(limits), optional: resolveFlag(optional, `outputs.${name}.optional`) };
 }
 
 function messageLimit(option: unknown): number {

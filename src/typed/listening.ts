@@ -63,11 +63,8 @@ export class Listening {
 
   constructor(options: ListeningOptions) {
     this.#options = options;
-    const read = (): void => {
-      this.#read();
-    };
-    this.messages = new Delivery('messages', read);
-    this.logs = new Delivery('logs', read);
+    this.messages = new Delivery('messages', this.#read);
+    this.logs = new Delivery('logs', this.#read);
     this.prints = new Prints(options.collect, (printed) => {
       this.logs.push(printed, printed.bytes.length);
     });
@@ -93,11 +90,10 @@ export class Listening {
 
   listen(pipes: StepPipes): void {
     this.#pipes = pipes;
-    const read = (): void => {
-      this.#read();
-    };
-    for (const queue of [pipes.frames, pipes.stdout, pipes.stderr]) if (queue !== undefined) queue.onChange = read;
-    read();
+    for (const queue of [pipes.frames, pipes.stdout, pipes.stderr]) {
+      if (queue !== undefined) queue.onChange = this.#read;
+    }
+    this.#read();
   }
 
   /** The pipe behind descriptor 1 of the step exists. */
@@ -149,7 +145,7 @@ export class Listening {
     return this.messages.full || this.logs.full;
   }
 
-  #read(): void {
+  readonly #read = (): void => {
     if (this.#isBusy || this.#pipes === undefined) return; // what is pushed here may be taken at once
     this.#isBusy = true;
     try {
@@ -157,7 +153,7 @@ export class Listening {
     } finally {
       this.#isBusy = false;
     }
-  }
+  };
 
   #readFrom(pipes: StepPipes): void {
     if (!this.logs.full) {

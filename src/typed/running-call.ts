@@ -5,7 +5,6 @@ import type { StepResult } from '../result.js';
 import type { Addon } from '../spawner/native.js';
 import type { RunningStep } from '../step/running-step.js';
 import type { Duration } from '../units.js';
-import { mergeOptions } from '../zygote/plans.js';
 import { isTyped, type ResolvedCall, type ResolvedDefinition } from './definition.js';
 import type { Claim } from './conversation.js';
 import { Listening } from './listening.js';
@@ -40,10 +39,9 @@ export class Call<R> implements RunningCall<R> {
     this.#options = options;
     this.#params = params;
     this.#addon = addon;
-    const collect = resolveCollect(mergeOptions(definition.sandbox, options.sandbox).collect);
     this.#listening = new Listening({
       ...definition,
-      collect,
+      collect: resolveCollect(options.sandbox.collect),
       check: (payload) => definition.result.check(payload),
       onRefused: () => this.#step?.end('invalidOutput'),
     });

@@ -2,7 +2,6 @@ import type { Input, SandboxOptions } from '../options/sandbox-options.js';
 import { spawnWith } from '../spawn-sandbox.js';
 import type { Further } from '../step/further.js';
 import type { RunningStep } from '../step/running-step.js';
-import { mergeOptions } from '../zygote/plans.js';
 import { spawnInZygote } from '../zygote/zygote.js';
 import type { CommandTarget, FunctionTarget, ResolvedCall, ResolvedDefinition } from './definition.js';
 import type { Listening } from './listening.js';
@@ -75,12 +74,11 @@ function spawn(target: CommandTarget, facts: CallFacts, files: readonly Further[
 }
 
 function sandboxOptions({ definition, options }: CallFacts, input: Input): SandboxOptions {
-  const merged = mergeOptions(definition.sandbox, options.sandbox);
   const fileSize = Math.max(...definition.outputs.map(({ limits }) => limits.maxBytes));
   return {
-    ...merged,
+    ...options.sandbox,
     // Nothing else bounds what a file in memory may grow to where the spawner cannot count it.
-    ...(definition.outputs.length === 0 ? {} : { limits: { fileSize, ...merged.limits } }),
+    ...(definition.outputs.length === 0 ? {} : { limits: { fileSize, ...options.sandbox.limits } }),
     collect: false,
     input,
     ...(options.signal === undefined ? {} : { signal: options.signal }),

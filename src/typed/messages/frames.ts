@@ -1,3 +1,5 @@
+import { Writer } from './writer.js';
+
 export interface FrameLimits {
   readonly maxFrameBytes: number;
 }
@@ -137,15 +139,7 @@ export class FrameReader {
 
 /** The message with its length before it, as it is sent. */
 export function frame(message: Uint8Array): Uint8Array {
-  const head: number[] = [];
-  let rest = message.length;
-  while (rest >= 0x80) {
-    head.push((rest % 0x80) | 0x80);
-    rest = Math.floor(rest / 0x80);
-  }
-  head.push(rest);
-  const whole = new Uint8Array(head.length + message.length);
-  whole.set(head);
-  whole.set(message, head.length);
-  return whole;
+  const writer = new Writer();
+  writer.bytes(message);
+  return writer.finish();
 }
