@@ -7,8 +7,6 @@ enum {
     MAKING_AT_ONCE = 4, /* one maker works on one at a time; more only wait in its socket */
 };
 
-static const uint64_t QUOTA_PATIENCE_NS = 5000000000u;
-
 struct policy *find_policy(struct spawner *spawner, uint32_t id)
 {
     for (struct policy *policy = spawner->policies; policy; policy = policy->next) {
@@ -210,14 +208,10 @@ void fail_or_wait(struct spawner *spawner, struct policy *policy, const struct f
         fail_queue(spawner, policy, failure);
         return;
     }
-    /* A quota is shared with the user's other programs, and given back a while after the end of what took of it. */
-    uint64_t now = monotonic_ns();
-    bool comes_back =
-        failure->error == EDQUOT && policy->queue_first && now - policy->queue_first->queued_at < QUOTA_PATIENCE_NS;
-    if (spawner->running == 0 && policy->making == 0 && policy->ready_count == 0 && policy->queue_first && !comes_back)
+    if (spawner->running == 0 && policy->making == 0 && policy->ready_count == 0 && policy->queue_first)
         fail_step(spawner, policy->queue_first, failure);
     spawner->retry.expired = retry;
-    set_timer(&spawner->timers, &spawner->retry, now + (comes_back ? 50000000u : 5000000u));
+    set_timer(&spawner->timers, &spawner->retry, monotonic_ns() + 5000000u);
 }
 
 void refill_pools(struct spawner *spawner)
