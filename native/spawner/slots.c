@@ -1,7 +1,7 @@
 /* Slots: a leased identity and a cgroup each. Runs in the spawner.
  * A lease is an open-file-description lock on the byte of the uid-locks file that has the host uid's number: taken
  * atomically, seen by every spawner of the machine that shares the state directory, gone with the process that held it.
- */
+ * Which of them are this spawner's own, only it knows: to the kernel all its slots are one holder. */
 #include "spawner/spawner.h"
 
 #include <fcntl.h>
@@ -14,21 +14,43 @@ static bool lock_id(const struct spawner *spawner, uint32_t id, short type)
     return fcntl(spawner->uid_locks, F_OFD_SETLK, &lock) == 0;
 }
 
+/* The kernel tells one spawner from another by their locks, and would give each its own as often as it asks. */
+static bool is_own(const struct spawner *spawner, uint32_t pair)
+{
+    return spawner->own_pairs[pair / 64] >> pair % 64 & 1;
+}
+
+static void set_own(struct spawner *spawner, uint32_t pair, bool own)
+{
+    uint64_t bit = (uint64_t)1 << pair % 64;
+    spawner->own_pairs[pair / 64] = own ? spawner->own_pairs[pair / 64] | bit : spawner->own_pairs[pair / 64] & ~bit;
+}
+
 static int lease(struct spawner *spawner, struct slot *slot)
 {
     /* Several spawners start their search at different places, so that they do not try each other's one by one. */
-    uint32_t pairs = spawner->id_count / 2;
+    uint32_t pairs = spawner->id_count / 2 < MOST_PAIRS ? spawner->id_count / 2 : MOST_PAIRS;
     uint32_t first = (uint32_t)(spawner->configure.instance % pairs);
     for (uint32_t i = 0; i < pairs; i++) {
-        uint32_t pair = (first + slot->number + i) % pairs;
+        uint32_t pair = (uint32_t)(((uint64_t)first + slot->number + i) % pairs);
         uint32_t id = spawner->id_start + pair * 2;
-        if (lock_id(spawner, id, F_WRLCK)) {
+        if (!is_own(spawner, pair) && lock_id(spawner, id, F_WRLCK)) {
+            set_own(spawner, pair, true);
             slot->lease = (struct identity){.step = id, .root = id + 1, .leased = true};
             return 0;
         }
     }
     errno = EDQUOT;
     return -1;
+}
+
+static void end_lease(struct spawner *spawner, struct slot *slot)
+{
+    if (!slot->lease.leased)
+        return;
+    set_own(spawner, (slot->lease.step - spawner->id_start) / 2, false);
+    lock_id(spawner, slot->lease.step, F_UNLCK);
+    slot->lease.leased = false;
 }
 
 static bool wants_lease(const struct spawner *spawner, const struct policy *policy)
@@ -82,8 +104,7 @@ static void remove_slot(struct spawner *spawner, struct slot *slot)
 {
     discard_cgroup(spawner, slot);
     close_descriptor(&slot->user);
-    if (slot->lease.leased)
-        lock_id(spawner, slot->lease.step, F_UNLCK);
+    end_lease(spawner, slot);
     slot->next = spawner->dropped_slots;
     spawner->dropped_slots = slot;
 }
