@@ -195,7 +195,7 @@ struct spawner {
     int record, uid_locks; /* this instance's record (locked while we live) and the file whose bytes are the leases */
     char record_name[64];
     uint32_t id_start, id_count, id_offset; /* ids that can be leased, in our user namespace; + offset = on the host */
-    uint64_t own_pairs[MOST_PAIRS / 64]; /* a bit for each pair of them that a slot of ours has leased */
+    uint64_t own_pairs[MOST_PAIRS / 64];    /* a bit for each pair of them that a slot of ours has leased */
     uint64_t own_namespaces[NAMESPACES];
     int own_filters; /* seccomp filters that the spawner itself runs under, for good */
     struct configure configure;

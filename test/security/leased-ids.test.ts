@@ -3,10 +3,10 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { suite, test } from 'node:test';
+import { suite, test, type TestContext } from 'node:test';
 import { closeSpawner, configureSpawner, createZygote, spawnSandbox } from 'spawn-sandbox';
 import { isRoot } from '../helpers/privileges.js';
-import { type Cleaning, temporaryDirectory } from '../helpers/temporary-directory.js';
+import { temporaryDirectory } from '../helpers/temporary-directory.js';
 
 const RANGE = { start: 1_600_000_000, count: 128 };
 
@@ -22,9 +22,7 @@ sys.stdin.read()`;
 void suite('ids that are leased', { skip: isRoot ? false : 'an ordinary user has no range of its own' }, () => {
   void test('no two sandboxes have the same, however many of the range another spawner has', async (context) => {
     await useHalfOfRange(context);
-    const steps = Array.from({ length: 24 }, () =>
-      spawnSandbox('sh', ['-c', 'cat /proc/self/uid_map; sleep 0.5']),
-    );
+    const steps = Array.from({ length: 24 }, () => spawnSandbox('sh', ['-c', 'cat /proc/self/uid_map; sleep 0.5']));
     const results = await Promise.all(steps.map((step) => step.result));
     const ids = results.flatMap(({ stdout }) => idsOf(String(stdout)));
     assert.equal(ids.length, 48, 'the id of the step and that of its init, each');
@@ -60,7 +58,7 @@ void suite('ids that are leased', { skip: isRoot ? false : 'an ordinary user has
 });
 
 /** Has somebody else hold every second pair of {@link RANGE}, and the spawner lease from it. */
-async function useHalfOfRange(context: Cleaning): Promise<void> {
+async function useHalfOfRange(context: TestContext): Promise<void> {
   await closeSpawner();
   const state = join(temporaryDirectory(context), 'state');
   const locks = join(state, 'uid-locks');
