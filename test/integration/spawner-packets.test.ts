@@ -67,7 +67,8 @@ function converse(context: TestContext): Conversation {
 }
 
 function configuration(context: TestContext, changes: Partial<ConfigureMessage> = {}): Uint8Array {
-  const stateDirectory = join(temporaryDirectory(context), 'state');
+  // A damaged message may have any byte in place of the slashes: what is made then shall lie in the directory, too.
+  const stateDirectory = join(temporaryDirectory(context, { 'in/side': '' }), 'in/state');
   return encodeConfigure({ ...configureMessage(resolveSpawnerOptions({ stateDirectory })), ...changes });
 }
 
