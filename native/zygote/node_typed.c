@@ -10,7 +10,9 @@
 
 #include "addon/map.h"
 
-enum { FIRST_FREE = 64 }; /* what a step opens has the low numbers, as it would have without us */
+/* What a step opens has the low numbers, as it would have without us. But from 64 on the kernel makes a larger table,
+ * and waits some 10 ms until no other thread uses the old one (expand_fdtable(), synchronize_rcu()). */
+enum { FIRST_FREE = 48 };
 
 static napi_value refuse(napi_env env, const char *what)
 {

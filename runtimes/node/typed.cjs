@@ -9,6 +9,7 @@ const fs = require('node:fs');
 const net = require('node:net');
 const { Writable } = require('node:stream');
 const util = require('node:util');
+const { Reader, Writer, isPlain, readValue, writeValue } = require('/.zygote/wire.cjs');
 
 const VERSION = 1;
 const LOG = 1; // kinds of FromStep
@@ -18,211 +19,190 @@ const FAILURE = 4;
 const STDOUT = 0;
 const STDERR = 1;
 const LOG_PIECE = 3072; // a write of up to PIPE_BUF bytes is never torn apart by another
+const INBOX_BLOCK = 65536;
 const MOST_TEXT = 65536;
-const MOST_DEPTH = 64;
-
-// ---------------------------------------------------------------- the wire format
-
-function varint(number) {
-  const bytes = [];
-  while (number > 0x7f) {
-    bytes.push((number % 0x80) | 0x80);
-    number = Math.floor(number / 0x80);
-  }
-  bytes.push(number);
-  return Buffer.from(bytes);
-}
-
-function numberField(number, value) {
-  return value === 0 ? Buffer.alloc(0) : Buffer.concat([varint(number << 3), varint(value)]);
-}
-
-function bytesField(number, ...parts) {
-  const length = parts.reduce((sum, part) => sum + part.length, 0);
-  return Buffer.concat([varint((number << 3) | 2), varint(length), ...parts]);
-}
-
-function textField(number, text) {
-  return bytesField(number, Buffer.from(text));
-}
-
-/** [value, where it ends]; undefined when it is not whole. Lengths and numbers of ours are below 2 ** 53. */
-function readVarint(data, at) {
-  let value = 0;
-  for (let scale = 1; at < data.length; scale *= 0x80) {
-    const byte = data[at++];
-    value += (byte & 0x7f) * scale;
-    if (byte < 0x80) return [value, at];
-  }
-  return undefined;
-}
-
-/** [number, value] of each: a number, or the bytes of what has a length. */
-function* fields(data) {
-  for (let at = 0; at < data.length;) {
-    let tag, value;
-    [tag, at] = readVarint(data, at);
-    const kind = tag & 7;
-    if (kind === 0) [value, at] = readVarint(data, at);
-    else {
-      let length = kind === 1 ? 8 : 4;
-      if (kind === 2) [length, at] = readVarint(data, at);
-      value = data.subarray(at, (at += length));
-    }
-    yield [Math.floor(tag / 8), value];
-  }
-}
-
-// ---------------------------------------------------------------- plain values, as google.protobuf.Value
-
-const NULL = Buffer.from([0x08, 0x00]);
-const TRUE = Buffer.from([0x20, 0x01]);
-const FALSE = Buffer.from([0x20, 0x00]);
-
-function encodeValue(value, path = 'the value', depth = 0) {
-  if (value === null || value === undefined) return NULL;
-  if (typeof value === 'boolean') return value ? TRUE : FALSE;
-  if (typeof value === 'string') return textField(3, value);
-  if (typeof value === 'number') {
-    const bytes = Buffer.alloc(9, 0x11);
-    bytes.writeDoubleLE(value, 1);
-    return bytes;
-  }
-  if (depth > MOST_DEPTH) throw new RangeError(`${path} is nested too deeply, or contains itself`);
-  if (Array.isArray(value)) {
-    return bytesField(
-      6,
-      ...value.map((item, index) => bytesField(1, encodeValue(item, `${path}[${index}]`, depth + 1))),
-    );
-  }
-  if (isPlain(value)) {
-    const entries = Object.entries(value).filter(([, item]) => item !== undefined);
-    return bytesField(
-      5,
-      ...entries.map(([key, item]) =>
-        bytesField(1, textField(1, key), bytesField(2, encodeValue(item, `${path}.${key}`, depth + 1))),
-      ),
-    );
-  }
-  const what = typeof value === 'object' ? (value.constructor?.name ?? 'object') : typeof value;
-  throw new TypeError(`${path} is a ${what}, which no plain value can say`);
-}
-
-function isPlain(value) {
-  if (typeof value !== 'object') return false;
-  const prototype = Object.getPrototypeOf(value);
-  return prototype === null || prototype === Object.prototype;
-}
-
-function decodeValue(data) {
-  let value = null;
-  for (const [number, content] of fields(data)) {
-    if (number === 1) value = null;
-    else if (number === 2) value = content.readDoubleLE(0);
-    else if (number === 3) value = content.toString();
-    else if (number === 4) value = content !== 0;
-    else if (number === 5) value = decodeStruct(content);
-    else if (number === 6) value = [...fields(content)].map(([, item]) => decodeValue(item));
-  }
-  return value;
-}
-
-function decodeStruct(data) {
-  const struct = {};
-  for (const [, entry] of fields(data)) {
-    let key = '';
-    let value = null;
-    for (const [number, content] of fields(entry)) {
-      if (number === 1) key = content.toString();
-      else if (number === 2) value = decodeValue(content);
-    }
-    // Not by assignment: `__proto__` is a key like any other.
-    Object.defineProperty(struct, key, { value, enumerable: true, configurable: true, writable: true });
-  }
-  return struct;
-}
 
 // ---------------------------------------------------------------- the channel
+
+/** What the app has sent and nobody has taken yet. */
+class Inbox {
+  #block = Buffer.alloc(0);
+  #from = 0;
+  #to = 0;
+
+  get length() {
+    return this.#to - this.#from;
+  }
+
+  /** Where to put what is read next. Never where a frame was: parts of it may still be in use. */
+  get room() {
+    const begin = this.#begin();
+    const needed = begin === undefined ? 0 : begin.end - this.#from;
+    if (this.#to === this.#block.length || this.#from + needed > this.#block.length) {
+      const block = Buffer.allocUnsafe(Math.max(INBOX_BLOCK, needed, 2 * this.length));
+      this.#block.copy(block, 0, this.#from, this.#to);
+      [this.#block, this.#from, this.#to] = [block, 0, this.length];
+    }
+    return this.#block.subarray(this.#to);
+  }
+
+  filled(count) {
+    this.#to += count;
+  }
+
+  /** The fields of the next frame; undefined when it is not whole. */
+  take() {
+    const begin = this.#begin();
+    if (begin === undefined || begin.end > this.#to) return undefined;
+    this.#from = begin.end;
+    return new Reader(this.#block, begin.at, begin.end);
+  }
+
+  /** Where the next frame's message is to be. */
+  #begin() {
+    const reader = new Reader(this.#block, this.#from, this.#to);
+    const length = reader.varint();
+    return length === undefined ? undefined : { at: reader.at, end: reader.at + length };
+  }
+}
 
 /** The two descriptors that the app talks by, moved out of the way of the step's code. */
 class Channel {
   maxFrame = 256 * 1024;
   #requests;
   #replies;
-  #pending = Buffer.alloc(0);
+  #inbox = new Inbox();
+  #writer = new Writer();
 
   constructor(core, log) {
     this.#requests = core.moveAway(0);
     this.#replies = core.moveAway(1, log);
   }
 
-  /** The bytes of the first frame. Waits, which nothing else needs the event loop for yet. */
+  /** The first frame. Waits, which nothing else needs the event loop for yet. */
   receive() {
     for (;;) {
-      const frame = this.#take();
+      const frame = this.#inbox.take();
       if (frame !== undefined) return frame;
-      const part = Buffer.allocUnsafe(65536);
-      const length = fs.readSync(this.#requests, part);
-      if (length === 0) return undefined;
-      this.#pending = Buffer.concat([this.#pending, part.subarray(0, length)]);
+      const count = fs.readSync(this.#requests, this.#inbox.room);
+      if (count === 0) return undefined;
+      this.#inbox.filled(count);
     }
   }
 
-  /** The others. */
-  async *receiveEach() {
-    const socket = new net.Socket({ fd: this.#requests, readable: true, writable: false });
-    socket.unref(); // a function that reads no further is over when it returns
-    for (;;) {
-      for (let frame = this.#take(); frame !== undefined; frame = this.#take()) yield frame;
-      socket.ref();
-      const part = await nextPart(socket);
-      socket.unref();
-      if (part === undefined) return;
-      this.#pending = Buffer.concat([this.#pending, part]);
-    }
+  /** The others, each what `decode` makes of it. */
+  receiveEach(decode) {
+    return new Requests(this.#requests, this.#inbox, decode);
   }
 
-  #take() {
-    const pending = this.#pending;
-    const length = readVarint(pending, 0);
-    if (length === undefined || pending.length < length[1] + length[0]) return undefined;
-    this.#pending = pending.subarray(length[1] + length[0]);
-    return pending.subarray(length[1], length[1] + length[0]);
-  }
-
-  send(kind, ...parts) {
-    const message = bytesField(kind, ...parts);
-    if (message.length > this.maxFrame) {
-      throw new RangeError(
-        `a message of ${message.length} bytes is longer than the ${this.maxFrame} that maxMessageBytes allows: return a table, or send it in parts`,
-      );
+  /** `write` is given a Writer, to write the fields of the message. */
+  send(kind, write) {
+    // What is written may be asked for by code of the step, which may send something meanwhile.
+    const writer = this.#writer ?? new Writer();
+    this.#writer = undefined;
+    try {
+      write(writer);
+      writer.close(kind, 0);
+      const { length } = writer;
+      if (length > this.maxFrame) {
+        throw new RangeError(
+          `a message of ${length} bytes is longer than the ${this.maxFrame} that maxMessageBytes allows: return a table, or send it in parts`,
+        );
+      }
+      writer.varint(length);
+      writeAll(this.#replies, writer.bytes);
+    } finally {
+      writer.clear();
+      this.#writer = writer;
     }
-    this.#write(Buffer.concat([varint(message.length), message]));
   }
 
   log(stream, data) {
     for (let start = 0; start < data.length; start += LOG_PIECE) {
-      const message = bytesField(LOG, numberField(1, stream), bytesField(2, data.subarray(start, start + LOG_PIECE)));
-      this.#write(Buffer.concat([varint(message.length), message]));
+      this.send(LOG, (writer) => {
+        writer.raw(2, data.subarray(start, start + LOG_PIECE));
+        writer.number(1, stream);
+      });
     }
-  }
-
-  #write(data) {
-    while (data.length > 0) data = data.subarray(fs.writeSync(this.#replies, data));
   }
 }
 
-function nextPart(socket) {
-  return new Promise((resolve, reject) => {
-    const take = () => {
-      const part = socket.read();
-      if (part === null && !socket.readableEnded) return;
-      socket.off('readable', take).off('end', take).off('error', reject);
-      resolve(part ?? undefined);
+/** Messages that the app goes on to send. Read ahead only as far as the inbox has room: who is slow slows the app. */
+class Requests {
+  #fd;
+  #inbox;
+  #decode;
+  #socket;
+  #waiting = [];
+  #over = false;
+  #error;
+
+  constructor(fd, inbox, decode) {
+    this.#fd = fd;
+    this.#inbox = inbox;
+    this.#decode = decode;
+  }
+
+  [Symbol.asyncIterator]() {
+    return this;
+  }
+
+  next() {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ resolve, reject });
+      this.#serve();
+      if (this.#waiting.length > 0) this.#read();
+    });
+  }
+
+  return(value) {
+    this.#end();
+    return Promise.resolve({ done: true, value });
+  }
+
+  #serve() {
+    while (this.#waiting.length > 0) {
+      const frame = this.#over ? undefined : this.#inbox.take();
+      if (frame === undefined && !this.#over) return;
+      const { resolve, reject } = this.#waiting.shift();
+      if (frame === undefined) {
+        if (this.#error === undefined) resolve({ done: true, value: undefined });
+        else reject(this.#error);
+        continue;
+      }
+      try {
+        resolve({ done: false, value: this.#decode(frame) });
+      } catch (error) {
+        this.#end();
+        reject(error);
+      }
+    }
+    this.#socket?.unref(); // a function that reads no further is over when it returns
+  }
+
+  #read() {
+    this.#socket ??= this.#open();
+    this.#socket.ref();
+    this.#socket.resume();
+  }
+
+  #open() {
+    const take = (count) => {
+      this.#inbox.filled(count);
+      this.#serve();
+      return this.#waiting.length > 0 || this.#inbox.length < INBOX_BLOCK;
     };
-    socket.on('readable', take).on('end', take).on('error', reject);
-    take();
-  });
+    const onread = { buffer: () => this.#inbox.room, callback: take };
+    const socket = new net.Socket({ fd: this.#fd, readable: true, writable: false, onread });
+    return socket.on('end', () => this.#end()).on('error', (error) => this.#end(error));
+  }
+
+  #end(error) {
+    if (this.#over) return;
+    this.#over = true;
+    this.#error = error;
+    this.#serve();
+  }
 }
 
 /** What `process.stdout` and `process.stderr` are: written at once, so that nothing is left when the process ends. */
@@ -326,11 +306,14 @@ class Outputs {
     for (let at = 0; at < bytes.length;) at += fs.writeSync(descriptor, bytes, at, bytes.length - at, at);
   }
 
-  encode() {
-    return [...this.#taken].map(([name, index]) => {
-      const { size } = fs.fstatSync(this.#slots[index].descriptor);
-      return bytesField(2, textField(1, name), numberField(2, index), numberField(3, size));
-    });
+  encode(writer) {
+    for (const [name, index] of [...this.#taken].reverse()) {
+      const mark = writer.length;
+      writer.number(3, fs.fstatSync(this.#slots[index].descriptor).size);
+      writer.number(2, index);
+      writer.text(1, name);
+      writer.close(2, mark);
+    }
   }
 }
 
@@ -375,16 +358,21 @@ class Codec {
   }
 
   decode(payload) {
-    for (const [number, content] of fields(payload)) {
-      if (number === 1) return this.#known().decode(content);
-      if (number === 2) return decodeValue(content);
+    while (payload.next()) {
+      if (payload.number === 1) return this.#known().decode(payload.bytes);
+      if (payload.number === 2) return readValue(payload.fields);
     }
     return undefined;
   }
 
-  encode(value) {
-    if (this.name === '' && this.kind === undefined) return bytesField(2, encodeValue(value));
-    return bytesField(1, this.#known().encode(this.#known().fromObject(value)).finish());
+  encode(writer, value) {
+    if (this.name !== '' || this.kind !== undefined) {
+      writer.raw(1, this.#known().encode(this.#known().fromObject(value)).finish());
+      return;
+    }
+    const mark = writer.length;
+    writeValue(writer, value);
+    writer.close(2, mark);
   }
 
   #known() {
@@ -401,20 +389,36 @@ function readCall(frame) {
     ...{ paramsType: '', resultType: '', inputs: [], outputs: [], maxFrame: undefined },
   };
   const texts = { 2: 'module', 3: 'function', 4: 'code', 5: 'file', 8: 'paramsType', 9: 'resultType' };
-  for (const [kind, content] of fields(frame)) {
-    if (kind !== 1) continue;
-    for (const [number, value] of fields(content)) {
-      if (number in texts) call[texts[number]] = value.toString();
-      else if (number === 1) call.version = value;
-      else if (number === 6) call.params = value;
-      else if (number === 7) call.streaming = value !== 0;
-      else if (number === 10 || number === 11) {
-        const { 1: name = '', 2: descriptor = 0, 3: bytes = 0 } = Object.fromEntries(fields(value));
-        call[number === 10 ? 'inputs' : 'outputs'].push({ name: name.toString(), descriptor, bytes });
-      } else if (number === 13) call.maxFrame = value;
+  while (frame.next()) {
+    if (frame.number !== 1) continue;
+    const field = frame.fields;
+    while (field.next()) {
+      const { number } = field;
+      if (number in texts) call[texts[number]] = field.text;
+      else if (number === 1) call.version = field.value;
+      else if (number === 6) call.params = field.fields;
+      else if (number === 7) call.streaming = field.value !== 0;
+      else if (number === 10) call.inputs.push(readTable(field.fields));
+      else if (number === 11) call.outputs.push(readTable(field.fields));
+      else if (number === 13) call.maxFrame = field.value;
     }
   }
   return call;
+}
+
+function readTable(field) {
+  const table = { name: '', descriptor: 0, bytes: 0 };
+  while (field.next()) {
+    if (field.number === 1) table.name = field.text;
+    else if (field.number === 2) table.descriptor = field.value;
+    else if (field.number === 3) table.bytes = field.value;
+  }
+  return table;
+}
+
+function decodeParams(frame, codec) {
+  while (frame.next()) if (frame.number === 2) return codec.decode(frame.fields);
+  return undefined;
 }
 
 /**
@@ -426,17 +430,19 @@ async function run(core, log, { find, requireFromHere }) {
   const descriptors = core.descriptors();
   const channel = new Channel(core, descriptors[log]);
   useOutputs((fd, data) => channel.log(fd === 1 ? STDOUT : STDERR, data));
-  let body;
   try {
-    body = await perform(core, channel, descriptors, { find, requireFromHere });
-    channel.send(RESULT, ...body);
+    channel.send(RESULT, await perform(core, channel, descriptors, { find, requireFromHere }));
   } catch (error) {
     process.exitCode = 1;
-    channel.send(FAILURE, ...describe(error, Math.min(MOST_TEXT, channel.maxFrame >> 4)));
+    const texts = describe(error, Math.min(MOST_TEXT, channel.maxFrame >> 4));
+    channel.send(FAILURE, (writer) => {
+      for (let index = texts.length - 1; index >= 0; index--) writer.text(index + 1, texts[index]);
+    });
   }
   useOutputs(writeAll); // what is printed from now on, after the last frame
 }
 
+/** Answers what writes the result. */
 async function perform(core, channel, descriptors, { find, requireFromHere }) {
   const frame = channel.receive();
   if (frame === undefined) throw new Error('there was no call');
@@ -455,12 +461,12 @@ async function perform(core, channel, descriptors, { find, requireFromHere }) {
   const outputs = new Outputs(call.outputs.map(withNumber), loadArrow);
   const step = {
     tables,
-    send: (message) => channel.send(MESSAGE, codec.encode(message)),
+    send: (message) => channel.send(MESSAGE, (writer) => codec.encode(writer, message)),
     writeTable: (name, table) => outputs.write(name, table),
     tablePath: (name) => outputs.path(name),
   };
   const params = call.streaming
-    ? eachParams(channel, paramsCodec)
+    ? channel.receiveEach((frame) => decodeParams(frame, paramsCodec))
     : call.params === undefined
       ? undefined
       : paramsCodec.decode(call.params);
@@ -468,13 +474,13 @@ async function perform(core, channel, descriptors, { find, requireFromHere }) {
   const [message, written] = split(returned, outputs);
   for (const [name, table] of Object.entries(written)) outputs.write(name, table);
   const nothing = message === undefined && (call.resultType !== '' || Object.keys(written).length > 0);
-  return [...(nothing ? [] : [bytesField(1, codec.encode(message))]), ...outputs.encode()];
-}
-
-async function* eachParams(channel, codec) {
-  for await (const frame of channel.receiveEach()) {
-    for (const [number, content] of fields(frame)) if (number === 2) yield codec.decode(content);
-  }
+  return (writer) => {
+    outputs.encode(writer);
+    if (nothing) return;
+    const mark = writer.length;
+    codec.encode(writer, message);
+    writer.close(1, mark);
+  };
 }
 
 function arrowFrom(require) {
@@ -505,7 +511,7 @@ function describe(error, most) {
   const stack = isError && typeof error.stack === 'string' ? util.inspect(error).split('\n') : [util.inspect(error)];
   const trace = stack.filter((line) => !/\(?(?:file:\/\/)?\/\.zygote\//.test(line)).join('\n');
   const message = isError ? String(error.message) : util.inspect(error);
-  return [name, message, trace].map((text, index) => textField(index + 1, shorten(text, most)));
+  return [name, message, trace].map((text) => shorten(text, most));
 }
 
 function shorten(text, most) {
@@ -539,16 +545,21 @@ async function practiseOne(core, tools, code) {
   const [requests, call] = core.pipe();
   const replies = fs.openSync('/dev/null', 'w');
   const params = { number: 1, text: 'a text', list: [true, null] };
-  const message = bytesField(
-    1,
-    ...[numberField(1, VERSION), textField(3, 'run'), textField(4, code)],
-    ...[
-      bytesField(6, bytesField(2, encodeValue(params))),
-      bytesField(11, numberField(2, 0)),
-      numberField(13, MOST_TEXT),
-    ],
-  );
-  writeAll(call, Buffer.concat([varint(message.length), message]));
+  const writer = new Writer();
+  writer.number(13, MOST_TEXT);
+  const end = writer.length;
+  writer.number(2, 0);
+  writer.close(11, end);
+  const last = writer.length;
+  writeValue(writer, params);
+  writer.close(2, last);
+  writer.close(6, last);
+  writer.text(4, code);
+  writer.text(3, 'run');
+  writer.number(1, VERSION);
+  writer.close(1, 0);
+  writer.varint(writer.length);
+  writeAll(call, writer.bytes);
   try {
     await run({ descriptors: () => [-1], moveAway: (fd) => (fd === 0 ? requests : replies) }, 0, tools);
   } finally {

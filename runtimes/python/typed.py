@@ -172,8 +172,8 @@ class Channel:
 
     @classmethod
     def moved(cls, log):
-        requests = fcntl.fcntl(0, fcntl.F_DUPFD_CLOEXEC, 64)
-        replies = fcntl.fcntl(1, fcntl.F_DUPFD_CLOEXEC, 64)
+        requests = fcntl.fcntl(0, fcntl.F_DUPFD_CLOEXEC, 48)
+        replies = fcntl.fcntl(1, fcntl.F_DUPFD_CLOEXEC, 48)
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, 0)
         os.close(nothing)

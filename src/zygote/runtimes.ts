@@ -12,7 +12,12 @@ export type RuntimeName = 'python' | 'node' | 'native';
  */
 const FILES: Readonly<Record<RuntimeName, readonly string[]>> = {
   python: ['runtimes/python/zygote.py', 'runtimes/python/typed.py', 'native/build/zygote-python.so'],
-  node: ['runtimes/node/zygote.cjs', 'runtimes/node/typed.cjs', 'native/build/zygote-node.node'],
+  node: [
+    'runtimes/node/zygote.cjs',
+    'runtimes/node/typed.cjs',
+    'runtimes/node/wire.cjs',
+    'native/build/zygote-node.node',
+  ],
   native: [],
 };
 

@@ -20,7 +20,7 @@ type Plain = TypedStep<undefined, undefined>;
 const RAW = `
 import os, fcntl, time
 def channel():
-  for fd in range(64, 128):
+  for fd in range(10, 128):
     try:
       if os.readlink(f"/proc/self/fd/{fd}").startswith("pipe") and fcntl.fcntl(fd, fcntl.F_GETFL) & 3 == 1: return fd
     except OSError: pass
