@@ -94,6 +94,16 @@ static napi_value map(napi_env env, napi_callback_info info)
     return failed ? number(env, failed) : result;
 }
 
+/* What map() gave: its memory is given back at once, and the ArrayBuffer has none any more. */
+static napi_value unmap(napi_env env, napi_callback_info info)
+{
+    napi_value buffer;
+    size_t count = 1;
+    if (napi_get_cb_info(env, info, &count, &buffer, NULL, NULL) == napi_ok && count == 1)
+        napi_detach_arraybuffer(env, buffer);
+    return NULL;
+}
+
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 8u /* Linux 6.3 */
 #endif
@@ -184,6 +194,7 @@ void define_descriptors(napi_env env, napi_value exports)
         {"close", NULL, close_fd, NULL, NULL, NULL, napi_enumerable, NULL},
         {"release", NULL, release_fd, NULL, NULL, NULL, napi_enumerable, NULL},
         {"map", NULL, map, NULL, NULL, NULL, napi_enumerable, NULL},
+        {"unmap", NULL, unmap, NULL, NULL, NULL, napi_enumerable, NULL},
         {"memory", NULL, memory, NULL, NULL, NULL, napi_enumerable, NULL},
         {"seal", NULL, seal, NULL, NULL, NULL, napi_enumerable, NULL},
         {"openFile", NULL, open_file, NULL, NULL, NULL, napi_enumerable, NULL},

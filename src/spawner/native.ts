@@ -74,6 +74,8 @@ export interface Addon {
    * minus the errno (-ENODATA: the file is shorter). Changes to it stay here. Nobody else may be able to cut the file off: see `map` there.
    */
   map(descriptor: number, length: number): ArrayBuffer | NegativeErrno;
+  /** What `map` gave is given back now, and not when it is collected. It has no bytes afterwards, nor has any view of it. */
+  unmap(memory: ArrayBuffer): void;
   /** A new file in memory, empty, without a name and close-on-exec; or minus the errno. It can be sealed, and, from Linux 6.3 on, never executed. */
   memory(): number;
   /**

@@ -64,6 +64,7 @@ function report(answer: Answer, path: string): ArrowSummary {
   if ('errno' in answer) throw systemFailure('mmap', path, { errno: -answer.errno });
   if ('died' in answer)
     throw failure(path, `the check did not come to its end: ${answer.died.message}`, undefined, answer.died);
+  if ('unfit' in answer) throw failure(path, `it ${answer.unfit}`);
   const { where, problem, remedy } = answer.refusal;
   throw failure(path, `${where}: ${problem}`, remedy);
 }

@@ -5,8 +5,8 @@ import type { ArrowSummary } from './report.js';
 /** A file to check. Its descriptor stays open, and the caller's, until the answer. */
 export interface Question {
   readonly descriptor: number;
-  /** Bytes. */
-  readonly size: number;
+  /** Bytes; undefined for a file in memory, which is sealed first. */
+  readonly size: number | undefined;
   readonly limits: Limits;
 }
 
@@ -19,6 +19,8 @@ export type Answer =
         readonly remedy: string | undefined;
       };
     }
+  /** What is wrong with a file in memory before it is read: follows its name. */
+  | { readonly unfit: string }
   /** The file could not be mapped or read. */
   | { readonly errno: number }
   /** The thread ended: what it was given was too much for it. */
@@ -31,7 +33,7 @@ interface Waiting {
 
 /** Checks are bound by memory bandwidth, so more at once are not faster. */
 const MOST_THREADS = 2;
-/** Milliseconds. A thread that is idle keeps the mapping of its latest file, and some MiB of its own. */
+/** Milliseconds. A thread that is idle keeps some MiB of its own. */
 const IDLE = 1000;
 /** What is allocated follows the schema, so this is far more than any table needs. */
 const HEAP_MIB = 512;
@@ -39,6 +41,8 @@ const HEAP_MIB = 512;
 const waiting: Waiting[] = [];
 const idle: CheckThread[] = [];
 let threads = 0;
+/** Files that are about to come. */
+let expected = 0;
 
 /** Checks a file in another thread. The app's process stays alive for the answer, and for nothing else of this. */
 export function askThread(question: Question): Promise<Answer> {
@@ -48,10 +52,16 @@ export function askThread(question: Question): Promise<Answer> {
   });
 }
 
-/** A file is about to come: a thread takes some 50 ms to start. */
-export function expectQuestion(): void {
-  if (threads > 0) return;
-  newThread()?.rest();
+/** A file is about to come: a thread, which takes some 50 ms to start, is there until the answered function is called. */
+export function expectQuestion(): () => void {
+  expected++;
+  if (threads === 0) newThread()?.rest();
+  let over = false;
+  return () => {
+    if (over) return;
+    over = true;
+    if (--expected === 0) for (const thread of idle) thread.retireLater();
+  };
 }
 
 function next(): void {
@@ -119,10 +129,16 @@ class CheckThread {
   /** Waits for a file, for a while. */
   rest(): void {
     this.#worker.unref();
-    this.#timer = setTimeout(() => {
-      this.#retire();
-    }, IDLE).unref();
     idle.push(this);
+    this.retireLater();
+  }
+
+  /** When it is still idle then, and nothing is expected. */
+  retireLater(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      if (expected === 0) this.#retire();
+    }, IDLE).unref();
   }
 
   #forget(): void {

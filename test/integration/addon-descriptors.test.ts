@@ -1,7 +1,7 @@
 // What the addon does with descriptors that JavaScript has as numbers.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { fstatSync, ftruncateSync, readdirSync, symlinkSync, writeSync, mkdirSync } from 'node:fs';
+import { fstatSync, ftruncateSync, readdirSync, readFileSync, symlinkSync, writeSync, mkdirSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join, relative as relativePath } from 'node:path';
 import { suite, test } from 'node:test';
@@ -77,6 +77,23 @@ void suite('files in memory', () => {
         assert.equal(Buffer.from(again).toString('latin1', 0, 4), 'abab');
         assert.equal(addon.seal(memory), sealed ? -EPERM : 0, 'no mapping of ours can write');
       }
+    });
+  }
+
+  for (const size of [100, 300_000, 20_000_000]) {
+    void test(`of ${size} bytes are unmapped when that is asked for, and not when they are collected`, async (context) => {
+      const memory = memoryFile(context);
+      writeSync(memory, Buffer.alloc(size, 'ab'));
+      const mapped = addon.map(memory, size);
+      assert.ok(typeof mapped !== 'number');
+      const bytes = new Uint8Array(mapped);
+      const { ino } = fstatSync(memory);
+      assert.equal(isMapped(ino), size > 1000, 'what is small is read');
+      addon.unmap(mapped);
+      assert.deepEqual([mapped.byteLength, bytes.length, bytes[0]], [0, 0, undefined]);
+      await until('it is unmapped', () => !isMapped(ino));
+      addon.unmap(mapped); // has no effect
+      addon.unmap(new ArrayBuffer(8));
     });
   }
 });
@@ -204,3 +221,8 @@ void suite('further descriptors of a message', () => {
     assert.deepEqual(new Set(answers.map(([, more]) => more)), new Set([0]));
   });
 });
+
+/** By this process. */
+function isMapped(inode: number): boolean {
+  return readFileSync('/proc/self/maps', 'utf8').includes(` ${inode} `);
+}

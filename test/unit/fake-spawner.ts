@@ -77,6 +77,7 @@ export class FakeSpawner {
       map: () => -constants.errno.ENOSYS,
       memory: () => -constants.errno.ENOSYS,
       seal: () => -constants.errno.ENOSYS,
+      unmap: () => undefined,
       openFile: () => -constants.errno.ENOSYS,
     };
   }

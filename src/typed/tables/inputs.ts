@@ -1,4 +1,4 @@
-import { closeSync, fchmodSync, fstatSync, openSync, read } from 'node:fs';
+import { fchmodSync, fstatSync, openSync, read } from 'node:fs';
 import { constants } from 'node:os';
 import { promisify } from 'node:util';
 import type { Table } from 'apache-arrow';
@@ -8,7 +8,7 @@ import { quoted } from '../../quoted.js';
 import { show } from '../../show.js';
 import type { Addon } from '../../spawner/native.js';
 import { systemReason } from '../../system-reason.js';
-import { fillMemoryFile, fillWith, makeMemoryFile } from './memory-file.js';
+import { closeMemoryFile, fillMemoryFile, fillWith, makeMemoryFile } from './memory-file.js';
 import { fileOf } from './step-table.js';
 
 /** A file that is about to be handed to a step. */
@@ -70,7 +70,7 @@ async function frozen(addon: Addon, { name, descriptor, release }: InputFile): P
       const { bytesRead } = await readLater(descriptor, buffer, 0, buffer.length, at);
       return buffer.subarray(0, bytesRead);
     });
-    return ofMemory(name, copy, fstatSync(copy).size, () => {
+    return ofMemory(addon, name, copy, fstatSync(copy).size, () => {
       addon.close(copy);
     });
   } finally {
@@ -82,7 +82,7 @@ function fromBytes(addon: Addon, name: string, bytes: Uint8Array): InputFile | P
   if (bytes.length === 0) throw invalidOption(`tables.${name}`, 'must be an Arrow file, and is empty');
   const descriptor = makeMemoryFile(addon);
   const file = (): InputFile =>
-    ofMemory(name, descriptor, bytes.length, () => {
+    ofMemory(addon, name, descriptor, bytes.length, () => {
       addon.close(descriptor);
     });
   const filled = fillMemoryFile(addon, descriptor, bytes);
@@ -93,12 +93,12 @@ function fromBytes(addon: Addon, name: string, bytes: Uint8Array): InputFile | P
  * Each step has it opened by itself, for reading: a descriptor that was copied shares its position and flags with all others, so one step
  * could move that of another. The memory cannot be changed either way.
  */
-function ofMemory(name: string, memory: number, bytes: number, close: () => void): InputFile {
+function ofMemory(addon: Addon, name: string, memory: number, bytes: number, close: () => void): InputFile {
   try {
     fchmodSync(memory, 0o444); // a step that has the app's own identity may have closed it to the next one
     const descriptor = openSync(`/proc/self/fd/${memory}`, 'r');
     const release = (): void => {
-      closeSync(descriptor);
+      closeMemoryFile(addon, descriptor, bytes);
     };
     return { name, descriptor, bytes, readOnly: false, release };
   } catch (cause) {
@@ -114,7 +114,7 @@ function fromTable(addon: Addon, name: string, table: Table): InputFile | Promis
   const file = fileOf(table);
   if (file === undefined) return written(addon, name, table);
   file.hold();
-  return ofMemory(name, file.descriptor, file.bytes, () => {
+  return ofMemory(addon, name, file.descriptor, file.bytes, () => {
     file.release();
   });
 }

@@ -1,5 +1,4 @@
 import { fstatSync } from 'node:fs';
-import { constants } from 'node:os';
 import { SandboxError } from '../../errors.js';
 import { quoted } from '../../quoted.js';
 import type { Addon } from '../../spawner/native.js';
@@ -9,7 +8,7 @@ import type { OutputSlot } from '../definition.js';
 import type { Claim } from '../conversation.js';
 import type { TableClaim } from '../messages/from-step.js';
 import type { StepTable } from '../types.js';
-import { makeMemoryFile } from './memory-file.js';
+import { closeMemoryFile, makeMemoryFile } from './memory-file.js';
 import { readTable, withFile } from './step-table.js';
 import { TableFile } from './table-file.js';
 
@@ -26,18 +25,17 @@ interface OutputFile extends OutputSlot {
 const LONGEST_REASON = 200;
 /** Of a table: it may be made part of a path, or shown. */
 const NAME = /^(?!\.{1,2}$)[^/\p{C}]{1,200}$/u;
-/** `st_blocks` counts these. */
-const BLOCK = 512;
 
 /** The empty files that a step may fill, and what becomes of them when it is dead. */
 export class Outputs {
   readonly #addon: Addon;
   readonly #files: OutputFile[] = [];
+  readonly #noneExpected: (() => void) | undefined;
 
   /** @throws SandboxError `ERR_TABLE` */
   constructor(addon: Addon, slots: readonly OutputSlot[]) {
     this.#addon = addon;
-    if (slots.some(({ optional }) => !optional)) prepare();
+    if (slots.some(({ optional }) => !optional)) this.#noneExpected = prepare();
     try {
       for (const slot of slots) this.#files.push({ ...slot, descriptor: makeMemoryFile(addon), taken: false });
     } catch (error) {
@@ -84,7 +82,10 @@ export class Outputs {
 
   /** What was not taken is gone. */
   close(): void {
-    for (const file of this.#files.splice(0)) if (!file.taken) this.#addon.close(file.descriptor);
+    this.#noneExpected?.();
+    for (const { descriptor, taken } of this.#files.splice(0)) {
+      if (!taken) closeMemoryFile(this.#addon, descriptor, fstatSync(descriptor).size);
+    }
   }
 
   async #takeOne({ name, descriptor: index }: TableClaim, known: boolean): Promise<StepTable | string> {
@@ -95,9 +96,8 @@ export class Outputs {
     }
     if (!NAME.test(name))
       return `${title} has a name that is none: up to 200 characters, without / and control characters`;
-    const size = this.#sealedSize(file);
-    if (typeof size === 'string') return `${title} ${size}`;
-    const answer = await askThread({ descriptor: file.descriptor, size, limits: file.limits });
+    const answer = await askThread({ descriptor: file.descriptor, size: undefined, limits: file.limits });
+    if ('unfit' in answer) return `${title} ${answer.unfit}`;
     if ('refusal' in answer)
       return `${title} is no valid Arrow file: ${answer.refusal.where}: ${answer.refusal.problem}`;
     if ('errno' in answer) return `${title} cannot be read: ${systemReason(answer.errno)}`;
@@ -106,27 +106,15 @@ export class Outputs {
       if (isLackOfDescriptors(answer.died)) throw cannotTake(name, answer.died.message, answer.died);
       return `${title} could not be checked to its end: ${answer.died.message}`;
     }
-    const memory = this.#addon.map(file.descriptor, size);
+    const { bytes } = answer.report;
+    const memory = this.#addon.map(file.descriptor, bytes);
     if (typeof memory === 'number') throw cannotTake(name, systemReason(-memory));
     // Some types of the format are unknown to it; what it says of them may have come from the file.
     const table = await readTable(name, memory);
     if (table instanceof Error)
       return `${title} cannot be read by apache-arrow: ${quoted(table.message, LONGEST_REASON)}`;
     file.taken = true;
-    return withFile(table, answer.report, new TableFile(this.#addon, file.descriptor, size));
-  }
-
-  /** In bytes, or what is wrong with the file. */
-  #sealedSize({ descriptor, limits }: OutputFile): number | string {
-    const sealed = this.#addon.seal(descriptor);
-    if (sealed === -constants.errno.EBUSY) return 'can still be written by somebody';
-    if (sealed < 0) return `cannot be made unchangeable: ${systemReason(-sealed)}`;
-    const { size, blocks } = fstatSync(descriptor);
-    if (size === 0) return 'is empty';
-    if (size > limits.maxBytes) return `has ${size} bytes; ${limits.maxBytes} are allowed`;
-    // Reading what was never written would take memory of the app's that the step had not to pay for.
-    if (blocks * BLOCK < size) return `is sparse: ${blocks * BLOCK} bytes were written of ${size}`;
-    return size;
+    return withFile(table, answer.report, new TableFile(this.#addon, file.descriptor, bytes));
   }
 }
 
@@ -143,8 +131,8 @@ function cannotTake(name: string, reason: string, cause?: unknown): SandboxError
   });
 }
 
-/** What a table will need is got ready while the step runs. */
-function prepare(): void {
-  expectQuestion();
+/** What a table will need is got ready while the step runs. The answered function tells that none comes any more. */
+function prepare(): () => void {
   import('apache-arrow').catch(() => undefined); // it is told where it is needed
+  return expectQuestion();
 }

@@ -7,6 +7,7 @@ import { SandboxError } from '../../errors.js';
 import { expectText } from '../../options/check.js';
 import { quoted } from '../../quoted.js';
 import type { Addon } from '../../spawner/native.js';
+import { closeMemoryFile } from './memory-file.js';
 
 const COPIED_AT_ONCE = 2 ** 20;
 const readLater = promisify(read);
@@ -40,7 +41,7 @@ export class TableFile {
   }
 
   release(): void {
-    if (--this.#users === 0) this.#addon.close(this.descriptor);
+    if (--this.#users === 0) closeMemoryFile(this.#addon, this.descriptor, this.bytes);
   }
 
   close(): void {
