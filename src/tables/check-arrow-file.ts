@@ -28,7 +28,7 @@ export async function checkArrowFile(path: string, options?: ArrowCheckOptions):
   const file = await openFile(checkedPath);
   try {
     const size = await sizeOf(file, checkedPath, limits);
-    return report(await askThread({ descriptor: file.fd, size, limits }), checkedPath);
+    return report(await askThread({ descriptor: file.fd, size, limits, mostEffort: Infinity }), checkedPath);
   } finally {
     await file.close();
   }

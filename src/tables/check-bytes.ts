@@ -1,4 +1,5 @@
 import { BatchCheck } from './batch.js';
+import { Effort } from './effort.js';
 import { columnsWithoutNulls, compareColumns } from './expected.js';
 import type { Field, Schema } from './field.js';
 import { readFooter } from './footer.js';
@@ -23,6 +24,7 @@ interface Reading {
   readonly schema: Schema;
   readonly hasUnions: boolean;
   readonly limits: Limits;
+  readonly effort: Effort;
   /** Values of each dictionary so far. */
   readonly lengths: Map<number, number>;
   readonly withoutNulls: ReadonlySet<string>;
@@ -32,14 +34,15 @@ interface Reading {
  * Checks an Arrow IPC file to its last value. Pure: it reads `bytes` and nothing else, allocates by what is really there, and its work is
  * bounded by a multiple of their number.
  *
+ * @param effort of reading it afterwards: it is refused if that would be too much
  * @throws Refusal for whatever is wrong with it
  */
-export function checkArrowBytes(bytes: Uint8Array, limits: Limits): ArrowSummary {
+export function checkArrowBytes(bytes: Uint8Array, limits: Limits, effort = new Effort(Infinity)): ArrowSummary {
   if (bytes.length > limits.maxBytes) {
     throw new Refusal('file', `it has ${bytes.length} bytes; ${limits.maxBytes} are allowed (maxBytes)`);
   }
   const views = viewsOf(bytes);
-  const { schema, dictionaries, batches } = readFooter(views.bytes, limits);
+  const { schema, dictionaries, batches } = readFooter(views.bytes, limits, effort);
   if (limits.schema !== undefined) compareColumns(schema.fields, limits.schema);
   const withoutNulls = columnsWithoutNulls(limits.schema);
   const reading: Reading = {
@@ -47,6 +50,7 @@ export function checkArrowBytes(bytes: Uint8Array, limits: Limits): ArrowSummary
     schema,
     hasUnions: schema.fields.some(holdsUnion),
     limits,
+    effort,
     withoutNulls,
     lengths: new Map(),
   };
@@ -95,6 +99,7 @@ function checkDictionary(reading: Reading, block: Block): void {
     throw new Refusal(block.where, `it adds to dictionary ${id}, whose values have dictionaries below them`);
   }
   const data = readBatchHeader(header.required(DICTIONARY.data, 'the values'));
+  reading.effort.dictionary(block.where, id, data);
   const check = batchCheck(reading, block, data);
   check.dictionaryValues(field);
   check.finish();
@@ -104,6 +109,7 @@ function checkDictionary(reading: Reading, block: Block): void {
 function checkBatch(reading: Reading, block: Block): number {
   const { header } = readBlock(reading, block, HEADER.batch);
   const data = readBatchHeader(header);
+  reading.effort.batch(block.where, data);
   if (data.rows > reading.limits.maxRows) {
     throw new Refusal(block.where, `it has ${data.rows} rows; ${reading.limits.maxRows} are allowed (maxRows)`);
   }

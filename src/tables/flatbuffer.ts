@@ -27,6 +27,8 @@ export class Flatbuffer {
   readonly #bytes: Uint8Array;
   readonly #where: string;
   #left: number;
+  /** Keys with values that were found in metadata of the user's. */
+  pairs = 0;
 
   constructor(bytes: Uint8Array, start: number, end: number, where: string) {
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -1,3 +1,4 @@
+import { Effort } from './effort.js';
 import type { Schema } from './field.js';
 import { Flatbuffer, type Table } from './flatbuffer.js';
 import type { Limits } from './limits.js';
@@ -21,12 +22,13 @@ const TAIL_BYTES = 10;
 const FOOTER = { version: 0, schema: 1, dictionaries: 2, batches: 3, metadata: 4 };
 const BLOCK_BYTES = 24;
 
-export function readFooter(bytes: Uint8Array, limits: Limits): Footer {
+export function readFooter(bytes: Uint8Array, limits: Limits, effort = new Effort(Infinity)): Footer {
   const start = footerStart(bytes);
   const table = new Flatbuffer(bytes, start, bytes.length - TAIL_BYTES, 'footer').root();
   requireKnownVersion(table.short(FOOTER.version, 0), 'footer');
   const schema = readSchema(table.required(FOOTER.schema, 'the schema'), limits);
   readMetadata(table, FOOTER.metadata);
+  effort.schema(schema, table.buffer);
   const dictionaries = readBlocks(table, FOOTER.dictionaries, 'dictionary batch', limits);
   const batches = readBlocks(table, FOOTER.batches, 'batch', limits);
   const blocks = [...dictionaries, ...batches];

@@ -119,6 +119,7 @@ export function readMetadata(
     const key = pair.text(0);
     const value = pair.bytes(1);
     if (key === undefined || value === undefined) throw table.buffer.refusal('its metadata lacks a key or value');
+    table.buffer.pairs++;
     if (key === 'ARROW:extension:name') name ??= table.buffer.text(value);
     if (key === 'ARROW:extension:metadata') data = Math.max(data, value.count);
   }

@@ -8,10 +8,12 @@ export interface Question {
   /** Bytes; undefined for a file in memory, which is sealed first. */
   readonly size: number | undefined;
   readonly limits: Limits;
+  /** See effort.ts. In microseconds. */
+  readonly mostEffort: number;
 }
 
 export type Answer =
-  | { readonly report: ArrowSummary }
+  | { readonly report: ArrowSummary; readonly effort: number }
   | {
       readonly refusal: {
         readonly where: string;

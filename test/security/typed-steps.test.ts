@@ -245,6 +245,33 @@ void suite('a typed step that attacks the app by tables', { ...needsPandas, time
     assert.equal(await leave(kept), '2 rows', 'who could have written is dead before it is sealed');
   });
 
+  void test('is small and of so many parts that reading it would take seconds, and the app has its turns', async () => {
+    const arrays = (columns: number, batches: number): string =>
+      `batch = pa.record_batch([pa.array([1], pa.int8())] * ${columns}, names=[f"c{i}" for i in range(${columns})])\n  with step.table_writer("a", batch.schema) as writer:\n    for i in range(${batches}): writer.write(batch)`;
+    const deltas = (count: number): string =>
+      `schema = pa.schema([("d", pa.dictionary(pa.int32(), pa.utf8()))]); values = []\n  with pa.ipc.new_file(pa.OSFile(step.table_path("a"), "wb"), schema, options=pa.ipc.IpcWriteOptions(emit_dictionary_deltas=True)) as writer:\n    for i in range(${count}):\n      values.append(str(i)); writer.write(pa.record_batch([pa.DictionaryArray.from_arrays(pa.array([i], pa.int32()), pa.array(values))], schema=schema))`;
+    const keys = (count: number): string =>
+      `step.write_table("a", pa.table({"x": [1]}).replace_schema_metadata({str(i): "" for i in range(${count})}))`;
+    const read = async (body: string): Promise<string> => {
+      const running = step(`def run(params, tables, step):\n  ${body}`, { outputs: ['a'] });
+      const stop = watchLoop();
+      const outcome = await running.try(null);
+      const worst = stop();
+      assert.ok(worst < 500, `${body.slice(0, 30)}: ${worst} ms`);
+      if (!outcome.ok) return outcome.result.detail;
+      const { rows } = (outcome.tables['a'] as StepTable).summary;
+      outcome.tables['a']?.close();
+      return `${rows} rows`;
+    };
+    assert.equal(await read(arrays(1000, 40)), '40 rows', 'the control');
+    assert.equal(await read(arrays(10, 4000)), '4000 rows', 'the control');
+    assert.equal(await read(deltas(100)), '100 rows', 'the control');
+    assert.equal(await read(keys(1000)), '1 rows', 'the control');
+    assert.match(await read(arrays(1000, 400)), /would keep the app busy/);
+    assert.match(await read(deltas(4000)), /would keep the app busy/);
+    assert.match(await read(keys(400_000)), /would keep the app busy/);
+  });
+
   void test('moves the position of a table in memory, and no other step sees it', async () => {
     const { tables } = await step(`def run(params):\n  return ${TABLE}`)(null);
     const given = { tables: { t: tables['output'] as StepTable, u: tableFromArrays({ x: [1, 2] }) } };

@@ -25,12 +25,15 @@ interface OutputFile extends OutputSlot {
 const LONGEST_REASON = 200;
 /** Of a table: it may be made part of a path, or shown. */
 const NAME = /^(?!\.{1,2}$)[^/\p{C}]{1,200}$/u;
+/** Of all tables of a call, see effort.ts: some 100 MiB, and a second on a slow machine. */
+const MOST_EFFORT = 2_000_000;
 
 /** The empty files that a step may fill, and what becomes of them when it is dead. */
 export class Outputs {
   readonly #addon: Addon;
   readonly #files: OutputFile[] = [];
   readonly #noneExpected: (() => void) | undefined;
+  #effortLeft = MOST_EFFORT;
 
   /** @throws SandboxError `ERR_TABLE` */
   constructor(addon: Addon, slots: readonly OutputSlot[]) {
@@ -96,7 +99,8 @@ export class Outputs {
     }
     if (!NAME.test(name))
       return `${title} has a name that is none: up to 200 characters, without / and control characters`;
-    const answer = await askThread({ descriptor: file.descriptor, size: undefined, limits: file.limits });
+    const { descriptor, limits } = file;
+    const answer = await askThread({ descriptor, size: undefined, limits, mostEffort: this.#effortLeft });
     if ('unfit' in answer) return `${title} ${answer.unfit}`;
     if ('refusal' in answer)
       return `${title} is no valid Arrow file: ${answer.refusal.where}: ${answer.refusal.problem}`;
@@ -106,6 +110,7 @@ export class Outputs {
       if (isLackOfDescriptors(answer.died)) throw cannotTake(name, answer.died.message, answer.died);
       return `${title} could not be checked to its end: ${answer.died.message}`;
     }
+    this.#effortLeft -= answer.effort;
     const { bytes } = answer.report;
     const memory = this.#addon.map(file.descriptor, bytes);
     if (typeof memory === 'number') throw cannotTake(name, systemReason(-memory));
