@@ -73,6 +73,7 @@ class Channel {
   #replies;
   #inbox = new Inbox();
   #writer = new Writer();
+  #isOver = false; // nothing may follow the last frame
 
   constructor(core, log) {
     this.#requests = core.moveAway(0);
@@ -97,6 +98,7 @@ class Channel {
 
   /** `write` is given a Writer, to write the fields of the message. */
   send(kind, write) {
+    if (this.#isOver) throw new Error('the step has ended: no message can be sent any more');
     // What is written may be asked for by code of the step, which may send something meanwhile.
     const writer = this.#writer ?? new Writer();
     this.#writer = undefined;
@@ -110,6 +112,7 @@ class Channel {
         );
       }
       writer.varint(length);
+      this.#isOver = kind === RESULT || kind === FAILURE;
       writeAll(this.#replies, writer.bytes);
     } finally {
       writer.clear();
@@ -118,6 +121,11 @@ class Channel {
   }
 
   log(stream, data) {
+    if (this.#isOver) writeAll(stream === STDOUT ? 1 : 2, data);
+    else this.#sendLog(stream, data);
+  }
+
+  #sendLog(stream, data) {
     for (let start = 0; start < data.length; start += LOG_PIECE) {
       this.send(LOG, (writer) => {
         writer.raw(2, data.subarray(start, start + LOG_PIECE));
@@ -227,12 +235,12 @@ class LogOutput extends Writable {
   }
 }
 
-function useOutputs(put) {
+function useOutputs(channel) {
   for (const [name, fd] of [
     ['stdout', 1],
     ['stderr', 2],
   ]) {
-    const stream = new LogOutput(fd, (data) => put(fd, data));
+    const stream = new LogOutput(fd, (data) => channel.log(fd === 1 ? STDOUT : STDERR, data));
     Object.defineProperty(process, name, { value: stream, configurable: true, enumerable: true, writable: false });
     console[`_${name}`] = stream; // it may have looked at the one before
   }
@@ -429,7 +437,7 @@ function decodeParams(frame, codec) {
 async function run(core, log, { find, requireFromHere }) {
   const descriptors = core.descriptors();
   const channel = new Channel(core, descriptors[log]);
-  useOutputs((fd, data) => channel.log(fd === 1 ? STDOUT : STDERR, data));
+  useOutputs(channel);
   try {
     channel.send(RESULT, await perform(core, channel, descriptors, { find, requireFromHere }));
   } catch (error) {
@@ -439,7 +447,6 @@ async function run(core, log, { find, requireFromHere }) {
       for (let index = texts.length - 1; index >= 0; index--) writer.text(index + 1, texts[index]);
     });
   }
-  useOutputs(writeAll); // what is printed from now on, after the last frame
 }
 
 /** Answers what writes the result. */

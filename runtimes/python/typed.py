@@ -169,6 +169,7 @@ class Channel:
         self.lock = threading.RLock()  # a signal handler may print, too
         self.buffer = bytearray()
         self.max_frame = 256 * 1024
+        self.over = False  # nothing may follow the last frame
 
     @classmethod
     def moved(cls, log):
@@ -206,23 +207,34 @@ class Channel:
                 f"a message of {len(message)} bytes is longer than the {self.max_frame} that maxMessageBytes allows: "
                 "return a table, or send it in parts"
             )
-        self.write(varint(len(message)) + message)
-
-    def write(self, data):
         with self.lock:
-            while data:
-                data = data[os.write(self.replies, data) :]
+            if self.over:
+                raise RuntimeError("the step has ended, or this process is not the step: no message can be sent any more")
+            self.over = kind in (RESULT, FAILURE)
+            write_all(self.replies, varint(len(message)) + message)
 
     def log(self, stream, data):
         for start in range(0, len(data), LOG_PIECE):
-            message = bytes_field(LOG, number_field(1, stream) + bytes_field(2, bytes(data[start : start + LOG_PIECE])))
-            self.write(varint(len(message)) + message)
+            piece = bytes(data[start : start + LOG_PIECE])
+            message = bytes_field(LOG, number_field(1, stream) + bytes_field(2, piece))
+            with self.lock:
+                if self.over:
+                    write_all(stream + 1, piece)
+                else:
+                    write_all(self.replies, varint(len(message)) + message)
 
     def close_in_child(self):
         """A process that the step forks is not the step: what it prints goes by its descriptors."""
+        self.over = True  # for whoever has kept a stream
+        self.lock = threading.RLock()  # another thread may have held it
         os.close(self.replies)
         os.close(self.requests)
         use_descriptors()
+
+
+def write_all(descriptor, data):
+    while data:
+        data = data[os.write(descriptor, data) :]
 
 
 class LogOutput(io.RawIOBase):
@@ -594,8 +606,6 @@ def answer(channel, descriptors, without_ours):
         flush()
         channel.send(FAILURE, describe(error, without_ours, channel.max_frame))
         status = 1
-    flush()
-    use_descriptors()  # what is printed from now on, after the last frame
     return status
 
 

@@ -42,6 +42,7 @@ const LANGUAGES = {
     nested: 'class Space:\n  @staticmethod\n  def run(params):\n    return "nested"',
     afterwards:
       'import atexit, threading, time\ndef late():\n  time.sleep(0.05); print("thread")\ndef run(params):\n  threading.Thread(target=late).start(); atexit.register(print, "exit"); return 1',
+    kept: 'import atexit, logging, sys\nlogging.basicConfig()\nout = sys.stdout\ndef late(step):\n  logging.warning("kept"); print("kept", file=out)\n  try: step.send("late")\n  except RuntimeError as error: print(error)\ndef run(params, tables, step):\n  atexit.register(late, step); return 1',
     environment: 'import os\ndef run(params):\n  return [os.environ["COLOUR"], os.getcwd()]',
   },
   node: {
@@ -69,6 +70,7 @@ const LANGUAGES = {
     nested: 'exports.Space = { run() { return this === exports.Space ? "nested" : "lost"; } };',
     afterwards:
       'exports.run = () => { setTimeout(() => console.log("thread"), 50); process.on("exit", () => console.log("exit")); return 1; };',
+    kept: 'const kept = new console.Console(process.stdout, process.stderr);\nexports.run = (params, tables, step) => { process.on("exit", () => { kept.error("kept"); kept.log("kept"); try { step.send("late"); } catch (error) { console.log(error.message); } }); return 1; };',
     environment: 'exports.run = () => [process.env.COLOUR, process.cwd()];',
   },
 } as const;
@@ -260,6 +262,13 @@ for (const [runtime, code] of Object.entries(LANGUAGES)) {
       const { message, result } = await step(code.afterwards)(null);
       assert.equal(message, 1);
       assert.match(String(result.stdout), /thread\nexit\n/);
+    });
+
+    void test('may print after its result by streams that it has kept, and can send no message then', async () => {
+      const { message, result } = await step(code.kept)(null);
+      assert.equal(message, 1);
+      assert.match(String(result.stdout), /^kept\nthe step has ended/);
+      assert.match(String(result.stderr), /kept\n$/);
     });
 
     void test('has the options of its definition, and those of the call instead', async () => {
