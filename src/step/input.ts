@@ -91,7 +91,8 @@ async function giveEach(pieces: AsyncIterable<unknown>, pipe: StdinPipe): Promis
   const leave = (): void => {
     if (state.isOver) return;
     state.isOver = true;
-    Promise.resolve(iterator.return?.()).catch(() => undefined);
+    // Also of one that is no promise, or throws at once: there is nobody left to tell.
+    (async (): Promise<unknown> => iterator.return?.())().catch(() => undefined);
   };
   pipe.onRefused = leave;
   pipe.once('close', leave);

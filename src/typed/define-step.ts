@@ -1,7 +1,7 @@
 import { loadAddon, requireLinux } from '../spawner/locate.js';
 import { invalidOption } from '../options/check.js';
 import { isTyped, type ResolvedDefinition, resolveCall, resolveDefinition } from './definition.js';
-import type { Payload } from './messages/from-step.js';
+import { mapEach } from './map-each.js';
 import { Call } from './running-call.js';
 import type { Params } from './start.js';
 import type { CallOptions, ParamsInput, StepDefinition, TypedStep } from './types.js';
@@ -31,11 +31,7 @@ function begin<R>(definition: ResolvedDefinition, params: unknown, options: unkn
 
 function encoded({ params: codec }: ResolvedDefinition, params: unknown): Params {
   if (!isAsyncIterable(params)) return { payload: codec.encode(params), value: params };
-  return { payloads: encodeEach(codec, params) };
-}
-
-async function* encodeEach(codec: ResolvedDefinition['params'], all: AsyncIterable<unknown>): AsyncGenerator<Payload> {
-  for await (const params of all) yield codec.encode(params);
+  return { payloads: mapEach(params, (one) => codec.encode(one)) };
 }
 
 function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {

@@ -5,6 +5,7 @@ import type { RunningStep } from '../step/running-step.js';
 import { spawnInZygote } from '../zygote/zygote.js';
 import type { CommandTarget, FunctionTarget, ResolvedCall, ResolvedDefinition } from './definition.js';
 import type { Listening } from './listening.js';
+import { mapEach } from './map-each.js';
 import type { Payload } from './messages/from-step.js';
 import { encodeCall, encodeParams } from './messages/to-step.js';
 import type { InputFile } from './tables/inputs.js';
@@ -106,10 +107,5 @@ function frames({ definition, params, inputs }: CallFacts, first: number, target
     logDescriptor: LOG_DESCRIPTOR,
     maxFrameBytes: definition.maxFrameBytes,
   });
-  return 'payload' in params ? call : framesOf(call, params.payloads);
-}
-
-async function* framesOf(first: Uint8Array, payloads: AsyncIterable<Payload>): AsyncGenerator<Uint8Array> {
-  yield first;
-  for await (const payload of payloads) yield encodeParams(payload);
+  return 'payload' in params ? call : mapEach(params.payloads, encodeParams, [call]);
 }

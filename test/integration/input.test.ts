@@ -108,6 +108,18 @@ void suite('input', () => {
     });
   });
 
+  void test('a source that throws when it is left is no error', async () => {
+    const input = {
+      [Symbol.asyncIterator]: () => ({
+        next: () => pause(5, { done: false as const, value: 'a line\n' }),
+        return: () => {
+          throw new Error('at its end');
+        },
+      }),
+    };
+    assert.equal((await spawnSandbox('true', [], { input })).cause, 'exit');
+  });
+
   void test('a source that never ends does not keep a step that has ended', async () => {
     const endless = new PassThrough();
     endless.write('text\n');

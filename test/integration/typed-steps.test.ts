@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { EventEmitter, on } from 'node:events';
 import { after, before, suite, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import {
@@ -36,6 +37,7 @@ const LANGUAGES = {
     send: 'def run(params, tables, step):\n  step.send("first"); step.send(["second"]); return len(tables)',
     total:
       'def run(params):\n  total = 0\n  for item in params:\n    total += item["value"]\n    yield total\n  return total',
+    first: 'def run(params):\n  for item in params:\n    return item',
     sleep: 'import time\ndef run(params):\n  time.sleep(60)',
     exit: 'import os\ndef run(params):\n  os._exit(params)',
     large: 'def run(params):\n  return "x" * params',
@@ -64,6 +66,7 @@ const LANGUAGES = {
     send: 'exports.run = (params, tables, step) => { step.send("first"); step.send(["second"]); return Object.keys(tables).length; };',
     total:
       'exports.run = async function* (params) { let total = 0; for await (const { value } of params) { total += value; yield total; } return total; };',
+    first: 'exports.run = async (params) => { for await (const item of params) return item; };',
     sleep: 'exports.run = () => new Promise((resolve) => setTimeout(resolve, 60000));',
     exit: 'exports.run = (status) => process.exit(status);',
     large: 'exports.run = (length) => "x".repeat(length);',
@@ -199,6 +202,24 @@ for (const [runtime, code] of Object.entries(LANGUAGES)) {
       for await (const total of running.messages) answered.push(total as number);
       assert.equal((await running).message, 5050);
       assert.deepEqual(answered.slice(0, 3), [1, 3, 6]);
+    });
+
+    void test('that reads no further ends its source of parameters, which may be waiting or break', async () => {
+      const emitter = new EventEmitter();
+      const waiting = step(code.first)(on(emitter, 'value') as AsyncIterable<PlainParams>);
+      setImmediate(() => emitter.emit('value', 1));
+      assert.deepEqual((await waiting).message, [1]);
+      await setTimeout(20);
+      assert.equal(emitter.listenerCount('value'), 0);
+      const broken = {
+        [Symbol.asyncIterator]: () => ({
+          next: () => setTimeout(1, { done: false, value: 1 }),
+          return: () => {
+            throw new Error('at its end');
+          },
+        }),
+      };
+      assert.deepEqual((await step(code.first)(broken)).message, 1);
     });
 
     void test('ends with its source of parameters', async () => {
