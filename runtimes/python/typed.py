@@ -688,12 +688,20 @@ def describe(error, without_ours, most):
         message = str(error)
     except Exception:
         message = ""
-    most = min(MOST_TEXT, most // 8)  # three texts, each at most doubled or so by escapes
-    return text_field(1, shorten(name, most)) + text_field(2, shorten(message, most)) + text_field(3, shorten(text, most))
+    most = min(MOST_TEXT, most // 4)  # three texts
+    return b"".join(text_field(number, shorten(part, most)) for number, part in enumerate((name, message, text), 1))
 
 
 def shorten(text, most):
-    return text if len(text) <= most else text[: most // 2] + "\n... left out ...\n" + text[-most // 2 :]
+    """As it is when it takes up to `most` bytes. A character may take six, as an escape."""
+    data = text.encode("utf-8", "backslashreplace")
+    if len(data) <= most:
+        return text
+    half = (most - len(LEFT_OUT)) // 2
+    return data[:half].decode("utf-8", "ignore") + LEFT_OUT + data[-half:].decode("utf-8", "ignore")
+
+
+LEFT_OUT = "\n... left out ...\n"
 
 
 # ---------------------------------------------------------------- practice

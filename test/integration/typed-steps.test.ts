@@ -24,6 +24,8 @@ const LANGUAGES = {
     echo: 'def run(params):\n  return params',
     add: 'def run(params):\n  return {"sum": params["a"] + params["b"]}',
     fail: 'def inner():\n  raise ValueError("no such column: \\x1b[31mprice")\ndef run(params):\n  inner()',
+    failLong:
+      'def run(params):\n  raise ValueError("begin " + {"ascii": "x", "wide": "\\U0001F600", "broken": "\\udc80"}[params] * 100_000 + " end")',
     failure: { type: 'ValueError', trace: /line 2, in inner\n {4}raise ValueError/ },
     print: [
       'import os, sys',
@@ -51,6 +53,8 @@ const LANGUAGES = {
     echo: 'exports.run = (params) => params;',
     add: 'exports.run = async ({ a, b }) => ({ sum: a + b });',
     fail: 'function inner() {\n  throw new TypeError("no such column: \\x1b[31mprice");\n}\nexports.run = () => inner();',
+    failLong:
+      'exports.run = (params) => { throw new Error("begin " + { ascii: "x", wide: "\\u{1F600}", broken: "\\udc80" }[params].repeat(100_000) + " end"); };',
     failure: { type: 'TypeError', trace: /at inner \(.*\[step\]:2:9\)/ },
     print: [
       'const fs = require("fs"), { execSync } = require("child_process");',
@@ -134,6 +138,15 @@ for (const [runtime, code] of Object.entries(LANGUAGES)) {
         async () => step(code.fail)(null),
         (thrown) => thrown instanceof StepError && thrown.result.status === 1,
       );
+    });
+
+    void test('says what its function threw, however long that is, and in whichever characters', async () => {
+      for (const maxMessageBytes of ['1KiB', '256KiB'] as const) {
+        for (const characters of ['ascii', 'wide', 'broken']) {
+          const { failure } = (await step(code.failLong, { maxMessageBytes }).try(characters)) as StepRefusal;
+          assert.match(String(failure?.message), /^begin [^]*\n\.\.\. left out \.\.\.\n[^]* end$/, characters);
+        }
+      }
     });
 
     void test('what it prints is logs, with stream and order, and never a message', async () => {
