@@ -487,27 +487,44 @@ def annotations_of(function):
 
 
 def parameters_of(function):
-    """Names of the positional parameters; None when it takes any number."""
+    """Names of the parameters that are given by their places, and of those that are by their names."""
     code = getattr(getattr(function, "__func__", function), "__code__", None)
-    if code is None:
-        return None
+    if code is None or code.co_kwonlyargcount or code.co_flags & VARIADIC or hasattr(function, "__wrapped__"):
+        return parameters_by_signature(function)
     names = code.co_varnames[: code.co_argcount]
-    return names[1:] if hasattr(function, "__self__") else names
+    return names[1:] if hasattr(function, "__self__") else names, ()
+
+
+VARIADIC = 0x04 | 0x08
+
+
+def parameters_by_signature(function):
+    """Of what is decorated, an object that can be called, and the like."""
+    import inspect
+
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # it does not tell
+        return ("params",), ()
+    by_place = tuple(one.name for one in parameters if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD))
+    by_name = tuple(one.name for one in parameters if one.kind is one.KEYWORD_ONLY)
+    any_number = any(one.kind is one.VAR_POSITIONAL for one in parameters)
+    return by_place or (("params",) if any_number else ()), by_name
 
 
 def arguments_for(function, params, tables, step):
-    names = parameters_of(function)
-    if names is None:
-        return (params,)
-    known = {"tables": tables, "step": step}
-    unnamed = [value for key, value in (("params", params), ("tables", tables), ("step", step)) if key not in names or key == "params"]
+    by_place, by_name = parameters_of(function)
+    known = {"params": params, "tables": tables, "step": step}
+    named = {name: known[name] for name in by_name if name in known}
+    asked = (*by_place, *named)
+    unnamed = [value for name, value in known.items() if name not in asked or (name == "params" and name not in named)]
     chosen = []
-    for name in names:
-        if name in known:
+    for name in by_place:
+        if name in ("tables", "step"):
             chosen.append(known[name])
         elif unnamed:
             chosen.append(unnamed.pop(0))
-    return tuple(chosen)
+    return chosen, named
 
 
 def split(result, outputs):
@@ -629,7 +646,7 @@ def perform(channel, descriptors):
     sys.argv, sys.path[0] = ["-m"], ""
     function = find_function(strings)
     annotations = annotations_of(function)
-    names = parameters_of(function) or ("params",)
+    names = parameters_of(function)[0] or ("params",)
     params_codec = Codec(message_class(strings.get("params_type"), annotations.get(names[0])))
     codec = Codec(message_class(strings.get("result_type"), annotations.get("return")))
     tables = Tables({name: (descriptors[index], size) for name, (index, size) in call["inputs"].items()})
@@ -639,7 +656,8 @@ def perform(channel, descriptors):
         params = each_params(channel, params_codec)
     else:
         params = None if call["params"] is None else params_codec.decode(call["params"])
-    result = complete(function(*arguments_for(function, params, tables, step)), step)
+    by_place, by_name = arguments_for(function, params, tables, step)
+    result = complete(function(*by_place, **by_name), step)
     message, written = split(result, outputs)
     for name, table in written.items():
         outputs.write(name, table)

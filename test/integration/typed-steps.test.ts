@@ -329,6 +329,29 @@ for (const [runtime, code] of Object.entries(LANGUAGES)) {
   });
 }
 
+void test('a function of Python gets what it asks for, however it is made', async (context) => {
+  const zygote = await createZygote({ runtime: 'python' });
+  context.after(() => zygote.destroy());
+  const decorated =
+    'import functools\ndef decorate(f):\n  @functools.wraps(f)\n  def inner(*a, **k): return f(*a, **k)\n  return inner\n@decorate\n';
+  const calls: readonly (readonly [code: string, expected: unknown])[] = [
+    ['def run(params, tables, step): return [params, len(tables), step is not None]', ['given', 0, true]],
+    ['def run(step, params): return [params, step is not None]', ['given', true]],
+    ['def run(): return "nothing"', 'nothing'],
+    [`${decorated}def run(params, tables): return [params, len(tables)]`, ['given', 0]],
+    [`${decorated}def run(): return "nothing"`, 'nothing'],
+    ['def run(*all): return all', ['given']],
+    ['def run(params, *, step, other=1): return [params, step is not None]', ['given', true]],
+    ['def run(*, params, tables): return [params, len(tables)]', ['given', 0]],
+    ['class Add:\n  def __call__(self, params, tables): return [params, len(tables)]\nrun = Add()', ['given', 0]],
+    ['import functools\ndef f(x, params, tables): return [x, params]\nrun = functools.partial(f, 1)', [1, 'given']],
+    ['run = str', 'given'],
+  ];
+  for (const [code, expected] of calls) {
+    assert.deepEqual((await defineStep({ zygote, code, function: 'run' })('given')).message, expected, code);
+  }
+});
+
 /** As results come: without a prototype. */
 function asPlain(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(asPlain);
