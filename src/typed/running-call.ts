@@ -3,6 +3,7 @@ import { resolveCollect } from '../options/resolve.js';
 import { quoted } from '../quoted.js';
 import type { StepResult } from '../result.js';
 import type { Addon } from '../spawner/native.js';
+import { killRequest } from '../step/kill-request.js';
 import type { RunningStep } from '../step/running-step.js';
 import type { Duration } from '../units.js';
 import { isTyped, type ResolvedCall, type ResolvedDefinition } from './definition.js';
@@ -30,7 +31,7 @@ export class Call<R> implements RunningCall<R> {
   #outputs: Outputs | undefined;
   #step: RunningStep | undefined;
   /** What was asked for before there was a step. */
-  #killed: Parameters<RunningStep['kill']> | undefined;
+  readonly #kills: Parameters<RunningStep['kill']>[] = [];
   /** Somebody will notice an error. */
   #used = false;
 
@@ -94,9 +95,13 @@ export class Call<R> implements RunningCall<R> {
       .then(onFulfilled, onRejected);
   }
 
-  kill(signal?: NodeJS.Signals, options?: { readonly grace?: Duration }): void {
-    if (this.#step === undefined) this.#killed = [signal, options];
-    else this.#step.kill(signal, options);
+  kill(signal: NodeJS.Signals = 'SIGKILL', options: { readonly grace?: Duration } = {}): void {
+    if (this.#step !== undefined) {
+      this.#step.kill(signal, options);
+      return;
+    }
+    killRequest(signal, options.grace, 0); // whoever asks is told what is wrong with it, and not whoever awaits the call
+    this.#kills.push([signal, options]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -138,7 +143,7 @@ export class Call<R> implements RunningCall<R> {
     const stdout = step.attach('stdout');
     const isFrames = isTyped(this.#definition.target);
     listening.listen({ ...(isFrames ? { frames: stdout } : { stdout }), stderr: step.attach('stderr') });
-    if (this.#killed !== undefined) step.kill(...this.#killed);
+    for (const kill of this.#kills) step.kill(...kill);
     return step;
   }
 

@@ -261,6 +261,23 @@ for (const [runtime, code] of Object.entries(LANGUAGES)) {
       assert.deepEqual([before.result.cause, before.result.status], ['aborted', -9]);
     });
 
+    void test('can be killed while its tables are being written, and each request counts', async () => {
+      const begin = (): ReturnType<Plain> => step(code.sleep)(null, { tables: { large: new Uint8Array(2 ** 20) } });
+      const running = begin();
+      running.kill();
+      running.kill('SIGCONT');
+      assert.equal((await running.result).cause, 'killed');
+      const wrong = begin();
+      assert.throws(
+        () => {
+          wrong.kill('SIGNONE' as NodeJS.Signals);
+        },
+        { code: 'ERR_INVALID_OPTION' },
+      );
+      wrong.kill();
+      assert.equal((await wrong.result).cause, 'killed');
+    });
+
     void test('that exits by itself has a status, and no result', async () => {
       const { result } = await refused(step(code.exit).try(3));
       assert.deepEqual([result.cause, result.status], ['exit', 3]);
