@@ -74,7 +74,9 @@ export class Call<R> implements RunningCall<R> {
   }
 
   get result(): Promise<StepResult> {
-    return this.outcome().then(({ result }) => result);
+    const seen = this.outcome().then(({ result }) => result);
+    seen.catch(() => undefined); // who has taken it and awaits the call first, or only that, is told there
+    return seen;
   }
 
   /** How it ended, as a value. Rejects with `SandboxError` only. */

@@ -346,6 +346,24 @@ for (const [runtime, code] of Object.entries(LANGUAGES)) {
   });
 }
 
+void test('a call that cannot start is told where it is awaited, also when its result was taken before', async () => {
+  const zygote = await createZygote({ runtime: 'python' });
+  await zygote.destroy();
+  const unhandled: unknown[] = [];
+  const note = (error: unknown): void => void unhandled.push(error);
+  process.on('unhandledRejection', note);
+  try {
+    const running = defineStep({ zygote, code: LANGUAGES.python.echo, function: 'run' })(null);
+    const { result } = running;
+    await assert.rejects(async () => running, { code: 'ERR_ZYGOTE_CLOSED' });
+    await setTimeout(5);
+    await assert.rejects(result, { code: 'ERR_ZYGOTE_CLOSED' });
+  } finally {
+    process.off('unhandledRejection', note);
+  }
+  assert.deepEqual(unhandled, []);
+});
+
 void test('a function of Python gets what it asks for, however it is made', async (context) => {
   const zygote = await createZygote({ runtime: 'python' });
   context.after(() => zygote.destroy());
