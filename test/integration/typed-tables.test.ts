@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { type Table, tableFromArrays, tableFromIPC, tableToIPC } from 'apache-arrow';
@@ -81,6 +81,9 @@ for (const [runtime, code] of Object.entries(LANGUAGES)) {
       assert.deepEqual({ ...(message as object) }, { path: 4, bytes: ROWS, table: 4, large: ROWS, returned: 4 });
       const frozen = await step(code.sum)(null, { tables: { input: path }, freeze: true });
       assert.equal(frozen.message, 10);
+      const growing = step(code.sum)(null, { tables: { input: path }, freeze: true });
+      appendFileSync(path, 'what came later');
+      assert.equal((await growing).message, 10);
     });
 
     void test('are returned, checked, and are tables with no copy', async (context) => {

@@ -61,13 +61,13 @@ function openPath(addon: Addon, name: string, path: string): InputFile {
   return { name, descriptor, bytes: found.size, readOnly: true, release };
 }
 
-/** As it is now: changes of others do not reach the step. */
-async function frozen(addon: Addon, { name, descriptor, release }: InputFile): Promise<InputFile> {
+/** As it is now: changes of others do not reach the step, and a file that grows as fast as it is copied fills no memory. */
+async function frozen(addon: Addon, { name, descriptor, bytes, release }: InputFile): Promise<InputFile> {
   try {
     const copy = makeMemoryFile(addon);
     const buffer = Buffer.allocUnsafe(READ_AT_ONCE);
     await fillWith(addon, copy, async (at) => {
-      const { bytesRead } = await readLater(descriptor, buffer, 0, buffer.length, at);
+      const { bytesRead } = await readLater(descriptor, buffer, 0, Math.min(buffer.length, bytes - at), at);
       return buffer.subarray(0, bytesRead);
     });
     return ofMemory(addon, name, copy, fstatSync(copy).size, () => {
