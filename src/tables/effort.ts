@@ -9,7 +9,9 @@ const COST = {
   buffer: 1,
   /** A key with its value, read. */
   pair: 20,
-  /** The same, copied for one more batch. */
+  /** A byte of those: it becomes a character, of which each takes two bytes if one of them needs to. */
+  pairByte: 0.05,
+  /** A pair, copied for one more batch. */
   pairAgain: 1,
   /** A name compared with another, and each of its characters. */
   name: 0.005,
@@ -43,12 +45,12 @@ export class Effort {
   }
 
   /** `buffer` holds the schema. */
-  schema({ fields, dictionaries }: Schema, { pairs }: Flatbuffer): void {
+  schema({ fields, dictionaries }: Schema, buffer: Flatbuffer): void {
     const characters = fields.reduce((sum, { name }) => sum + name.length, 0);
     const compared = fields.length * (fields.length * COST.name + characters * COST.character);
     const below = countFields(fields) + countFields([...dictionaries.values()]);
-    this.#perBatch = compared + below * COST.field + pairs * COST.pairAgain;
-    this.#spend('schema', below * COST.field + pairs * COST.pair);
+    this.#perBatch = compared + below * COST.field + buffer.pairs * COST.pairAgain;
+    this.#spend('schema', below * COST.field + ofMetadata(buffer));
   }
 
   batch(where: string, header: BatchHeader): void {
@@ -72,8 +74,12 @@ export class Effort {
   }
 }
 
-function ofHeader({ nodes, buffers, metadata: { pairs } }: BatchHeader): number {
-  return nodes.count * COST.array + buffers.count * COST.buffer + pairs * COST.pair;
+function ofHeader({ nodes, buffers, metadata }: BatchHeader): number {
+  return nodes.count * COST.array + buffers.count * COST.buffer + ofMetadata(metadata);
+}
+
+function ofMetadata({ pairs, pairBytes }: Flatbuffer): number {
+  return pairs * COST.pair + pairBytes * COST.pairByte;
 }
 
 function countFields(fields: readonly Field[]): number {

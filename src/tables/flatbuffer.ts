@@ -27,8 +27,9 @@ export class Flatbuffer {
   readonly #bytes: Uint8Array;
   readonly #where: string;
   #left: number;
-  /** Keys with values that were found in metadata of the user's. */
+  /** Keys with values that were found in metadata of the user's, and their bytes: what is named twice counts twice. */
   pairs = 0;
+  pairBytes = 0;
 
   constructor(bytes: Uint8Array, start: number, end: number, where: string) {
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -120,6 +120,7 @@ export function readMetadata(
     const value = pair.bytes(1);
     if (key === undefined || value === undefined) throw table.buffer.refusal('its metadata lacks a key or value');
     table.buffer.pairs++;
+    table.buffer.pairBytes += key.length + value.count;
     if (key === 'ARROW:extension:name') name ??= table.buffer.text(value);
     if (key === 'ARROW:extension:metadata') data = Math.max(data, value.count);
   }

@@ -270,6 +270,10 @@ void suite('a typed step that attacks the app by tables', { ...needsPandas, time
     assert.match(await read(arrays(1000, 400)), /would keep the app busy/);
     assert.match(await read(deltas(4000)), /would keep the app busy/);
     assert.match(await read(keys(400_000)), /would keep the app busy/);
+    const texts = (bytes: number): string =>
+      `batch = pa.record_batch({"x": [1]})\n  with step.table_writer("a", batch.schema) as writer:\n    for i in range(4): writer.write_batch(batch, custom_metadata={"k": "x" * ${bytes} + "\\u0100"})`;
+    assert.equal(await read(texts(10_000)), '4 rows', 'the control');
+    assert.match(await read(texts(2 ** 25)), /would keep the app busy/);
   });
 
   void test('moves the position of a table in memory, and no other step sees it', async () => {
