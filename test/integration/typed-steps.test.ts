@@ -39,6 +39,7 @@ const LANGUAGES = {
     send: 'def run(params, tables, step):\n  step.send("first"); step.send(["second"]); return len(tables)',
     total:
       'def run(params):\n  total = 0\n  for item in params:\n    total += item["value"]\n    yield total\n  return total',
+    length: 'def run(params):\n  return len(params)',
     first: 'def run(params):\n  for item in params:\n    return item',
     sleep: 'import time\ndef run(params):\n  time.sleep(60)',
     exit: 'import os\ndef run(params):\n  os._exit(params)',
@@ -70,6 +71,7 @@ const LANGUAGES = {
     send: 'exports.run = (params, tables, step) => { step.send("first"); step.send(["second"]); return Object.keys(tables).length; };',
     total:
       'exports.run = async function* (params) { let total = 0; for await (const { value } of params) { total += value; yield total; } return total; };',
+    length: 'exports.run = (params) => params.length;',
     first: 'exports.run = async (params) => { for await (const item of params) return item; };',
     sleep: 'exports.run = () => new Promise((resolve) => setTimeout(resolve, 60000));',
     exit: 'exports.run = (status) => process.exit(status);',
@@ -215,6 +217,13 @@ for (const [runtime, code] of Object.entries(LANGUAGES)) {
       for await (const total of running.messages) answered.push(total as number);
       assert.equal((await running).message, 5050);
       assert.deepEqual(answered.slice(0, 3), [1, 3, 6]);
+    });
+
+    void test('takes large parameters in a time that grows as they do', async () => {
+      const large = 'x'.repeat(48 * 2 ** 20);
+      const options = { limits: { memory: '2GiB', wallTime: '8s' } } as const;
+      const { message } = await step(code.length, options)(large);
+      assert.equal(message, large.length);
     });
 
     void test('that reads no further ends its source of parameters, which may be waiting or break', async () => {
