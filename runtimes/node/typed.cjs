@@ -19,6 +19,7 @@ const FAILURE = 4;
 const STDOUT = 0;
 const STDERR = 1;
 const LOG_PIECE = 3072; // a write of up to PIPE_BUF bytes is never torn apart by another
+const MOST_LOGS = 500_000; // frames; the app takes twice as many. Who prints more does it without an order among streams
 const INBOX_BLOCK = 65536;
 const MOST_TEXT = 65536;
 
@@ -73,6 +74,7 @@ class Channel {
   #replies;
   #inbox = new Inbox();
   #writer = new Writer();
+  #logs = 0;
   #isOver = false; // nothing may follow the last frame
 
   constructor(core, log) {
@@ -121,12 +123,13 @@ class Channel {
   }
 
   log(stream, data) {
-    if (this.#isOver) writeAll(stream === STDOUT ? 1 : 2, data);
+    if (this.#isOver || this.#logs >= MOST_LOGS) writeAll(stream === STDOUT ? 1 : 2, data);
     else this.#sendLog(stream, data);
   }
 
   #sendLog(stream, data) {
     for (let start = 0; start < data.length; start += LOG_PIECE) {
+      this.#logs++;
       this.send(LOG, (writer) => {
         writer.raw(2, data.subarray(start, start + LOG_PIECE));
         writer.number(1, stream);

@@ -143,7 +143,7 @@ export interface RunningCall<R> extends PromiseLike<StepReturn<R>>, AsyncDisposa
    * somebody iterates; who leaves the loop lets it go on.
    */
   readonly messages: AsyncIterable<ResultOf<R>>;
-  /** What it prints: by the language's own streams in exactly that order, beside what others write to descriptors 1 and 2. */
+  /** What it prints: by the language's own streams in exactly that order, for half a million writes, beside what others write to descriptors 1 and 2. */
   readonly logs: AsyncIterable<LogEntry>;
   /** What became of it, however it ended. `stdout` and `stderr` hold what it printed. Rejects with `SandboxError` only. */
   readonly result: Promise<StepResult>;

@@ -39,6 +39,7 @@ const LANGUAGES = {
     send: 'def run(params, tables, step):\n  step.send("first"); step.send(["second"]); return len(tables)',
     total:
       'def run(params):\n  total = 0\n  for item in params:\n    total += item["value"]\n    yield total\n  return total',
+    lines: 'def run(params):\n  for i in range(params):\n    print()\n  return "done"',
     length: 'def run(params):\n  return len(params)',
     first: 'def run(params):\n  for item in params:\n    return item',
     sleep: 'import time\ndef run(params):\n  time.sleep(60)',
@@ -71,6 +72,7 @@ const LANGUAGES = {
     send: 'exports.run = (params, tables, step) => { step.send("first"); step.send(["second"]); return Object.keys(tables).length; };',
     total:
       'exports.run = async function* (params) { let total = 0; for await (const { value } of params) { total += value; yield total; } return total; };',
+    lines: 'exports.run = (params) => { for (let i = 0; i < params; i++) console.log(); return "done"; };',
     length: 'exports.run = (params) => params.length;',
     first: 'exports.run = async (params) => { for await (const item of params) return item; };',
     sleep: 'exports.run = () => new Promise((resolve) => setTimeout(resolve, 60000));',
@@ -217,6 +219,13 @@ for (const [runtime, code] of Object.entries(LANGUAGES)) {
       for await (const total of running.messages) answered.push(total as number);
       assert.equal((await running).message, 5050);
       assert.deepEqual(answered.slice(0, 3), [1, 3, 6]);
+    });
+
+    void test('may print a million lines', { timeout: 120_000 }, async () => {
+      const options = { maxMessages: 0, collect: '64MiB', limits: { wallTime: '100s' } } as const;
+      const { message, result } = await step(code.lines, options)(1_000_100);
+      assert.equal(message, 'done');
+      assert.equal(String(result.stdout).split('\n').length, 1_000_101);
     });
 
     void test('takes large parameters in a time that grows as they do', async () => {
