@@ -516,12 +516,21 @@ async function complete(returned, step) {
 }
 
 function describe(error, most) {
-  const isError = util.types.isNativeError(error);
+  const isError = isAnError(error);
   const name = isError ? String(error.name) : typeof error;
   const stack = isError && typeof error.stack === 'string' ? util.inspect(error).split('\n') : [util.inspect(error)];
   const trace = stack.filter((line) => !/\(?(?:file:\/\/)?\/\.zygote\//.test(line)).join('\n');
   const message = isError ? String(error.message) : util.inspect(error);
   return [name, message, trace].map((text) => shorten(text, most));
+}
+
+/** A DOMException is none of the language's own, and is what an AbortSignal throws. */
+function isAnError(error) {
+  try {
+    return util.types.isNativeError(error) || error instanceof Error;
+  } catch {
+    return false; // a proxy
+  }
 }
 
 function shorten(text, most) {

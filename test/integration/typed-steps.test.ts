@@ -382,6 +382,18 @@ void test('a call that cannot start is told where it is awaited, also when its r
   assert.deepEqual(unhandled, []);
 });
 
+void test('a function of Node may throw what is no native error, and return an array with holes', async (context) => {
+  const zygote = await createZygote({ runtime: 'node' });
+  context.after(() => zygote.destroy());
+  const step = (code: string): Plain => defineStep({ zygote, code, function: 'run' });
+  const thrown = async (code: string): Promise<unknown> => ((await step(code).try(null)) as StepRefusal).failure?.type;
+  assert.equal(await thrown('exports.run = () => AbortSignal.abort().throwIfAborted();'), 'AbortError');
+  assert.equal(await thrown('exports.run = () => { throw null; };'), 'object');
+  const proxy = 'exports.run = () => { throw new Proxy({}, { getPrototypeOf() { throw 1; } }); };';
+  assert.equal(await thrown(proxy), 'object');
+  assert.deepEqual((await step('exports.run = () => [, 1];')(null)).message, [null, 1]);
+});
+
 void test('a function of Python gets what it asks for, however it is made', async (context) => {
   const zygote = await createZygote({ runtime: 'python' });
   context.after(() => zygote.destroy());
