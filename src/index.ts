@@ -5,6 +5,7 @@ export type { LimitOptions } from './options/limits.js';
 export type { Input, OutputMode, SandboxOptions, UserOptions } from './options/sandbox-options.js';
 export type { SpawnerOptions } from './options/spawner-options.js';
 export type { Cause, Denial, Limit, StepFailure, StepResult, Usage } from './result.js';
+export { createSandbox, type Sandbox } from './sandbox/sandbox.js';
 export { spawnSandbox } from './spawn-sandbox.js';
 export { closeSpawner, configureSpawner } from './spawner/shared.js';
 export type { LineIterator } from './step/lines.js';

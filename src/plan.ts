@@ -29,15 +29,25 @@ const resolvedBefore = new RecentMap<string, Resolved>(256);
 const policies = new RecentMap<string, Policy>(256);
 
 /** @throws SandboxError `ERR_INVALID_OPTION` or `ERR_NOT_YET` for what cannot be asked for */
-export function planStep(file: string, args: readonly string[], options: SandboxOptions): Plan {
+export function planStep(
+  file: string,
+  args: readonly string[],
+  options: SandboxOptions,
+  locate?: typeof locateCommand,
+): Plan {
   const argv = [expectText(file, 'file'), ...checkArguments(args)].map((argument) => Buffer.from(argument));
-  return planWith(file, argv, options);
+  return planWith(file, argv, options, locate);
 }
 
 /** As above, for what is checked already: `argv` need not begin with `file`. */
-export function planWith(file: string, argv: readonly Buffer[], options: SandboxOptions): Plan {
+export function planWith(
+  file: string,
+  argv: readonly Buffer[],
+  options: SandboxOptions,
+  locate = locateCommand,
+): Plan {
   const resolved = resolveOnce(options);
-  const command = locateCommand(file, resolved.options.mounts);
+  const command = locate(file, resolved.options.mounts);
   const hasInput = options.input !== undefined || resolved.options.stdin === 'pipe';
   return {
     options: resolved.options,

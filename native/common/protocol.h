@@ -82,6 +82,7 @@ enum stage {
     STAGE_ZYGOTE = 17,
     STAGE_NOT_TAKEN = 18,
     STAGE_FURTHER = 19,
+    STAGE_SESSION = 20,
 };
 
 enum state {

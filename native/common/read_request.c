@@ -176,6 +176,12 @@ static void read_define_number(struct reader *reader, const struct field *field,
     case 21:
         out->replaces = field_u32(reader, field);
         break;
+    case 24:
+        out->session = field_u64(reader, field) != 0;
+        break;
+    case 25:
+        out->within = field_u64(reader, field);
+        break;
     }
 }
 

@@ -92,7 +92,7 @@ static bool remove_directories(const struct cgroups *all, const char *name)
     return removed;
 }
 
-static void remove_stale(struct cgroups *all)
+void remove_stale(struct cgroups *all)
 {
     for (size_t i = 0; i < STALE; i++) {
         if (all->stale[i][0] && remove_directories(all, all->stale[i]))

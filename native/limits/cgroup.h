@@ -54,6 +54,11 @@ bool remove_cgroups(struct cgroups *all);
 int make_cgroup(struct cgroups *all, struct cgroup *cgroup, uint32_t number);
 void remove_cgroup(struct cgroups *all, struct cgroup *cgroup);
 
+/* nested.c: `out` are cgroups below one. `own`: on v2 that of whoever would otherwise be in that one itself. 0, or -1;
+ * then, too, it has to be closed. */
+int open_nested(struct cgroups *out, const struct cgroups *all, const struct cgroup *cgroup, int *own);
+void close_nested(struct cgroups *nested, int *own);
+
 /* Before a step: starts counting anew. */
 int begin_cgroup(const struct cgroups *all, struct cgroup *cgroup);
 int limit_cgroup(const struct cgroups *all, struct cgroup *cgroup, const struct limits *limits,

@@ -17,4 +17,7 @@ uint64_t read_number_of(const struct cgroups *all, const struct cgroup *cgroup, 
 /* limit.c: before the next init forks. */
 int permit_forks(const struct cgroups *all, struct cgroup *cgroup);
 
+/* cgroup.c: tries again to remove what could not be removed. */
+void remove_stale(struct cgroups *all);
+
 #endif

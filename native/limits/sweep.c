@@ -33,6 +33,24 @@ static bool remove_patiently(int parent, const char *name)
     return false;
 }
 
+/* Those of a session's commands. */
+static void sweep_below(int parent)
+{
+    int again = openat(parent, ".", O_DIRECTORY | O_CLOEXEC);
+    DIR *directory = again < 0 ? NULL : fdopendir(again);
+    for (const struct dirent *entry; directory && (entry = readdir(directory));) {
+        if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
+            continue;
+        autoclose int child = openat(parent, entry->d_name, O_DIRECTORY | O_CLOEXEC);
+        if (child < 0)
+            continue;
+        kill_members(child);
+        remove_patiently(parent, entry->d_name);
+    }
+    if (directory)
+        closedir(directory);
+}
+
 bool sweep_cgroup(const char *path)
 {
     DIR *directory = opendir(path);
@@ -45,6 +63,7 @@ bool sweep_cgroup(const char *path)
         if (child < 0)
             continue;
         kill_members(child);
+        sweep_below(child);
         remove_patiently(dirfd(directory), entry->d_name);
     }
     closedir(directory);

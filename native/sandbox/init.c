@@ -164,7 +164,7 @@ static int make_sandbox(struct sandbox_start *start, struct failure *failure)
         die_with_maker(start, failure))
         return -1;
     /* A step that a zygote forks has its session from there, and joins a new one by itself: keyrings are few. */
-    return start->below ? 0 : join_new_keyring(failure);
+    return start->below || start->policy->session ? 0 : join_new_keyring(failure);
 }
 
 static bool reap(pid_t main_pid, siginfo_t *end)
@@ -306,6 +306,8 @@ _Noreturn void init_main(struct sandbox_start *start)
         report_failure(start->report, &failure);
         _exit(1);
     }
+    if (start->policy->session)
+        serve_session(start);
     pid_t step = start->below ? adopt_step(start, &failure) : fork_step(start, &failure);
     if (step < 0) {
         report_failure(start->report, &failure);

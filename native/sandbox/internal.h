@@ -154,6 +154,8 @@ struct sandbox_start {
 };
 
 _Noreturn void init_main(struct sandbox_start *start);
+/* session.c: instead of one step, whatever the spawner asks for, until it has gone. */
+_Noreturn void serve_session(struct sandbox_start *session);
 /* With the maker's privileges, then in the sandbox's own pid namespace. */
 int mount_contents(const struct sandbox_start *start, struct failure *failure);
 int mount_own_proc(const struct sandbox_start *start, struct failure *failure);

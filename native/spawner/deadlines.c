@@ -27,7 +27,7 @@ void arm_step(struct spawner *spawner, struct step *step)
     }
 }
 
-static int cpu_time_used(struct spawner *spawner, const struct sandbox *sandbox, uint64_t *out)
+static int cpu_time_used(const struct sandbox *sandbox, uint64_t *out)
 {
     struct counters counters;
     if (sandbox->watched_proc >= 0) {
@@ -36,7 +36,7 @@ static int cpu_time_used(struct spawner *spawner, const struct sandbox *sandbox,
         *out -= sandbox->watched_cpu_ns < *out ? sandbox->watched_cpu_ns : *out;
         return 0;
     }
-    read_counters(&spawner->cgroups, &sandbox->slot->cgroup, &counters);
+    read_counters(sandbox->slot->cgroups, &sandbox->slot->cgroup, &counters);
     *out = counters.cpu_ns;
     return 0;
 }
@@ -55,7 +55,7 @@ static void cannot_watch(struct spawner *spawner, struct step *step)
 void check_cpu_time(struct spawner *spawner, struct step *step, uint64_t now)
 {
     uint64_t used, limit = step->limits.cpu_time_ms * MS;
-    if (cpu_time_used(spawner, step->sandbox, &used)) {
+    if (cpu_time_used(step->sandbox, &used)) {
         cannot_watch(spawner, step);
         return;
     }
@@ -75,7 +75,7 @@ void check_cpu_time(struct spawner *spawner, struct step *step, uint64_t now)
 static void out_of_memory(struct spawner *spawner, struct step *step, const struct counters *counters)
 {
     if (!step->oom_after_end)
-        step_event(spawner, step, CAUSE_OOM, scope_of_oom(step, counters));
+        step_event(spawner, step, CAUSE_OOM, scope_of_oom(spawner, step, counters));
 }
 
 /* The notice comes before the kill, and on a busy machine that may take a while: the pauses double, up to 4 s in all.
@@ -110,7 +110,7 @@ static void check_memory(struct spawner *spawner, struct step *step, uint64_t no
         return;
     }
     step->memory_check = 0;
-    read_counters(&spawner->cgroups, &sandbox->slot->cgroup, &counters);
+    read_counters(sandbox->slot->cgroups, &sandbox->slot->cgroup, &counters);
     if (counters.oom_kills > 0)
         out_of_memory(spawner, step, &counters);
     else
@@ -122,11 +122,11 @@ void oom_noticed(struct spawner *spawner, struct watch *watch, uint32_t events)
 {
     struct slot *slot = (struct slot *)((char *)watch - offsetof(struct slot, oom));
     (void)events;
-    acknowledge_oom(&spawner->cgroups, &slot->cgroup);
+    acknowledge_oom(slot->cgroups, &slot->cgroup);
     struct counters counters;
-    read_counters(&spawner->cgroups, &slot->cgroup, &counters); /* v2: reading is what silences the notice */
+    read_counters(slot->cgroups, &slot->cgroup, &counters); /* v2: reading is what silences the notice */
     struct step *step = slot->sandbox ? slot->sandbox->step : NULL;
-    if (!step || step->has_cause)
+    if (!step || step->has_cause || slot->sandbox->session) /* of a session: it was a command, and is told there */
         return;
     step->oom_after_end = step->oom_noticed ? step->oom_after_end : step->sandbox->main_ended;
     step->oom_noticed = true;
@@ -163,7 +163,7 @@ static void step_expired(struct spawner *spawner, struct timer *timer)
         check_memory(spawner, step, now);
     if (step->fork_stop && step->fork_stop <= now) {
         step->fork_stop = 0;
-        stop_forks(&spawner->cgroups, &step->sandbox->slot->cgroup);
+        stop_forks(step->sandbox->slot->cgroups, &step->sandbox->slot->cgroup);
     }
     arm_step(spawner, step);
 }

@@ -21,7 +21,7 @@ void main_ended(struct spawner *spawner, struct watch *watch, uint32_t events)
     struct sandbox *sandbox = (struct sandbox *)((char *)watch - offsetof(struct sandbox, main));
     (void)events;
     sandbox->main_ended = true;
-    lift_cpu_quota(&spawner->cgroups, &sandbox->slot->cgroup); /* init is ending the rest */
+    lift_cpu_quota(sandbox->slot->cgroups, &sandbox->slot->cgroup); /* init is ending the rest */
     if (sandbox->step) {
         sandbox->step->fork_stop = monotonic_ns() + ENDED_BY_THEN_NS; /* most are gone long before */
         arm_step(spawner, sandbox->step);
@@ -89,7 +89,8 @@ static void split_cpu_time(struct counters *counters, const struct report *repor
 
 static void fill_usage(const struct step *step, struct ended *ended, const struct counters *counters)
 {
-    uint64_t now = monotonic_ns(), init = 1; /* it is in the same cgroup, and nothing that the step made */
+    /* It is in the same cgroup, and nothing that the step made; a keeper is in the session's. */
+    uint64_t now = monotonic_ns(), init = step->sandbox->within ? 0 : 1;
     ended->usage = (struct usage){
         .queue_ns = step->released_at - step->queued_at,
         .wall_ns = now - step->released_at,
@@ -100,9 +101,12 @@ static void fill_usage(const struct step *step, struct ended *ended, const struc
 }
 
 /* Whether the kernel's own limit of this cgroup was hit, or one above it that is not the step's. */
-uint32_t scope_of_oom(const struct step *step, const struct counters *counters)
+uint32_t scope_of_oom(const struct spawner *spawner, const struct step *step, const struct counters *counters)
 {
-    return step->limits.memory_bytes && counters->limit_hits > 0 ? SCOPE_STEP : SCOPE_HOST;
+    bool own = step->limits.memory_bytes && counters->limit_hits > 0;
+    if (!own && step->sandbox && step->sandbox->within)
+        return scope_of_session_oom(spawner, step->sandbox->within);
+    return own ? SCOPE_STEP : SCOPE_HOST;
 }
 
 /* Without a cgroup: what init has reaped, less what was used before the step was released. */
@@ -123,7 +127,7 @@ static void answer(struct spawner *spawner, struct step *step, const struct repo
     struct sandbox *sandbox = step->sandbox;
     struct ended ended = {.step_id = step->id, .evidence = step->evidence};
     bool ended_by_us = step->has_cause && report == NULL;
-    read_counters(&spawner->cgroups, &sandbox->slot->cgroup, &counters);
+    read_counters(sandbox->slot->cgroups, &sandbox->slot->cgroup, &counters);
     if (!spawner->cgroups.version && report)
         counters = reaped(sandbox, report);
     if (boots(sandbox->policy))
@@ -137,11 +141,11 @@ static void answer(struct spawner *spawner, struct step *step, const struct repo
     if (counters.oom_kills > 0 && !step->has_cause && !too_late) {
         step->has_cause = true;
         step->cause = CAUSE_OOM;
-        step->scope = scope_of_oom(step, &counters);
+        step->scope = scope_of_oom(spawner, step, &counters);
         ended_by_us = true; /* by the kernel, by our limit */
     }
     if (step->cause == CAUSE_OOM)
-        step->scope = step->evidence.memory_watched ? (uint32_t)SCOPE_STEP : scope_of_oom(step, &counters);
+        step->scope = step->evidence.memory_watched ? (uint32_t)SCOPE_STEP : scope_of_oom(spawner, step, &counters);
     if (report) {
         bool exited = report->wait_code == CLD_EXITED;
         ended.exit_code = exited ? (uint32_t)report->wait_status & 0xFF : 0;
@@ -198,8 +202,8 @@ void step_lost(struct spawner *spawner, struct step *step)
 {
     struct counters counters;
     struct report report;
-    read_counters(&spawner->cgroups, &step->sandbox->slot->cgroup, &counters);
-    if (step->has_cause || counters.oom_kills > 0) {
+    read_counters(step->sandbox->slot->cgroups, &step->sandbox->slot->cgroup, &counters);
+    if (step->has_cause || (counters.oom_kills > 0 && !step->sandbox->session)) {
         bool told = !step->has_cause && exit_of(step->sandbox, &report);
         answer(spawner, step, told ? &report : NULL);
         return;

@@ -18,6 +18,11 @@ static void drop_ready(struct spawner *spawner, struct policy *policy)
         end_sandbox(spawner, policy->empty);
 }
 
+bool has_maker(const struct policy *policy)
+{
+    return policy->within ? policy->maker.fd >= 0 : policy->maker_pid != 0;
+}
+
 /* It ends by itself when its socket closes. A helper of its own (sandbox/below.c) that it left behind would become the
  * child of the machine's init, and keep the zygote's pid namespace from ending until that has reaped it, if it ever
  * does. */
@@ -97,11 +102,13 @@ static void maker_died(struct spawner *spawner, struct policy *policy, const str
 bool is_maker_gone(const struct policy *policy)
 {
     siginfo_t end = {0};
+    if (policy->within)
+        return !has_maker(policy);
     return policy->maker_pid <= 0 ||
            (!waitid(P_PID, (id_t)policy->maker_pid, &end, WEXITED | WNOHANG | WNOWAIT) && end.si_pid != 0);
 }
 
-static void maker_ready(struct spawner *spawner, struct watch *watch, uint32_t events)
+void maker_ready(struct spawner *spawner, struct watch *watch, uint32_t events)
 {
     struct policy *policy = (struct policy *)((char *)watch - offsetof(struct policy, maker));
     struct make_reply reply = {0};
@@ -113,7 +120,11 @@ static void maker_ready(struct spawner *spawner, struct watch *watch, uint32_t e
     if (got <= 0 || packet.length != sizeof(reply)) {
         struct failure failure = {.stage = STAGE_MAKER, .error = got == 0 ? 0 : errno};
         close_packet(&packet);
-        if (policy->is_broken)
+        if (policy->within)
+            failure = (struct failure){.stage = STAGE_SESSION};
+        if (policy->within)
+            end_maker(spawner, policy, &failure);
+        else if (policy->is_broken)
             end_maker(spawner, policy, &policy->broken);
         else
             maker_died(spawner, policy, &failure);
@@ -168,6 +179,8 @@ int sealed_file(struct bytes content)
 int start_maker(struct spawner *spawner, struct policy *policy, struct failure *failure)
 {
     int pair[2];
+    if (policy->within)
+        return open_session(spawner, policy, failure);
     if (packet_pair(pair))
         return fail(failure, STAGE_RESOURCES, NULL);
     autoclose int ours = pair[0];

@@ -185,7 +185,7 @@ static struct layer_state see_landlock(const struct look *look)
 
 static struct layer_state see_controller(const struct look *look, enum layer layer, struct layer_state otherwise)
 {
-    const struct cgroups *cgroups = &look->spawner->cgroups;
+    const struct cgroups *cgroups = look->sandbox->slot->cgroups;
     if (!(cgroups->controllers & 1u << layer))
         return otherwise;
     if (!is_member(cgroups, &look->sandbox->slot->cgroup, look->cgroup))

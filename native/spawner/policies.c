@@ -59,6 +59,8 @@ static struct policy *new_policy(const struct spawner *spawner, const struct def
     policy->id = define->policy_id;
     policy->zygote = define->zygote;
     policy->below = define->below;
+    policy->session = define->session;
+    policy->within = define->within;
     policy->parked_wanted = define->parked;
     policy->base_filter = in_copy(define->base_filter, body, copy);
     if (!define->below && !define->zygote)
@@ -111,7 +113,7 @@ void define_policy(struct spawner *spawner, struct bytes body)
 
 static bool is_unused(const struct spawner *spawner, const struct policy *policy)
 {
-    if (policy->queue_first || policy->ready || policy->empty || policy->making || policy->maker_pid > 0)
+    if (policy->queue_first || policy->ready || policy->empty || policy->making || has_maker(policy))
         return false;
     for (const struct sandbox *sandbox = spawner->others; sandbox; sandbox = sandbox->next) {
         if (sandbox->policy == policy)
@@ -165,10 +167,13 @@ static uint32_t wanted_ready(const struct spawner *spawner, const struct policy 
 {
     uint32_t pool = spawner->configure.pool;
     uint64_t now = monotonic_ns();
-    if (policy->forgotten || policy->resting || spawner->ending || now < policy->idle_until || policy->zygote)
+    if (policy->forgotten || policy->resting || spawner->ending || now < policy->idle_until || policy->zygote ||
+        policy->session)
         return 0;
     if (boots(policy))
         return policy->parked_wanted;
+    if (policy->within)
+        return 1;
     if (policy->below)
         return (is_busy(spawner, policy) ? pool : 1) + policy->parked_wanted;
     return pool == 0 || is_busy(spawner, policy) ? pool : 1;
@@ -264,12 +269,17 @@ void fill_pool(struct spawner *spawner, struct policy *policy)
     uint32_t wanted = wanted_ready(spawner, policy) + queued;
     if (policy->forgotten || (policy->below && !find_zygote(spawner, policy->below)))
         return;
-    if (policy->is_broken && policy->maker_pid == 0) {
+    if (policy->within && !find_session(spawner, policy->within)) {
+        failure.stage = STAGE_SESSION;
+        fail_queue(spawner, policy, &failure);
+        return;
+    }
+    if (policy->is_broken && !has_maker(policy)) {
         if (!policy->queue_first)
             return;
         policy->is_broken = false; /* what was missing may be there by now: a step that asks is always tried for */
     }
-    if (policy->maker_pid == 0 && wanted > 0 && start_maker(spawner, policy, &failure)) {
+    if (!has_maker(policy) && wanted > 0 && start_maker(spawner, policy, &failure)) {
         fail_queue(spawner, policy, &failure);
         return;
     }

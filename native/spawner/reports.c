@@ -62,12 +62,15 @@ static bool is_of_main(const struct sandbox *sandbox, const struct packet *packe
 /* Once, before anybody else has the socket. */
 static void is_made(struct spawner *spawner, struct sandbox *sandbox, const struct packet *packet)
 {
-    if (!has_foreign_ends(sandbox->policy) || sandbox->state != SANDBOX_MAKING || sandbox->init != 0)
+    bool says = has_foreign_ends(sandbox->policy) || sandbox->session;
+    if (!says || sandbox->state != SANDBOX_MAKING || sandbox->init != 0)
         return;
     sandbox->init = packet->sender;
     sandbox->init_uid = packet->sender_uid;
     if (sandbox->nest)
         become_empty(spawner, sandbox);
+    else if (sandbox->session)
+        become_living(spawner, sandbox);
 }
 
 static void took_report(struct spawner *spawner, struct sandbox *sandbox, const struct report *report,

@@ -101,6 +101,8 @@ static int send_request(struct spawner *spawner, struct sandbox *sandbox, int re
     } else {
         count += lend_namespaces(spawner, sandbox, &request, &descriptors[count]);
     }
+    if (sandbox->session && sandbox->session->own >= 0)
+        descriptors[2] = sandbox->session->own;
     struct iovec part = {&request, sizeof(request)};
     return send_packet(sandbox->policy->maker.fd, &part, 1, descriptors, count, MSG_DONTWAIT);
 }
@@ -135,8 +137,11 @@ int request_sandbox(struct spawner *spawner, struct policy *policy, struct failu
         if (!policy->notifies)
             refuse_descriptors(reports[0]);
     }
-    bool nested = paired && (!policy->below || !make_nest(spawner, sandbox, reports[1], jobs[1]));
-    if (!nested || send_request(spawner, sandbox, reports[1], jobs[1])) {
+    bool placed = paired && (!policy->below || !make_nest(spawner, sandbox, reports[1], jobs[1])) &&
+                  (!policy->session || !prepare_session(spawner, sandbox)) &&
+                  (!policy->within || !enter_session(spawner, sandbox));
+    if (!placed || (policy->within ? send_command(spawner, sandbox, reports[1], jobs[1])
+                                   : send_request(spawner, sandbox, reports[1], jobs[1]))) {
         fail(failure, STAGE_RESOURCES, NULL);
         close_descriptor(&reports[1]);
         close_descriptor(&jobs[1]);
@@ -175,7 +180,7 @@ void become_ready(struct spawner *spawner, struct sandbox *sandbox)
     }
     int pidfd = (int)syscall(SYS_pidfd_open, sandbox->parked_pid, 0);
     if (pidfd < 0 || watch_descriptor(spawner, &sandbox->main, pidfd, EPOLLIN | EPOLLONESHOT, main_ended) ||
-        begin_cgroup(&spawner->cgroups, &sandbox->slot->cgroup)) {
+        begin_cgroup(sandbox->slot->cgroups, &sandbox->slot->cgroup)) {
         fail(&failure, STAGE_RESOURCES, NULL);
         sandbox_failed(spawner, sandbox, &failure);
         return;
@@ -225,11 +230,45 @@ void fill_sandboxes(struct spawner *spawner, struct policy *policy, uint32_t wan
     }
 }
 
+void become_living(struct spawner *spawner, struct sandbox *sandbox)
+{
+    struct failure failure;
+    if (sandbox->init == 0 || sandbox->life.fd < 0 || sandbox->state != SANDBOX_MAKING)
+        return;
+    if (sandbox->policy->forgotten) {
+        end_sandbox(spawner, sandbox);
+        return;
+    }
+    if (begin_cgroup(sandbox->slot->cgroups, &sandbox->slot->cgroup)) {
+        fail(&failure, STAGE_RESOURCES, NULL);
+        sandbox_failed(spawner, sandbox, &failure);
+        return;
+    }
+    set_state(spawner, sandbox, SANDBOX_READY);
+    run_queue(spawner, sandbox->policy);
+}
+
+void session_gone(struct spawner *spawner, struct sandbox *sandbox)
+{
+    if (sandbox->step)
+        step_lost(spawner, sandbox->step);
+    drop_sandbox(spawner, sandbox);
+}
+
 static void life_ready(struct spawner *spawner, struct watch *watch, uint32_t events)
 {
     struct sandbox *sandbox = (struct sandbox *)((char *)watch - offsetof(struct sandbox, life));
     (void)events;
     read_reports(spawner, sandbox); /* what init said before it went */
+    if (sandbox->session) {
+        end_session(spawner, sandbox);
+        sandbox->session->gone = true;
+        unwatch(spawner, &sandbox->life);
+        if (outlived_by_commands(sandbox))
+            return; /* theirs is about to be told */
+        session_gone(spawner, sandbox);
+        return;
+    }
     if (sandbox->step)
         step_lost(spawner, sandbox->step);
     if (sandbox->state == SANDBOX_READY || sandbox->state == SANDBOX_FILLING)
@@ -268,6 +307,8 @@ void sandbox_made(struct spawner *spawner, const struct make_reply *reply, int p
         sandbox_failed(spawner, sandbox, &sandbox->failure);
     else if (sandbox->nest)
         become_empty(spawner, sandbox);
+    else if (sandbox->session)
+        become_living(spawner, sandbox);
     else
         become_ready(spawner, sandbox);
 }
@@ -276,11 +317,13 @@ void sandbox_made(struct spawner *spawner, const struct make_reply *reply, int p
 void end_sandbox(struct spawner *spawner, struct sandbox *sandbox)
 {
     set_state(spawner, sandbox, SANDBOX_ENDING);
-    lift_cpu_quota(&spawner->cgroups, &sandbox->slot->cgroup);
+    lift_cpu_quota(sandbox->slot->cgroups, &sandbox->slot->cgroup);
     if (sandbox->zygote && outlive_zygote(spawner, sandbox))
         return;
-    if (sandbox->life.fd >= 0)
-        syscall(SYS_pidfd_send_signal, sandbox->life.fd, SIGKILL, NULL, 0);
+    if (sandbox->session)
+        end_session(spawner, sandbox);
+    if (sandbox->life.fd >= 0) /* a keeper ends what is below it first */
+        syscall(SYS_pidfd_send_signal, sandbox->life.fd, sandbox->within ? SIGTERM : SIGKILL, NULL, 0);
 }
 
 static void release_sandbox(struct spawner *spawner, struct sandbox *sandbox)
@@ -300,6 +343,8 @@ static void release_sandbox(struct spawner *spawner, struct sandbox *sandbox)
     close_namespaces(sandbox);
     sandbox->slot->sandbox = NULL;
     give_slot(spawner, sandbox->slot);
+    leave_session(spawner, sandbox);
+    free_session(spawner, sandbox);
     free_nest(spawner, sandbox); /* after its slot, which may be its zygote's */
     free_zygote(spawner, sandbox);
     if (sandbox->previous)

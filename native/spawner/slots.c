@@ -81,7 +81,7 @@ static void discard_cgroup(struct spawner *spawner, struct slot *slot)
     if (slot->oom.fd >= 0)
         epoll_ctl(spawner->epoll, EPOLL_CTL_DEL, slot->oom.fd, NULL);
     slot->oom.fd = -1;
-    remove_cgroup(&spawner->cgroups, &slot->cgroup);
+    remove_cgroup(slot->cgroups, &slot->cgroup);
 }
 
 static struct slot *new_slot(struct spawner *spawner)
@@ -89,6 +89,7 @@ static struct slot *new_slot(struct spawner *spawner)
     struct slot *slot = calloc(1, sizeof(*slot));
     if (slot) {
         slot->number = spawner->slots_made++;
+        slot->cgroups = &spawner->cgroups;
         slot->oom.fd = slot->user = -1;
     }
     return slot;
@@ -128,8 +129,43 @@ static struct slot *find_slot(struct spawner *spawner, struct zygote *zygote)
     return slot;
 }
 
+static struct slot *furnish(struct spawner *spawner, struct slot *slot, struct failure *failure)
+{
+    if (!slot->cgroup.made && make_cgroup(slot->cgroups, &slot->cgroup, slot->number)) {
+        fail(failure, STAGE_RESOURCES, "cgroups");
+        discard_cgroup(spawner, slot);
+        give_slot(spawner, slot);
+        return NULL;
+    }
+    if (has_new_notice(slot) && watch_descriptor(spawner, &slot->oom, slot->cgroup.oom_notice,
+                                                 oom_notice_events(slot->cgroups), oom_noticed)) {
+        fail(failure, STAGE_RESOURCES, NULL);
+        discard_cgroup(spawner, slot);
+        give_slot(spawner, slot);
+        return NULL;
+    }
+    return slot;
+}
+
+/* A command of a session has that one's identity, and a cgroup below that one's. */
+static struct slot *take_slot_in_session(struct spawner *spawner, const struct policy *policy, struct failure *failure)
+{
+    struct session *session = find_session(spawner, policy->within);
+    struct slot *slot = session ? new_slot(spawner) : NULL;
+    if (!slot) {
+        fail(failure, session ? STAGE_RESOURCES : STAGE_SESSION, NULL);
+        return NULL;
+    }
+    slot->of_session = true;
+    slot->identity = session->sandbox->slot->identity;
+    slot->cgroups = &session->cgroups;
+    return furnish(spawner, slot, failure);
+}
+
 struct slot *take_slot(struct spawner *spawner, const struct policy *policy, struct failure *failure)
 {
+    if (policy->within)
+        return take_slot_in_session(spawner, policy, failure);
     struct zygote *zygote = policy->below ? find_zygote(spawner, policy->below) : NULL;
     struct slot *slot = find_slot(spawner, zygote);
     if (!slot) {
@@ -141,20 +177,7 @@ struct slot *take_slot(struct spawner *spawner, const struct policy *policy, str
         give_slot(spawner, slot);
         return NULL;
     }
-    if (!slot->cgroup.made && make_cgroup(&spawner->cgroups, &slot->cgroup, slot->number)) {
-        fail(failure, STAGE_RESOURCES, "cgroups");
-        discard_cgroup(spawner, slot);
-        give_slot(spawner, slot);
-        return NULL;
-    }
-    if (has_new_notice(slot) && watch_descriptor(spawner, &slot->oom, slot->cgroup.oom_notice,
-                                                 oom_notice_events(&spawner->cgroups), oom_noticed)) {
-        fail(failure, STAGE_RESOURCES, NULL);
-        discard_cgroup(spawner, slot);
-        give_slot(spawner, slot);
-        return NULL;
-    }
-    return slot;
+    return furnish(spawner, slot, failure);
 }
 
 /* Init is gone, so nothing of the sandbox runs, and its IPC objects went with their namespace: the uid has no trace
@@ -162,11 +185,15 @@ struct slot *take_slot(struct spawner *spawner, const struct policy *policy, str
  * may take the uid: so what it was given is its own until it is gone. */
 void give_slot(struct spawner *spawner, struct slot *slot)
 {
+    if (slot->of_session) {
+        remove_slot(spawner, slot);
+        return;
+    }
     if (slot->retired) {
         discard_cgroup(spawner, slot); /* its descriptors; what the kernel still holds of it is removed later */
         return;
     }
-    if (slot->cgroup.made && !can_reuse(&spawner->cgroups, &slot->cgroup))
+    if (slot->cgroup.made && !can_reuse(slot->cgroups, &slot->cgroup))
         discard_cgroup(spawner, slot);
     if (slot->zygote) {
         slot->next = slot->zygote->free_slots;

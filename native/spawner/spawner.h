@@ -40,7 +40,9 @@ struct slot {
     struct identity user_identity;
     struct sandbox *sandbox;
     struct zygote *zygote; /* it was given this slot's cgroup and user namespace, and may have kept both; else NULL */
+    struct cgroups *cgroups; /* where its cgroup is: the spawner's, or a session's */
     bool retired;          /* never used again */
+    bool of_session;       /* a command's: gone with it */
     struct slot *next;     /* free slots */
 };
 
@@ -71,6 +73,19 @@ struct zygote {
     struct zygote *next;
 };
 
+/* What makes a sandbox one that lives: commands run in it, each as a sandbox of its own that has but a cgroup. Lives
+ * until the last of them has gone. */
+struct session {
+    struct sandbox *sandbox; /* NULL when that has gone */
+    uint64_t step_id;
+    struct cgroups cgroups; /* below its own */
+    int own;                /* of these, v2: init's */
+    uint32_t commands;
+    bool over; /* it has ended, or is about to */
+    bool gone; /* its init has ended */
+    struct session *next;
+};
+
 /* What a sandbox needs until its step has been forked. */
 struct nest {
     struct zygote *zygote;
@@ -96,6 +111,8 @@ struct sandbox {
     int net, user;                     /* its namespaces, where they may be used again; else -1 */
     struct zygote *zygote;             /* when its step is one */
     struct nest *nest;                 /* when it lies below one */
+    struct session *session;           /* when it is one */
+    struct session *within;            /* when it is a command of one */
     bool parked;
     pid_t init; /* where others have its socket, too: who may report the end; 0: not told yet */
     uid_t init_uid;
@@ -123,6 +140,8 @@ struct policy {
     uint64_t root_device, root_inode;
     bool zygote;                   /* its steps are zygotes */
     uint64_t below;                /* step of the zygote that forks its steps; 0: none does */
+    bool session;                  /* its steps are sessions */
+    uint64_t within;               /* step of the session that its steps are commands of; 0: of none */
     struct bytes boot, boot_input; /* in the message */
     uint32_t parked_wanted;
     int define; /* for the zygote: a file with the Define; -1 before the first */
@@ -204,6 +223,7 @@ struct spawner {
     struct timer retry, trim;
     struct policy *policies;
     struct zygote *zygotes, *dropped_zygotes;
+    struct session *sessions;
     struct sandbox *others;
     struct sandbox *dropped; /* freed between two rounds of the loop: an event of this round may still point at them */
     bool has_forgotten, wants_refill, deaf;
@@ -259,7 +279,26 @@ void take_slots_back(struct spawner *spawner, struct zygote *zygote);
 void free_dropped_slots(struct spawner *spawner);
 void oom_noticed(struct spawner *spawner, struct watch *watch, uint32_t events); /* deadlines.c */
 
+/* sessions.c */
+struct session *find_session(struct spawner *spawner, uint64_t step_id);
+/* Makes room for commands in the cgroup of a sandbox that is about to be made. 0, or -1. */
+int prepare_session(struct spawner *spawner, struct sandbox *sandbox);
+/* Its commands end with it, for the same cause. */
+void end_session(struct spawner *spawner, struct sandbox *sandbox);
+/* It has to stay until its last command has gone. */
+bool outlived_by_commands(struct sandbox *sandbox);
+void free_session(struct spawner *spawner, struct sandbox *sandbox);
+/* A command is about to be made. -1: the session is over. */
+int enter_session(struct spawner *spawner, struct sandbox *sandbox);
+void leave_session(struct spawner *spawner, struct sandbox *sandbox);
+int send_command(struct spawner *spawner, struct sandbox *sandbox, int reports, int jobs);
+/* Its init serves as the maker of its commands. */
+int open_session(struct spawner *spawner, struct policy *policy, struct failure *failure);
+uint32_t scope_of_session_oom(const struct spawner *spawner, const struct session *session);
+
 /* makers.c */
+void maker_ready(struct spawner *spawner, struct watch *watch, uint32_t events);
+bool has_maker(const struct policy *policy);
 int start_maker(struct spawner *spawner, struct policy *policy, struct failure *failure);
 /* It said why it cannot build the tree, or is not needed any more: its queue fails. */
 void end_maker(struct spawner *spawner, struct policy *policy, const struct failure *failure);
@@ -298,6 +337,10 @@ void sandbox_failed(struct spawner *spawner, struct sandbox *sandbox, const stru
 /* A ready one, from now on running; NULL when there is none. */
 struct sandbox *take_ready(struct spawner *spawner, struct policy *policy);
 void drop_sandbox(struct spawner *spawner, struct sandbox *sandbox);
+/* Its init and its last command have gone. */
+void session_gone(struct spawner *spawner, struct sandbox *sandbox);
+/* The init of a session waits for commands. */
+void become_living(struct spawner *spawner, struct sandbox *sandbox);
 /* Being made or, below a zygote, being filled. */
 bool is_on_its_way(const struct sandbox *sandbox);
 /* When all that is to be known of it is known: its step waits, or waits for a zygote to fork it. */
@@ -377,7 +420,7 @@ void main_ended(struct spawner *spawner, struct watch *watch, uint32_t events);
 void step_event(struct spawner *spawner, struct step *step, uint32_t cause, uint32_t scope);
 void step_ended(struct spawner *spawner, struct step *step, const struct report *report);
 void step_lost(struct spawner *spawner, struct step *step);
-uint32_t scope_of_oom(const struct step *step, const struct counters *counters);
+uint32_t scope_of_oom(const struct spawner *spawner, const struct step *step, const struct counters *counters);
 
 /* scratch.c */
 int open_scratch(const struct spawner *spawner, const struct policy *policy, pid_t pid);

@@ -53,6 +53,12 @@ static void leave_queue(struct step *step)
     policy->queued--;
 }
 
+/* Zygotes and sessions are there for others. */
+static bool takes_place(const struct policy *policy)
+{
+    return !policy->zygote && !policy->session;
+}
+
 void detach_step(struct spawner *spawner, struct step *step)
 {
     struct sandbox *sandbox = step->sandbox;
@@ -62,7 +68,7 @@ void detach_step(struct spawner *spawner, struct step *step)
     }
     sandbox->step = NULL;
     step->sandbox = NULL;
-    spawner->running -= !sandbox->policy->zygote;
+    spawner->running -= takes_place(sandbox->policy);
     end_sandbox(spawner, sandbox);
 }
 
@@ -85,25 +91,29 @@ void fail_step(struct spawner *spawner, struct step *step, const struct failure 
 }
 
 /* What booting took is not the step's. */
-static int begin_counting(const struct spawner *spawner, struct sandbox *sandbox)
+static int begin_counting(struct sandbox *sandbox)
 {
     if (!boots(sandbox->policy))
         return 0; /* it has done nothing since its sandbox was made ready */
     if (sandbox->watched_proc >= 0)
         return watched_cpu_ns(sandbox, &sandbox->watched_cpu_ns);
-    return begin_cgroup(&spawner->cgroups, &sandbox->slot->cgroup);
+    return begin_cgroup(sandbox->slot->cgroups, &sandbox->slot->cgroup);
 }
 
 static int hand_over(struct spawner *spawner, struct step *step, struct sandbox *sandbox, struct failure *failure)
 {
-    const struct cgroups *cgroups = &spawner->cgroups;
+    const struct cgroups *cgroups = sandbox->slot->cgroups;
     struct job job = {.body_offset = step->body_offset,
                       .body_length = step->body_length,
                       .in_memory_file = step->memory_file >= 0,
                       .message_length = step->message_length};
-    if (begin_counting(spawner, sandbox) || limit_cgroup(cgroups, &sandbox->slot->cgroup, &step->limits, 1) ||
-        kill_one_for_memory(cgroups, &sandbox->slot->cgroup, sandbox->policy->zygote))
+    if (begin_counting(sandbox) || limit_cgroup(cgroups, &sandbox->slot->cgroup, &step->limits, sandbox->within ? 0 : 1) ||
+        kill_one_for_memory(cgroups, &sandbox->slot->cgroup, !takes_place(sandbox->policy)))
         return fail(failure, is_exhaustion(errno) ? STAGE_RESOURCES : STAGE_CGROUP_LIMIT, NULL);
+    if (sandbox->session) { /* it has no job: it waits for commands */
+        sandbox->session->step_id = step->id;
+        return 0;
+    }
     if (!(cgroups->controllers & 1u << LAYER_PROCESSES) && step->limits.processes)
         job.process_limit =
             step->limits.processes + (sandbox->slot->identity.leased ? 0 : 1); /* init has the same id */
@@ -140,7 +150,7 @@ static void release(struct spawner *spawner, struct step *step, struct sandbox *
     step->policy->failures = 0; /* only now: what was made for nobody may have been good for nothing */
     sandbox->step = step;
     step->sandbox = sandbox;
-    spawner->running += !sandbox->policy->zygote; /* they are there for others */
+    spawner->running += takes_place(sandbox->policy);
     step->released_at = monotonic_ns();
     if (hand_over(spawner, step, sandbox, &failure)) {
         fail_step(spawner, step, &failure);
@@ -240,7 +250,7 @@ void start_step(struct spawner *spawner, struct bytes message, struct bytes body
     bool whole = !packet->truncated && packet->descriptor_count == first + all;
     /* What a zygote itself were given, all of its steps would have. */
     if ((whole && take_further(&start, &packet->descriptors[first + pipes], &failure)) ||
-        (policy->zygote && start.further_count > 0)) {
+        (!takes_place(policy) && start.further_count > 0)) {
         tell_failed(spawner, start.step_id, &failure);
         return;
     }

@@ -118,6 +118,11 @@ const SENTENCES: Readonly<Record<Stage, Sentence>> = {
         ? 'Look at what a preload does in a forked process: handlers of os.register_at_fork() or pthread_atfork().'
         : 'Most often its memory or its number of processes ran out: raise limits.memory of createZygote().',
   },
+  session: {
+    code: 'ERR_SANDBOX_CLOSED',
+    says: () => 'The sandbox was over before the command could start in it.',
+    remedy: () => 'Make another by createSandbox().',
+  },
   notTaken: {
     code: 'ERR_ZYGOTE',
     says: () => 'The process that was to run the step ended before it had taken its job.',

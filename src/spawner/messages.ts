@@ -52,6 +52,10 @@ export interface DefineMessage {
   readonly bootInput?: Uint8Array;
   /** The policy whose waiting steps this one takes over. */
   readonly replaces?: number;
+  /** Its steps are sessions: sandboxes that live. */
+  readonly session?: boolean;
+  /** The step that is the session in which these steps run. */
+  readonly within?: number;
 }
 
 export const STDIO = { nullDevice: 0, pipe: 1 } as const;
@@ -207,6 +211,7 @@ export const STAGES = [
   'zygote',
   'notTaken',
   'further',
+  'session',
 ] as const;
 export type Stage = (typeof STAGES)[number];
 

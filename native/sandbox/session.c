@@ -1,0 +1,278 @@
+/* The init of a sandbox that lives until it is ended: it starts the commands that the spawner asks for, each below a
+ * keeper of its own, which is to a command what init is to a step of its own sandbox. Runs only our code.
+ *
+ * All commands have the namespaces of the session and one host id; what tells them apart is their parentage (a keeper
+ * is the parent of whatever loses its own below it) and, where there are cgroups, a leaf each. */
+#include "sandbox/internal.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "common/packet.h"
+
+/* What a keeper still may: end what is below it, and give the next step its identity before that gives up the rest. */
+enum { SESSION_CAPABILITIES = 1u << CAP_KILL | 1u << CAP_SETUID | 1u << CAP_SETGID };
+
+static int keep_capabilities(uint32_t capabilities, struct failure *failure)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2] = {{.effective = capabilities, .permitted = capabilities}};
+    if (syscall(SYS_capset, &header, data) || prctl(PR_SET_DUMPABLE, 0))
+        return fail_layer(failure, LAYER_CAPABILITIES);
+    return 0;
+}
+
+/* ------------------------------------------------------------ keepers */
+
+/* The fourth word of /proc/PID/stat, behind a name that may hold anything. */
+static pid_t parent_of(int directory)
+{
+    char text[512];
+    if (read_file_at(directory, "stat", text, sizeof(text)) < 0)
+        return -1;
+    const char *end = strrchr(text, ')');
+    int parent;
+    return end && sscanf(end + 1, " %*c %d", &parent) == 1 ? parent : -1;
+}
+
+static void kill_children(void)
+{
+    DIR *processes = opendir("/proc");
+    pid_t own = getpid();
+    for (const struct dirent *entry; processes && (entry = readdir(processes));) {
+        pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
+        if (pid <= 1 || pid == own)
+            continue;
+        autoclose int directory = openat(dirfd(processes), entry->d_name, O_DIRECTORY | O_CLOEXEC);
+        if (directory >= 0 && parent_of(directory) == own)
+            kill(pid, SIGKILL);
+    }
+    if (processes)
+        closedir(processes);
+}
+
+static bool reap_one(siginfo_t *end, int flags)
+{
+    *end = (siginfo_t){0};
+    int failed;
+    while ((failed = waitid(P_ALL, 0, end, WEXITED | flags)) && errno == EINTR) {
+    }
+    return !failed && end->si_pid != 0;
+}
+
+/* What loses its parent becomes a child of ours, so that round by round nobody is left. Who forks faster than that is
+ * stopped by the spawner, who then permits no more processes. */
+static uint32_t end_all_below(void)
+{
+    siginfo_t end;
+    uint32_t killed = 0;
+    for (;;) {
+        kill_children();
+        if (!reap_one(&end, 0))
+            return killed;
+        do
+            killed++;
+        while (reap_one(&end, WNOHANG));
+    }
+}
+
+static uint64_t nanoseconds(struct timeval time)
+{
+    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_usec * 1000u;
+}
+
+static void report_end(int socket, const siginfo_t *end, uint32_t killed)
+{
+    struct rusage usage = {0};
+    getrusage(RUSAGE_CHILDREN, &usage);
+    struct report report = {.kind = REPORT_ENDED,
+                            .wait_code = end->si_code,
+                            .wait_status = end->si_status,
+                            .killed = killed,
+                            .user_ns = nanoseconds(usage.ru_utime),
+                            .system_ns = nanoseconds(usage.ru_stime),
+                            .peak_bytes = (uint64_t)usage.ru_maxrss * 1024};
+    struct iovec part = {&report, sizeof(report)};
+    send_packet(socket, &part, 1, NULL, 0, 0);
+}
+
+/* By our own hand, as init does: it spares the kernel a lock that waits. */
+static int join_leaf(const struct sandbox_start *start, struct failure *failure)
+{
+    for (size_t i = 0; i < start->attach_count; i++) {
+        if (write(start->attach[i], "0", 1) != 1)
+            return fail_layer(failure, LAYER_MEMORY);
+    }
+    return 0;
+}
+
+_Noreturn static void begin_command(struct sandbox_start *start, const sigset_t *before)
+{
+    struct failure failure = {0};
+    sigprocmask(SIG_SETMASK, before, NULL);
+    if (join_leaf(start, &failure) || join_new_keyring(&failure)) {
+        report_failure(start->report, &failure);
+        _exit(1);
+    }
+    for (size_t i = 0; i < start->attach_count; i++)
+        close_descriptor(&start->attach[i]);
+    step_main(start);
+}
+
+/* Until the command has ended, or the spawner ends it by SIGTERM. True: by itself. */
+static bool wait_for_end(pid_t command, const sigset_t *signals, siginfo_t *end)
+{
+    for (;;) {
+        int got = sigwaitinfo(signals, NULL);
+        if (got == SIGTERM)
+            return false;
+        siginfo_t one;
+        while (reap_one(&one, WNOHANG)) {
+            if (one.si_pid == command)
+                *end = one;
+        }
+        if (end->si_pid != 0)
+            return true;
+    }
+}
+
+_Noreturn static void keep_command(struct sandbox_start *start)
+{
+    struct failure failure = {0};
+    sigset_t signals, before;
+    siginfo_t end = {0};
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGCHLD);
+    sigaddset(&signals, SIGTERM);
+    if (sigprocmask(SIG_BLOCK, &signals, &before) || prctl(PR_SET_CHILD_SUBREAPER, 1)) {
+        fail(&failure, STAGE_RESOURCES, NULL);
+        report_failure(start->report, &failure);
+        _exit(0);
+    }
+    pid_t command = fork();
+    if (command == 0)
+        begin_command(start, &before);
+    if (command < 0 || keep_capabilities(1u << CAP_KILL, &failure)) {
+        if (command < 0)
+            fail(&failure, STAGE_RESOURCES, NULL);
+        report_failure(start->report, &failure);
+        end_all_below();
+        _exit(0);
+    }
+    int report = start->report;
+    if (report != 3)
+        dup3(report, 3, O_CLOEXEC);
+    close_range(0, 2, 0);
+    close_range(4, ~0u, 0);
+    bool by_itself = wait_for_end(command, &signals, &end);
+    uint32_t killed = end_all_below();
+    if (by_itself)
+        report_end(3, &end, killed);
+    _exit(0);
+}
+
+/* ------------------------------------------------------------ init */
+
+static void wake(int signal)
+{
+    (void)signal;
+}
+
+/* A keeper ends by our own code or not at all: whoever ended it has set free what was below it, and that ends now. */
+static void reap_keepers(void)
+{
+    siginfo_t end;
+    while (reap_one(&end, WNOHANG)) {
+        if (end.si_code == CLD_EXITED && end.si_status == 0)
+            continue;
+        kill(-1, SIGKILL);
+        _exit(1);
+    }
+}
+
+static int start_command(const struct sandbox_start *session, const struct make_request *request,
+                         struct packet *packet, struct failure *failure)
+{
+    struct sandbox_start start = *session;
+    start.report = packet->descriptors[0];
+    start.jobs = packet->descriptors[1];
+    start.attach_count = request->cgroup_count;
+    start.counted = request->memory_counted;
+    memcpy(start.attach, &packet->descriptors[2], sizeof(int) * request->cgroup_count);
+    pid_t keeper = fork();
+    if (keeper == 0) {
+        close(session->jobs);
+        close(session->report);
+        keep_command(&start);
+    }
+    /* Nobody else waits for it, so the number is its own until we do. */
+    int pidfd = keeper < 0 ? -1 : (int)syscall(SYS_pidfd_open, keeper, 0);
+    if (pidfd >= 0)
+        return pidfd;
+    fail(failure, STAGE_RESOURCES, NULL);
+    if (keeper > 0)
+        kill(keeper, SIGTERM);
+    return -1;
+}
+
+static int serve_one(const struct sandbox_start *session, const struct stat *root)
+{
+    struct make_request request = {0};
+    struct packet packet;
+    int got = receive_packet(session->jobs, &request, sizeof(request), &packet, 0);
+    if (got <= 0)
+        return -1;
+    struct make_reply answer = {.sandbox = request.sandbox, .root_device = root->st_dev, .root_inode = root->st_ino};
+    int pidfd = -1;
+    errno = EMFILE;
+    if (packet.length != sizeof(request) || packet.truncated || request.cgroup_count > ATTACH_LIMIT ||
+        packet.descriptor_count != 2 + request.cgroup_count)
+        fail(&answer.failure, STAGE_RESOURCES, NULL);
+    else
+        pidfd = start_command(session, &request, &packet, &answer.failure);
+    close_packet(&packet);
+    answer.made = pidfd >= 0;
+    struct iovec part = {&answer, sizeof(answer)};
+    int failed = send_packet(session->jobs, &part, 1, &pidfd, answer.made ? 1 : 0, 0);
+    close_descriptor(&pidfd);
+    return failed;
+}
+
+void serve_session(struct sandbox_start *session)
+{
+    struct failure failure = {0};
+    struct sigaction wakes = {.sa_handler = wake};
+    struct stat root;
+    sigset_t child, before;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    if (stat("/", &root) || sigprocmask(SIG_BLOCK, &child, &before) || sigaction(SIGCHLD, &wakes, NULL)) {
+        fail(&failure, STAGE_RESOURCES, NULL);
+        report_failure(session->report, &failure);
+        _exit(1);
+    }
+    if (keep_capabilities(SESSION_CAPABILITIES, &failure)) {
+        report_failure(session->report, &failure);
+        _exit(1);
+    }
+    struct report made = {.kind = REPORT_MADE};
+    struct iovec part = {&made, sizeof(made)};
+    if (send_packet(session->report, &part, 1, NULL, 0, 0))
+        _exit(0); /* the spawner does not need us any more */
+    for (;;) {
+        struct pollfd asked = {.fd = session->jobs, .events = POLLIN};
+        int ready = ppoll(&asked, 1, NULL, &before);
+        reap_keepers();
+        if (ready > 0 && serve_one(session, &root))
+            _exit(0); /* the spawner has gone: so does everything here */
+    }
+}

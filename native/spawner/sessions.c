@@ -1,0 +1,157 @@
+/* Sessions: sandboxes that live, and the commands that run in them. Runs in the spawner.
+ * A session is the step of its policy: it has deadlines, limits and an end as any other, but its init serves as the
+ * maker of the commands' policy instead of running something (sandbox/session.c). A command is a sandbox to all the rest
+ * of the spawner; it has a cgroup below the session's, the session's identity, and a keeper in init's place. */
+#include "spawner/spawner.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+struct session *find_session(struct spawner *spawner, uint64_t step_id)
+{
+    for (struct session *session = spawner->sessions; session; session = session->next) {
+        if (session->step_id == step_id && session->sandbox && !session->over)
+            return session;
+    }
+    return NULL;
+}
+
+int prepare_session(struct spawner *spawner, struct sandbox *sandbox)
+{
+    struct session *session = calloc(1, sizeof(*session));
+    if (!session)
+        return -1;
+    session->own = -1;
+    session->sandbox = sandbox;
+    session->next = spawner->sessions;
+    spawner->sessions = session;
+    sandbox->session = session;
+    return open_nested(&session->cgroups, &spawner->cgroups, &sandbox->slot->cgroup, &session->own);
+}
+
+/* What it was told of its step's end counts for them, too. */
+void end_session(struct spawner *spawner, struct sandbox *sandbox)
+{
+    const struct step *own = sandbox->step;
+    sandbox->session->over = true;
+    for (struct sandbox *command = spawner->others; command; command = command->next) {
+        struct step *step = command->step;
+        if (command->within != sandbox->session || !step || step->has_cause)
+            continue;
+        step->has_cause = true;
+        step->cause = own && own->has_cause && own->cause != CAUSE_KILLED ? own->cause : (uint32_t)CAUSE_DESTROYED;
+        step->scope = SCOPE_SANDBOX;
+        if (own)
+            step->evidence.limit_ms = own->evidence.limit_ms;
+    }
+}
+
+bool outlived_by_commands(struct sandbox *sandbox)
+{
+    return sandbox->session && sandbox->session->commands > 0;
+}
+
+static void drop_session(struct spawner *spawner, struct session *session)
+{
+    struct session **at = &spawner->sessions;
+    while (*at != session)
+        at = &(*at)->next;
+    *at = session->next;
+    free(session);
+}
+
+void free_session(struct spawner *spawner, struct sandbox *sandbox)
+{
+    struct session *session = sandbox->session;
+    if (!session)
+        return;
+    close_nested(&session->cgroups, &session->own);
+    sandbox->session = NULL;
+    drop_session(spawner, session);
+}
+
+/* Keepers are ours, and none of the processes that the app permits. */
+static void limit_session(const struct spawner *spawner, const struct session *session)
+{
+    const struct sandbox *sandbox = session->sandbox;
+    if (sandbox->step && !session->over)
+        limit_cgroup(&spawner->cgroups, &sandbox->slot->cgroup, &sandbox->step->limits, 1 + session->commands);
+}
+
+int enter_session(struct spawner *spawner, struct sandbox *sandbox)
+{
+    struct session *session = find_session(spawner, sandbox->policy->within);
+    if (!session)
+        return -1;
+    sandbox->within = session;
+    session->commands++;
+    limit_session(spawner, session);
+    return 0;
+}
+
+void leave_session(struct spawner *spawner, struct sandbox *sandbox)
+{
+    struct session *session = sandbox->within;
+    if (!session)
+        return;
+    sandbox->within = NULL;
+    session->commands--;
+    if (session->commands == 0 && session->gone)
+        session_gone(spawner, session->sandbox);
+    else
+        limit_session(spawner, session);
+}
+
+/* cgroup v2 is joined by a file in the directory. */
+int send_command(struct spawner *spawner, struct sandbox *sandbox, int reports, int jobs)
+{
+    const struct cgroup *cgroup = &sandbox->slot->cgroup;
+    struct make_request request = {.sandbox = sandbox->id,
+                                   .identity = sandbox->slot->identity,
+                                   .memory_counted = (spawner->cgroups.controllers & 1u << LAYER_MEMORY) != 0};
+    int descriptors[2 + HIERARCHIES] = {reports, jobs};
+    autoclose int procs = -1;
+    if (spawner->cgroups.version == 2) {
+        procs = openat(cgroup->attach[0], "cgroup.procs", O_WRONLY | O_CLOEXEC);
+        if (procs < 0)
+            return -1;
+        descriptors[2] = procs;
+        request.cgroup_count = 1;
+    } else {
+        memcpy(&descriptors[2], cgroup->attach, sizeof(int) * cgroup->attach_count);
+        request.cgroup_count = cgroup->attach_count;
+    }
+    struct iovec part = {&request, sizeof(request)};
+    return send_packet(sandbox->policy->maker.fd, &part, 1, descriptors, 2 + request.cgroup_count, MSG_DONTWAIT);
+}
+
+int open_session(struct spawner *spawner, struct policy *policy, struct failure *failure)
+{
+    const struct session *session = find_session(spawner, policy->within);
+    if (!session) {
+        *failure = (struct failure){.stage = STAGE_SESSION};
+        return -1;
+    }
+    autoclose int socket = fcntl(session->sandbox->jobs, F_DUPFD_CLOEXEC, 0);
+    if (socket < 0 || watch_descriptor(spawner, &policy->maker, socket, EPOLLIN, maker_ready)) {
+        policy->maker.fd = -1;
+        return fail(failure, STAGE_RESOURCES, NULL);
+    }
+    take_descriptor(&socket);
+    return 0;
+}
+
+uint32_t scope_of_session_oom(const struct spawner *spawner, const struct session *session)
+{
+    struct counters counters;
+    if (!session->sandbox)
+        return SCOPE_HOST;
+    const struct cgroup *cgroup = &session->sandbox->slot->cgroup;
+    read_counters(&spawner->cgroups, cgroup, &counters);
+    /* v1 counts a kill for the cgroup of the process alone. */
+    uint64_t limit = cgroup->applied.memory_bytes;
+    bool full = spawner->cgroups.version == 1 && counters.peak_bytes + limit / 16 >= limit;
+    return limit > 0 && (counters.limit_hits > 0 || full) ? SCOPE_SANDBOX : SCOPE_HOST;
+}

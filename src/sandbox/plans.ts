@@ -1,0 +1,76 @@
+import { invalidOption } from '../options/check.js';
+import { type ResolvedOptions, resolveOptions } from '../options/resolve.js';
+import type { SandboxOptions } from '../options/sandbox-options.js';
+import type { ResolvedMount } from '../options/filesystem.js';
+import { type Plan, planStep } from '../plan.js';
+import { type Command, locateCommand } from '../policy/command.js';
+import type { BoundPath } from '../policy/interpreter.js';
+import { buildPolicy, type Policy } from '../policy/policy.js';
+import { startSettings } from '../policy/start-settings.js';
+import { encodeStartSettings } from '../spawner/codec.js';
+
+/** How a sandbox is built, and what bounds it as a whole. */
+export interface SandboxPlan {
+  readonly options: ResolvedOptions;
+  readonly policy: Policy;
+  readonly settings: Uint8Array;
+}
+
+const NO_COMMAND = { file: '', key: '', mounts: [], bins: [] };
+/** Where nothing is said, a sandbox lives until it is destroyed, and what is written is bounded for each command. */
+const UNBOUNDED = { wallTime: Infinity, output: Infinity };
+/** What a sandbox has once and for all. */
+const OF_THE_SANDBOX = ['filesystem', 'user', 'network', 'syscalls', 'allowMissing', 'allowWeaker'] as const;
+
+/** @throws SandboxError `ERR_INVALID_OPTION` */
+export function planSandbox(options: SandboxOptions): SandboxPlan {
+  for (const name of ['input', 'stdin', 'signal'] as const) {
+    if (options[name] !== undefined) throw invalidOption(name, 'belongs to a command, and not to createSandbox()');
+  }
+  const resolved = resolveOptions({ ...options, limits: { ...UNBOUNDED, ...options.limits } });
+  return {
+    options: resolved,
+    policy: { ...buildPolicy(resolved, NO_COMMAND), reuseNet: false, reuseUser: false, session: true },
+    // Whoever waits for the sandbox learns by that that it is there.
+    settings: encodeStartSettings({
+      ...startSettings({ ...resolved, stdout: 'ignore', stderr: 'ignore' }, NO_COMMAND, false),
+      announce: true,
+    }),
+  };
+}
+
+/** Its commands run in it as it is: the spawner takes no more of their policy than how to look at them. */
+export function policyOfCommands({ policy }: SandboxPlan, stepId: number): Policy {
+  return { ...policy, session: false, within: stepId };
+}
+
+/** @throws SandboxError `ERR_INVALID_OPTION` */
+export function planCommand(
+  file: string,
+  args: readonly string[],
+  sandbox: SandboxOptions,
+  own: SandboxOptions,
+  policy: Policy,
+): Plan {
+  for (const name of OF_THE_SANDBOX) {
+    if (own[name] !== undefined) throw invalidOption(name, 'is that of the sandbox: give it to createSandbox()');
+  }
+  if (own.limits?.scratch !== undefined) {
+    throw invalidOption('limits.scratch', 'is that of the sandbox: give it to createSandbox()');
+  }
+  const merged: SandboxOptions = {
+    ...sandbox,
+    ...own,
+    ...(sandbox.limits === undefined && own.limits === undefined ? {} : { limits: { ...sandbox.limits, ...own.limits } }),
+    ...(sandbox.env === undefined && own.env === undefined ? {} : { env: { ...sandbox.env, ...own.env } }),
+  };
+  return { ...planStep(file, args, merged, locateInside), policy };
+}
+
+/** Nothing more can be mounted: a program of the app's that is not in the sandbox is looked up there by its name. */
+function locateInside(file: string, mounts: readonly ResolvedMount[]): Command {
+  const command = locateCommand(file, mounts);
+  const isThere = ({ source, target }: BoundPath): boolean =>
+    mounts.some((mount) => mount.source === source && mount.target === target);
+  return command.mounts.every(isThere) ? command : { ...NO_COMMAND, file };
+}

@@ -1,0 +1,100 @@
+import { SandboxError } from '../errors.js';
+import type { Policy } from '../policy/policy.js';
+import type { Connection, StepListener } from '../spawner/connection.js';
+import { CAUSES, type EndedMessage } from '../spawner/messages.js';
+import type { DefinedPolicy } from '../spawner/policies.js';
+import { policyOfCommands, type SandboxPlan } from './plans.js';
+
+const NO_PIPES = { stdin: false, stdout: false, stderr: false };
+const SIGKILL = 9;
+
+/** Why a sandbox is no more. */
+export interface SandboxEnd {
+  readonly cause: (typeof CAUSES)[number];
+  readonly wallTimeMs: number;
+}
+
+/** A living sandbox as the spawner knows it: a step without a command. It keeps no app alive. */
+export class Session implements StepListener {
+  /** Resolves when commands can be run; rejects when it cannot be made. */
+  readonly made: Promise<void>;
+  /** Resolves when nothing is left of it. */
+  readonly over: Promise<SandboxEnd>;
+  readonly connection: Connection;
+  readonly policy: Policy;
+  readonly #stepId: number;
+  readonly #lease: DefinedPolicy;
+  readonly #own: Policy;
+  #begun!: () => void;
+  #refused!: (error: Error) => void;
+  #ended!: (end: SandboxEnd) => void;
+  #isOver = false;
+
+  constructor(plan: SandboxPlan, connection: Connection) {
+    this.connection = connection;
+    this.made = new Promise((resolve, reject) => {
+      this.#begun = resolve;
+      this.#refused = reject;
+    });
+    this.made.catch(() => undefined);
+    this.over = new Promise((resolve) => (this.#ended = resolve));
+    this.#own = plan.policy;
+    connection.hold();
+    const file = Buffer.from('/');
+    const { policy, settings } = plan;
+    this.#stepId = connection.start(
+      { file, argv: [file], policy, settings, pipes: NO_PIPES, background: true },
+      this,
+    );
+    this.policy = policyOfCommands(plan, this.#stepId);
+    this.#lease = connection.lease(this.policy);
+    void this.made.catch(() => undefined).finally(() => {
+      connection.letGo();
+    });
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  destroy(): void {
+    this.connection.kill({ stepId: this.#stepId, cause: CAUSES.indexOf('destroyed'), signal: SIGKILL, graceMs: 0 });
+  }
+
+  // ------------------------------------------------------------ what the connection tells
+
+  opened(): void {
+    // It has no pipes.
+  }
+
+  started(): void {
+    this.#begun();
+  }
+
+  ended({ cause, usage }: EndedMessage): void {
+    this.#finish({ cause: CAUSES[cause] ?? 'destroyed', wallTimeMs: usage.wallNs / 1e6 });
+  }
+
+  failed(error: SandboxError): void {
+    this.#refused(error);
+    this.#finish({ cause: 'destroyed', wallTimeMs: 0 });
+  }
+
+  withdrawn(): void {
+    this.#finish({ cause: 'destroyed', wallTimeMs: 0 });
+  }
+
+  data(): void {
+    // It has no pipes.
+  }
+
+  #finish(end: SandboxEnd): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#refused(new SandboxError('ERR_SANDBOX_CLOSED', 'The sandbox was destroyed before it was made.'));
+    this.connection.release(this.#lease);
+    void this.connection.retire(this.policy);
+    void this.connection.retire(this.#own);
+    this.#ended(end);
+  }
+}
