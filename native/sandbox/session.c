@@ -199,8 +199,8 @@ static void reap_keepers(void)
     }
 }
 
-static int start_command(const struct sandbox_start *session, const struct make_request *request,
-                         struct packet *packet, struct failure *failure)
+static int start_command(const struct sandbox_start *session, const struct make_request *request, struct packet *packet,
+                         struct failure *failure)
 {
     struct sandbox_start start = *session;
     start.report = packet->descriptors[0];

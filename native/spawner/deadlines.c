@@ -92,21 +92,23 @@ static void check_memory(struct spawner *spawner, struct step *step, uint64_t no
     struct sandbox *sandbox = step->sandbox;
     struct counters counters;
     if (sandbox->watched_proc >= 0) {
-        bool over;
-        if (watched_memory(sandbox, step->limits.memory_bytes, &over)) {
+        bool over = false, all_over = false;
+        if ((step->limits.memory_bytes && watched_memory(sandbox, step->limits.memory_bytes, &over)) ||
+            (sandbox->within && !over && !is_one_ending(spawner, sandbox->within) &&
+             watched_session(sandbox, &all_over))) {
             cannot_watch(spawner, step);
             return;
         }
         /* A step can make the look long (many processes that share much): others get as much of our time. */
         uint64_t after = monotonic_ns(), pause = after - now;
         step->memory_check = after + (pause < 10 * MS ? 10 * MS : pause);
-        if (!over)
+        if (!over && !all_over)
             return;
         step->evidence.memory_watched = true;
         step->evidence.main_exited_first = sandbox->main_ended;
         step->memory_check = 0;
         if (!sandbox->main_ended)
-            step_event(spawner, step, CAUSE_OOM, SCOPE_STEP);
+            step_event(spawner, step, CAUSE_OOM, all_over ? SCOPE_SANDBOX : SCOPE_STEP);
         return;
     }
     step->memory_check = 0;

@@ -145,7 +145,7 @@ static void answer(struct spawner *spawner, struct step *step, const struct repo
         ended_by_us = true; /* by the kernel, by our limit */
     }
     if (step->cause == CAUSE_OOM)
-        step->scope = step->evidence.memory_watched ? (uint32_t)SCOPE_STEP : scope_of_oom(spawner, step, &counters);
+        step->scope = step->evidence.memory_watched ? step->scope : scope_of_oom(spawner, step, &counters);
     if (report) {
         bool exited = report->wait_code == CLD_EXITED;
         ended.exit_code = exited ? (uint32_t)report->wait_status & 0xFF : 0;

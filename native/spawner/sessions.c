@@ -1,7 +1,7 @@
 /* Sessions: sandboxes that live, and the commands that run in them. Runs in the spawner.
  * A session is the step of its policy: it has deadlines, limits and an end as any other, but its init serves as the
- * maker of the commands' policy instead of running something (sandbox/session.c). A command is a sandbox to all the rest
- * of the spawner; it has a cgroup below the session's, the session's identity, and a keeper in init's place. */
+ * maker of the commands' policy instead of running something (sandbox/session.c). A command is a sandbox to all the
+ * rest of the spawner; it has a cgroup below the session's, the session's identity, and a keeper in init's place. */
 #include "spawner/spawner.h"
 
 #include <fcntl.h>
@@ -141,6 +141,16 @@ int open_session(struct spawner *spawner, struct policy *policy, struct failure 
     }
     take_descriptor(&socket);
     return 0;
+}
+
+/* What it holds is about to come back. */
+bool is_one_ending(const struct spawner *spawner, const struct session *session)
+{
+    for (const struct sandbox *command = spawner->others; command; command = command->next) {
+        if (command->within == session && command->state == SANDBOX_ENDING)
+            return true;
+    }
+    return false;
 }
 
 uint32_t scope_of_session_oom(const struct spawner *spawner, const struct session *session)

@@ -137,8 +137,8 @@ static struct slot *furnish(struct spawner *spawner, struct slot *slot, struct f
         give_slot(spawner, slot);
         return NULL;
     }
-    if (has_new_notice(slot) && watch_descriptor(spawner, &slot->oom, slot->cgroup.oom_notice,
-                                                 oom_notice_events(slot->cgroups), oom_noticed)) {
+    if (has_new_notice(slot) &&
+        watch_descriptor(spawner, &slot->oom, slot->cgroup.oom_notice, oom_notice_events(slot->cgroups), oom_noticed)) {
         fail(failure, STAGE_RESOURCES, NULL);
         discard_cgroup(spawner, slot);
         give_slot(spawner, slot);

@@ -39,11 +39,11 @@ struct slot {
     uint32_t user_uid, user_gid;
     struct identity user_identity;
     struct sandbox *sandbox;
-    struct zygote *zygote; /* it was given this slot's cgroup and user namespace, and may have kept both; else NULL */
+    struct zygote *zygote;   /* it was given this slot's cgroup and user namespace, and may have kept both; else NULL */
     struct cgroups *cgroups; /* where its cgroup is: the spawner's, or a session's */
-    bool retired;          /* never used again */
-    bool of_session;       /* a command's: gone with it */
-    struct slot *next;     /* free slots */
+    bool retired;            /* never used again */
+    bool of_session;         /* a command's: gone with it */
+    struct slot *next;       /* free slots */
 };
 
 enum sandbox_state {
@@ -113,6 +113,7 @@ struct sandbox {
     struct nest *nest;                 /* when it lies below one */
     struct session *session;           /* when it is one */
     struct session *within;            /* when it is a command of one */
+    pid_t keeper;                      /* as it is seen there; only where memory is watched */
     bool parked;
     pid_t init; /* where others have its socket, too: who may report the end; 0: not told yet */
     uid_t init_uid;
@@ -294,6 +295,7 @@ void leave_session(struct spawner *spawner, struct sandbox *sandbox);
 int send_command(struct spawner *spawner, struct sandbox *sandbox, int reports, int jobs);
 /* Its init serves as the maker of its commands. */
 int open_session(struct spawner *spawner, struct policy *policy, struct failure *failure);
+bool is_one_ending(const struct spawner *spawner, const struct session *session);
 uint32_t scope_of_session_oom(const struct spawner *spawner, const struct session *session);
 
 /* makers.c */
@@ -430,6 +432,8 @@ bool is_scratch_full(const struct spawner *spawner, const struct sandbox *sandbo
 int open_watched(struct spawner *spawner, struct sandbox *sandbox, pid_t pid);
 /* -1, with errno, when it could not be looked at: it must be ended then, and not for what it uses. */
 int watched_memory(const struct sandbox *sandbox, uint64_t limit, bool *over);
+/* Whether the commands of its session use more together than they may, and this one is a large part of it. */
+int watched_session(const struct sandbox *sandbox, bool *over);
 int watched_cpu_ns(const struct sandbox *sandbox, uint64_t *out);
 
 /* patience.c: between the two, no call waits for long on what a zygote has sent. */

@@ -107,7 +107,8 @@ static int hand_over(struct spawner *spawner, struct step *step, struct sandbox 
                       .body_length = step->body_length,
                       .in_memory_file = step->memory_file >= 0,
                       .message_length = step->message_length};
-    if (begin_counting(sandbox) || limit_cgroup(cgroups, &sandbox->slot->cgroup, &step->limits, sandbox->within ? 0 : 1) ||
+    if (begin_counting(sandbox) ||
+        limit_cgroup(cgroups, &sandbox->slot->cgroup, &step->limits, sandbox->within ? 0 : 1) ||
         kill_one_for_memory(cgroups, &sandbox->slot->cgroup, !takes_place(sandbox->policy)))
         return fail(failure, is_exhaustion(errno) ? STAGE_RESOURCES : STAGE_CGROUP_LIMIT, NULL);
     if (sandbox->session) { /* it has no job: it waits for commands */
@@ -115,8 +116,10 @@ static int hand_over(struct spawner *spawner, struct step *step, struct sandbox 
         return 0;
     }
     if (!(cgroups->controllers & 1u << LAYER_PROCESSES) && step->limits.processes)
-        job.process_limit =
-            step->limits.processes + (sandbox->slot->identity.leased ? 0 : 1); /* init has the same id */
+        job.process_limit = step->limits.processes +
+                            (sandbox->slot->identity.leased
+                                 ? 0
+                                 : 1 + (sandbox->within ? sandbox->within->commands : 0)); /* ours have the same id */
     /* What is in them belongs to no process, so nobody who watches those would see it. */
     if (!(cgroups->controllers & 1u << LAYER_MEMORY) && step->files > 0)
         job.file_limit = step->limits.memory_bytes / step->files;
@@ -170,7 +173,7 @@ static void release(struct spawner *spawner, struct step *step, struct sandbox *
         step->wall_deadline = step->released_at + step->limits.wall_time_ms * MS;
     if (step->limits.cpu_time_ms)
         check_cpu_time(spawner, step, step->released_at);
-    if (step->limits.memory_bytes && sandbox->watched_proc >= 0 && !step->unwatched)
+    if ((step->limits.memory_bytes || sandbox->within) && sandbox->watched_proc >= 0 && !step->unwatched)
         step->memory_check = step->released_at + 10 * MS;
     arm_step(spawner, step);
 }

@@ -41,10 +41,26 @@ static void use_reserve(void)
         close_descriptor(&reserve[i]);
 }
 
+/* As the processes of its session see it: the last number of the line. -1: not told. */
+static pid_t keeper_inside(const struct spawner *spawner, const struct sandbox *sandbox)
+{
+    char path[48], text[512];
+    snprintf(path, sizeof(path), "self/fdinfo/%d", sandbox->life.fd);
+    if (read_file_at(spawner->proc, path, text, sizeof(text)) < 0)
+        return -1;
+    const char *line = strstr(text, "\nNSpid:");
+    size_t length = line ? strcspn(line + 1, "\n") + 1 : 0;
+    while (length > 0 && line[length - 1] >= '0' && line[length - 1] <= '9')
+        length--;
+    return length > 0 ? (pid_t)strtol(line + length, NULL, 10) : -1;
+}
+
 int open_watched(struct spawner *spawner, struct sandbox *sandbox, pid_t pid)
 {
     char path[64];
     if (keep_reserve())
+        return -1;
+    if (sandbox->within && (sandbox->keeper = keeper_inside(spawner, sandbox)) <= 0)
         return -1;
     snprintf(path, sizeof(path), "%d/root/proc", pid);
     sandbox->watched_proc = openat(spawner->proc, path, O_DIRECTORY | O_CLOEXEC);
@@ -123,39 +139,111 @@ static int add_cpu(int proc, const char *pid, struct sums *sums)
     return 0;
 }
 
-static int add_entries(DIR *directory, int proc, add_fn *add, struct sums *sums)
+struct process {
+    pid_t pid, parent;
+    bool counts;
+};
+
+struct processes {
+    struct process *list;
+    size_t count, room;
+};
+
+static int remember(struct processes *all, pid_t pid, pid_t parent)
 {
+    if (all->count == all->room) {
+        size_t room = all->room ? all->room * 2 : 64;
+        struct process *list = realloc(all->list, room * sizeof(*list));
+        if (!list)
+            return -1;
+        all->list = list;
+        all->room = room;
+    }
+    all->list[all->count++] = (struct process){.pid = pid, .parent = parent};
+    return 0;
+}
+
+static int read_processes(DIR *directory, int proc, bool with_parents, struct processes *all)
+{
+    char text[1024];
     for (;;) {
         errno = 0;
         const struct dirent *entry = readdir(directory);
         if (!entry)
             return errno ? -1 : 0;
-        bool is_process = entry->d_name[0] >= '1' && entry->d_name[0] <= '9';
-        if (is_process && add(proc, entry->d_name, sums))
+        if (entry->d_name[0] < '1' || entry->d_name[0] > '9')
+            continue;
+        int parent = 0;
+        if (with_parents) {
+            if (read_of(proc, entry->d_name, "stat", text, sizeof(text)))
+                return -1;
+            const char *after_name = strrchr(text, ')');
+            if (!after_name || sscanf(after_name + 1, " %*c %d", &parent) != 1)
+                continue; /* it has just ended */
+        }
+        if (remember(all, (pid_t)strtol(entry->d_name, NULL, 10), parent))
             return -1;
     }
 }
 
-static int add_each(const struct sandbox *sandbox, add_fn *add, struct sums *sums)
+/* A command is its keeper, and what has that among its parents' parents. */
+static void mark_descendants(struct processes *all, pid_t keeper)
 {
+    bool changed = true;
+    for (size_t i = 0; i < all->count; i++)
+        all->list[i].counts = all->list[i].pid == keeper;
+    while (changed) {
+        changed = false;
+        for (size_t i = 0; i < all->count; i++) {
+            for (size_t j = 0; j < all->count && !all->list[i].counts; j++) {
+                if (all->list[j].counts && all->list[j].pid == all->list[i].parent)
+                    changed = all->list[i].counts = true;
+            }
+        }
+    }
+}
+
+static int list_processes(const struct sandbox *sandbox, bool of_session, struct processes *all)
+{
+    bool members = sandbox->within && !of_session;
     int copy = openat(sandbox->watched_proc, ".", O_DIRECTORY | O_CLOEXEC);
     DIR *directory = copy < 0 ? NULL : fdopendir(copy);
-    *sums = (struct sums){0};
     if (!directory) {
         close_descriptor(&copy);
         return -1;
     }
-    int result = add_entries(directory, sandbox->watched_proc, add, sums);
+    int result = read_processes(directory, sandbox->watched_proc, members, all);
     int error = errno;
     closedir(directory);
+    errno = error;
+    if (members)
+        mark_descendants(all, sandbox->keeper);
+    for (size_t i = 0; i < all->count && !members; i++)
+        all->list[i].counts = true;
+    return result;
+}
+
+static int add_each(const struct sandbox *sandbox, bool of_session, add_fn *add, struct sums *sums)
+{
+    struct processes all = {0};
+    char pid[16];
+    *sums = (struct sums){0};
+    int result = list_processes(sandbox, of_session, &all);
+    for (size_t i = 0; i < all.count && !result; i++) {
+        snprintf(pid, sizeof(pid), "%d", all.list[i].pid);
+        if (all.list[i].counts)
+            result = add(sandbox->watched_proc, pid, sums);
+    }
+    int error = errno;
+    free(all.list);
     errno = error;
     return result;
 }
 
-static int add_all(const struct sandbox *sandbox, add_fn *add, struct sums *sums)
+static int add_all(const struct sandbox *sandbox, bool of_session, add_fn *add, struct sums *sums)
 {
     use_reserve();
-    int result = add_each(sandbox, add, sums);
+    int result = add_each(sandbox, of_session, add, sums);
     int error = errno;
     keep_reserve();
     errno = error;
@@ -175,25 +263,52 @@ static uint64_t total(const struct sums *sums, uint64_t scratch)
     return sums->anonymous + sums->unshared + (sums->shared > scratch ? sums->shared : scratch);
 }
 
-int watched_memory(const struct sandbox *sandbox, uint64_t limit, bool *over)
+static int look_at_memory(const struct sandbox *sandbox, bool of_session, uint64_t limit, bool *over, uint64_t *out)
 {
-    uint64_t scratch = scratch_in_use(sandbox);
+    /* That of a session is all its commands' together. */
+    uint64_t scratch = sandbox->within && !of_session ? 0 : scratch_in_use(sandbox);
     struct sums sums;
-    if (add_all(sandbox, add_resident, &sums))
+    if (add_all(sandbox, of_session, add_resident, &sums))
         return -1;
-    *over = total(&sums, scratch) > limit;
+    *out = total(&sums, scratch);
+    *over = *out > limit;
     if (!*over)
         return 0;
-    if (add_all(sandbox, add_proportional, &sums))
+    if (add_all(sandbox, of_session, add_proportional, &sums))
         return -1;
-    *over = total(&sums, scratch) > limit;
+    *out = total(&sums, scratch);
+    *over = *out > limit;
+    return 0;
+}
+
+int watched_memory(const struct sandbox *sandbox, uint64_t limit, bool *over)
+{
+    uint64_t used;
+    return look_at_memory(sandbox, false, limit, over, &used);
+}
+
+int watched_session(const struct sandbox *sandbox, bool *over)
+{
+    const struct sandbox *session = sandbox->within->sandbox;
+    uint64_t limit = session && session->step ? session->step->limits.memory_bytes : 0, all, own;
+    bool unused;
+    *over = false;
+    if (limit == 0)
+        return 0;
+    if (look_at_memory(sandbox, true, limit, over, &all))
+        return -1;
+    if (!*over)
+        return 0;
+    if (look_at_memory(sandbox, false, UINT64_MAX, &unused, &own))
+        return -1;
+    *over = own * sandbox->within->commands >= all / 2;
     return 0;
 }
 
 int watched_cpu_ns(const struct sandbox *sandbox, uint64_t *out)
 {
     struct sums sums;
-    if (add_all(sandbox, add_cpu, &sums))
+    if (add_all(sandbox, false, add_cpu, &sums))
         return -1;
     *out = sums.cpu_ticks * (1000000000u / (uint64_t)sysconf(_SC_CLK_TCK));
     return 0;
