@@ -126,10 +126,7 @@ void remove_cgroup(struct cgroups *all, struct cgroup *cgroup)
     cgroup->made = false;
 }
 
-enum {
-    CLEAN_BYTES = 4 << 20,
-    NO_STEP_YET = 2, /* init and the parked step: what every sandbox has */
-};
+enum { CLEAN_BYTES = 4 << 20 };
 
 /* The peak of processes cannot be reset, and the next step would be told this one's. Only a step that had children has
  * raised it; then this one directory is made anew, which is far cheaper than all of them. The name is used again only
@@ -137,7 +134,7 @@ enum {
 static int make_pids_anew(const struct cgroups *all, struct cgroup *cgroup)
 {
     size_t attach = all->parents[MEMORY] >= 0 ? 1 : 0; /* of those that there are, in the order of the hierarchies */
-    if (read_number(cgroup->pids_peak, NULL) <= NO_STEP_YET)
+    if (read_number(cgroup->pids_peak, NULL) <= all->idle)
         return 0;
     close_descriptor(&cgroup->pids_events);
     close_descriptor(&cgroup->pids_peak);

@@ -15,6 +15,7 @@ struct cgroups {
     uint32_t version;     /* 0: none can be written */
     uint32_t controllers; /* layer mask of MEMORY, PROCESSES, CPU */
     bool reusable;        /* the peak can be reset, so a cgroup can serve one sandbox after another */
+    uint32_t idle;        /* processes in one before there is a step: init and the parked step */
     int parents[HIERARCHIES];
     char paths[HIERARCHIES][512]; /* for the record by which a later spawner sweeps; empty when unused */
     uint32_t made;                /* so far */

@@ -137,7 +137,7 @@ static bool is_v2(const char *mounts, char *point, size_t size)
 
 void open_cgroups(struct cgroups *all, const struct configure *configure)
 {
-    *all = (struct cgroups){.parents = {-1, -1, -1, -1}};
+    *all = (struct cgroups){.parents = {-1, -1, -1, -1}, .idle = 2};
     char *mounts = read_table("/proc/self/mountinfo");
     char *own = read_table("/proc/self/cgroup");
     char point[512], base[512];

@@ -25,7 +25,11 @@ static int enable(const struct cgroups *all)
 
 int open_nested(struct cgroups *out, const struct cgroups *all, const struct cgroup *cgroup, int *own)
 {
-    *out = (struct cgroups){.version = all->version, .controllers = all->controllers, .parents = {-1, -1, -1, -1}};
+    *out = (struct cgroups){.version = all->version,
+                            .controllers = all->controllers,
+                            .reusable = all->reusable,
+                            .idle = 1, /* a keeper is not in it */
+                            .parents = {-1, -1, -1, -1}};
     *own = -1;
     for (size_t i = 0; i < HIERARCHIES; i++) {
         if (all->parents[i] < 0)

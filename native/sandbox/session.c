@@ -69,6 +69,12 @@ static bool reap_one(siginfo_t *end, int flags)
     return !failed && end->si_pid != 0;
 }
 
+static bool has_children(void)
+{
+    siginfo_t unused;
+    return waitid(P_ALL, 0, &unused, WEXITED | WNOHANG | WNOWAIT) == 0 || errno != ECHILD;
+}
+
 /* What loses its parent becomes a child of ours, so that round by round nobody is left. Who forks faster than that is
  * stopped by the spawner, who then permits no more processes. */
 static uint32_t end_all_below(void)
@@ -76,6 +82,8 @@ static uint32_t end_all_below(void)
     siginfo_t end;
     uint32_t killed = 0;
     for (;;) {
+        if (!has_children())
+            return killed;
         kill_children();
         if (!reap_one(&end, 0))
             return killed;

@@ -67,6 +67,7 @@ void free_session(struct spawner *spawner, struct sandbox *sandbox)
     struct session *session = sandbox->session;
     if (!session)
         return;
+    remove_slots_of(spawner, session);
     close_nested(&session->cgroups, &session->own);
     sandbox->session = NULL;
     drop_session(spawner, session);

@@ -151,12 +151,16 @@ static struct slot *furnish(struct spawner *spawner, struct slot *slot, struct f
 static struct slot *take_slot_in_session(struct spawner *spawner, const struct policy *policy, struct failure *failure)
 {
     struct session *session = find_session(spawner, policy->within);
-    struct slot *slot = session ? new_slot(spawner) : NULL;
+    struct slot *slot = session ? session->free_slots : NULL;
+    if (slot)
+        session->free_slots = slot->next;
+    else if (session)
+        slot = new_slot(spawner);
     if (!slot) {
         fail(failure, session ? STAGE_RESOURCES : STAGE_SESSION, NULL);
         return NULL;
     }
-    slot->of_session = true;
+    slot->session = session;
     slot->identity = session->sandbox->slot->identity;
     slot->cgroups = &session->cgroups;
     return furnish(spawner, slot, failure);
@@ -185,8 +189,13 @@ struct slot *take_slot(struct spawner *spawner, const struct policy *policy, str
  * may take the uid: so what it was given is its own until it is gone. */
 void give_slot(struct spawner *spawner, struct slot *slot)
 {
-    if (slot->of_session) {
-        remove_slot(spawner, slot);
+    if (slot->session) {
+        if (slot->session->over || !slot->cgroup.made || !can_reuse(slot->cgroups, &slot->cgroup)) {
+            remove_slot(spawner, slot);
+            return;
+        }
+        slot->next = slot->session->free_slots;
+        slot->session->free_slots = slot;
         return;
     }
     if (slot->retired) {
@@ -209,6 +218,14 @@ void give_slot(struct spawner *spawner, struct slot *slot)
     spawner->free_slots = slot;
 }
 
+void remove_slots_of(struct spawner *spawner, struct session *session)
+{
+    for (struct slot *slot; (slot = session->free_slots);) {
+        session->free_slots = slot->next;
+        remove_slot(spawner, slot);
+    }
+}
+
 void take_slots_back(struct spawner *spawner, struct zygote *zygote)
 {
     for (struct slot *slot; (slot = zygote->free_slots);) {
@@ -221,6 +238,8 @@ void take_slots_back(struct spawner *spawner, struct zygote *zygote)
 
 void remove_slots(struct spawner *spawner)
 {
+    for (struct session *session = spawner->sessions; session; session = session->next)
+        remove_slots_of(spawner, session);
     for (struct zygote *zygote = spawner->zygotes; zygote; zygote = zygote->next) {
         for (struct slot *slot = zygote->free_slots; slot; slot = slot->next)
             discard_cgroup(spawner, slot); /* the id stays leased */

@@ -42,7 +42,7 @@ struct slot {
     struct zygote *zygote;   /* it was given this slot's cgroup and user namespace, and may have kept both; else NULL */
     struct cgroups *cgroups; /* where its cgroup is: the spawner's, or a session's */
     bool retired;            /* never used again */
-    bool of_session;         /* a command's: gone with it */
+    struct session *session; /* a command's: its identity and its cgroup are that one's */
     struct slot *next;       /* free slots */
 };
 
@@ -80,6 +80,7 @@ struct session {
     uint64_t step_id;
     struct cgroups cgroups; /* below its own */
     int own;                /* of these, v2: init's */
+    struct slot *free_slots;
     uint32_t commands;
     bool over; /* it has ended, or is about to */
     bool gone; /* its init has ended */
@@ -277,6 +278,7 @@ void give_slot(struct spawner *spawner, struct slot *slot);
 void remove_slots(struct spawner *spawner);
 /* Nothing of the zygote runs any more: what it may have kept is made anew, and the rest can serve others. */
 void take_slots_back(struct spawner *spawner, struct zygote *zygote);
+void remove_slots_of(struct spawner *spawner, struct session *session);
 void free_dropped_slots(struct spawner *spawner);
 void oom_noticed(struct spawner *spawner, struct watch *watch, uint32_t events); /* deadlines.c */
 
