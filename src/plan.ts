@@ -40,12 +40,7 @@ export function planStep(
 }
 
 /** As above, for what is checked already: `argv` need not begin with `file`. */
-export function planWith(
-  file: string,
-  argv: readonly Buffer[],
-  options: SandboxOptions,
-  locate = locateCommand,
-): Plan {
+export function planWith(file: string, argv: readonly Buffer[], options: SandboxOptions, locate = locateCommand): Plan {
   const resolved = resolveOnce(options);
   const command = locate(file, resolved.options.mounts);
   const hasInput = options.input !== undefined || resolved.options.stdin === 'pipe';

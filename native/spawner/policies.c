@@ -18,8 +18,12 @@ struct policy *find_policy(struct spawner *spawner, uint32_t id)
 
 void fail_queue(struct spawner *spawner, struct policy *policy, const struct failure *failure)
 {
-    while (policy->queue_first)
-        fail_step(spawner, policy->queue_first, failure);
+    while (policy->queue_first) {
+        if (failure->stage == STAGE_SESSION) /* it was ended, and they with it */
+            cancel_queued(spawner, policy->queue_first, CAUSE_DESTROYED, SCOPE_SANDBOX);
+        else
+            fail_step(spawner, policy->queue_first, failure);
+    }
 }
 
 /* Each failure doubles the pause before sandboxes are made for nobody; a step that waits is always tried for. */

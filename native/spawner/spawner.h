@@ -406,6 +406,8 @@ void start_step(struct spawner *spawner, struct bytes message, struct bytes body
 void kill_step(struct spawner *spawner, struct bytes body);
 void run_queue(struct spawner *spawner, struct policy *policy);
 void run_all_queues(struct spawner *spawner);
+/* One that was not released yet: told as a result, and gone. */
+void cancel_queued(struct spawner *spawner, struct step *step, uint32_t cause, uint32_t scope);
 void fail_step(struct spawner *spawner, struct step *step, const struct failure *failure);
 struct step *find_step(struct spawner *spawner, uint64_t id);
 /* Parts the step from its sandbox or queue; the sandbox ends, as no sandbox runs two. */

@@ -281,9 +281,9 @@ void start_step(struct spawner *spawner, struct bytes message, struct bytes body
     run_queue(spawner, policy);
 }
 
-static void cancel_queued(struct spawner *spawner, struct step *step, const struct kill_request *request)
+void cancel_queued(struct spawner *spawner, struct step *step, uint32_t cause, uint32_t scope)
 {
-    struct ended ended = {.step_id = step->id, .not_started = true, .signal = SIGKILL, .cause = request->cause};
+    struct ended ended = {.step_id = step->id, .not_started = true, .signal = SIGKILL, .cause = cause, .scope = scope};
     ended.usage.queue_ns = monotonic_ns() - step->queued_at;
     uint8_t space[128];
     struct writer writer = {.start = space, .size = sizeof(space)};
@@ -303,7 +303,7 @@ void kill_step(struct spawner *spawner, struct bytes body)
         return;
     if (!step->sandbox) {
         if (request.cause != CAUSE_EXIT)
-            cancel_queued(spawner, step, &request);
+            cancel_queued(spawner, step, request.cause, SCOPE_STEP);
         return;
     }
     if (request.signal == 0 || request.signal == SIGKILL) {

@@ -61,7 +61,9 @@ export function planCommand(
   const merged: SandboxOptions = {
     ...sandbox,
     ...own,
-    ...(sandbox.limits === undefined && own.limits === undefined ? {} : { limits: { ...sandbox.limits, ...own.limits } }),
+    ...(sandbox.limits === undefined && own.limits === undefined
+      ? {}
+      : { limits: { ...sandbox.limits, ...own.limits } }),
     ...(sandbox.env === undefined && own.env === undefined ? {} : { env: { ...sandbox.env, ...own.env } }),
   };
   return { ...planStep(file, args, merged, locateInside), policy };

@@ -42,15 +42,14 @@ export class Session implements StepListener {
     connection.hold();
     const file = Buffer.from('/');
     const { policy, settings } = plan;
-    this.#stepId = connection.start(
-      { file, argv: [file], policy, settings, pipes: NO_PIPES, background: true },
-      this,
-    );
+    this.#stepId = connection.start({ file, argv: [file], policy, settings, pipes: NO_PIPES, background: true }, this);
     this.policy = policyOfCommands(plan, this.#stepId);
     this.#lease = connection.lease(this.policy);
-    void this.made.catch(() => undefined).finally(() => {
-      connection.letGo();
-    });
+    void this.made
+      .catch(() => undefined)
+      .finally(() => {
+        connection.letGo();
+      });
   }
 
   get isOver(): boolean {

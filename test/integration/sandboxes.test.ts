@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
-import { after, before, suite, test } from 'node:test';
-import { createSandbox, type Sandbox, type SandboxOptions, spawnSandbox, type StepResult } from 'spawn-sandbox';
-import { startApp } from '../helpers/app.js';
-import { descendantsOf, spawnersOf } from '../helpers/marked-processes.js';
-import { until } from '../helpers/until.js';
-import { ANY_FORM } from '../helpers/weaker.js';
+import { suite, test } from 'node:test';
+import {
+  createSandbox,
+  type Sandbox,
+  type SandboxError,
+  type SandboxOptions,
+  spawnSandbox,
+  type StepResult,
+} from 'spawn-sandbox';
 
 async function withSandbox(options: SandboxOptions, use: (sandbox: Sandbox) => Promise<void>): Promise<void> {
   const sandbox = await createSandbox(options);
@@ -23,14 +26,6 @@ async function stdout(step: PromiseLike<StepResult>): Promise<string> {
   assert.ok(ok, `${detail} ${String(stderr)}`);
   return String(stdout);
 }
-
-void before;
-void after;
-void spawnSandbox;
-void startApp;
-void descendantsOf;
-void spawnersOf;
-void ANY_FORM;
 
 void suite('a sandbox that lives', () => {
   void test('runs commands one after another, and each finds what the others have left', async () => {
@@ -61,7 +56,10 @@ void suite('a sandbox that lives', () => {
         assert.equal(line, 'there');
         break;
       }
-      const result = await sh(sandbox, '(setsid sh -c "sleep 1001 & sleep 1002" &) ; sleep 0.1; ps -e -o args | grep -c "^sleep 100"');
+      const result = await sh(
+        sandbox,
+        '(setsid sh -c "sleep 1001 & sleep 1002" &) ; sleep 0.1; ps -e -o args | grep -c "^sleep 100"',
+      );
       assert.deepEqual([result.ok, result.stdout], [true, '3\n'], 'they were there');
       assert.equal(await stdout(sh(sandbox, 'ps -e -o args | grep "^sleep"')), 'sleep 1000\n');
       other.kill();
@@ -83,9 +81,21 @@ void suite('a sandbox that lives', () => {
     await withSandbox({}, async (sandbox) => {
       assert.deepEqual(shown(await sh(sandbox, 'exit 7')), [7, 'exit', 'step']);
       assert.deepEqual(shown(await sh(sandbox, 'kill -SEGV $$')), [-11, 'signal', 'step']);
-      assert.deepEqual(shown(await sh(sandbox, 'sleep 1000', { limits: { wallTime: 100 } })), [-9, 'wallTimeout', 'step']);
-      assert.deepEqual(shown(await sh(sandbox, 'sleep 1000', { signal: AbortSignal.timeout(100) })), [-9, 'aborted', 'step']);
-      assert.deepEqual(shown(await sh(sandbox, 'while :; do :; done', { limits: { cpuTime: 100 } })), [-9, 'cpuTimeout', 'step']);
+      assert.deepEqual(shown(await sh(sandbox, 'sleep 1000', { limits: { wallTime: 100 } })), [
+        -9,
+        'wallTimeout',
+        'step',
+      ]);
+      assert.deepEqual(shown(await sh(sandbox, 'sleep 1000', { signal: AbortSignal.timeout(100) })), [
+        -9,
+        'aborted',
+        'step',
+      ]);
+      assert.deepEqual(shown(await sh(sandbox, 'while :; do :; done', { limits: { cpuTime: 100 } })), [
+        -9,
+        'cpuTimeout',
+        'step',
+      ]);
       assert.deepEqual(shown(await sh(sandbox, 'yes', { limits: { output: 10_000 } })), [-9, 'outputLimit', 'step']);
       await assert.rejects(sandbox.spawn('no-such-program').result, { code: 'ERR_COMMAND_NOT_FOUND' });
       assert.equal(await stdout(sh(sandbox, 'echo still there')), 'still there\n');
@@ -98,7 +108,10 @@ void suite('a sandbox that lives', () => {
       const hog = sandbox.spawn('python3', ['-c', 'x = bytearray(300 << 20)'], { limits: { memory: '64MiB' } });
       assert.deepEqual(shown(await hog), [-9, 'oom', 'step']);
       assert.equal(await stdout(other), 'well\n');
-      assert.equal(await stdout(sandbox.spawn('python3', ['-c', 'x = bytearray(100 << 20); print("enough")'])), 'enough\n');
+      assert.equal(
+        await stdout(sandbox.spawn('python3', ['-c', 'x = bytearray(100 << 20); print("enough")'])),
+        'enough\n',
+      );
     });
   });
 
@@ -112,22 +125,25 @@ void suite('a sandbox that lives', () => {
       assert.equal(ended[0]?.scope, 'sandbox');
       const last = await sh(sandbox, 'sleep 1000');
       assert.deepEqual(shown(last), [-9, 'wallTimeout', 'sandbox']);
-      await assert.rejects(
-        () => sh(sandbox, 'true').result,
-        (error: Error & { code?: string }) => error.code === 'ERR_SANDBOX_CLOSED',
-      );
+      // Whether that is known here already or only there.
+      const late = await Promise.resolve()
+        .then(() => sh(sandbox, 'true').result)
+        .then(
+          ({ cause }) => cause,
+          (error: unknown) => (error as SandboxError).code,
+        );
+      assert.ok(['destroyed', 'ERR_SANDBOX_CLOSED'].includes(late), late);
     });
   });
 
   void test('destroy() ends all commands, and nothing is left', async () => {
     const sandbox = await createSandbox();
     const steps = [sh(sandbox, 'sleep 1003'), sh(sandbox, 'setsid sleep 1003 & sleep 1003')];
-    await Promise.all(steps.map((step) => stdoutBegins(step)));
+    await new Promise((resolve) => setTimeout(resolve, 150));
     await sandbox.destroy();
     for (const step of steps) assert.deepEqual(shown(await step), [-9, 'destroyed', 'sandbox']);
     assert.throws(() => sh(sandbox, 'true'), { code: 'ERR_SANDBOX_CLOSED' });
     await sandbox.destroy();
-    void until;
   });
 
   void test('what it is made of cannot be changed by a command', async () => {
@@ -152,9 +168,4 @@ void suite('a sandbox that lives', () => {
 
 function shown({ status, cause, scope }: StepResult): unknown[] {
   return [status, cause, scope];
-}
-
-async function stdoutBegins(step: PromiseLike<StepResult>): Promise<void> {
-  void step;
-  await new Promise((resolve) => setTimeout(resolve, 150));
 }

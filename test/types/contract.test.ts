@@ -4,7 +4,9 @@ import { expectTypeOf } from 'expect-type';
 import {
   closeSpawner,
   configureSpawner,
+  createSandbox,
   type Layer,
+  type Sandbox,
   type SandboxError,
   type SandboxOptions,
   spawnSandbox,
@@ -18,6 +20,12 @@ void test('the public types are those of the contract', () => {
   expectTypeOf(spawnSandbox).parameter(0).toEqualTypeOf<string>();
   expectTypeOf(spawnSandbox).parameter(1).toEqualTypeOf<readonly string[] | undefined>();
   expectTypeOf(spawnSandbox).parameter(2).toEqualTypeOf<SandboxOptions | undefined>();
+  expectTypeOf(createSandbox).parameter(0).toEqualTypeOf<SandboxOptions | undefined>();
+  expectTypeOf(createSandbox).returns.toEqualTypeOf<Promise<Sandbox>>();
+  expectTypeOf<Sandbox>().toExtend<AsyncDisposable>();
+  expectTypeOf<Sandbox['spawn']>().toEqualTypeOf<
+    (file: string, args?: readonly string[], options?: SandboxOptions) => Step
+  >();
   expectTypeOf(closeSpawner).returns.toEqualTypeOf<Promise<void>>();
   expectTypeOf(configureSpawner).parameter(0).toHaveProperty('queueTimeout');
 

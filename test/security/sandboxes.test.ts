@@ -1,0 +1,151 @@
+// Commands of one sandbox are not kept apart from each other; from its init, from the keepers, and from all else they are.
+import assert from 'node:assert/strict';
+import { suite, test, type TestContext } from 'node:test';
+import { closeSpawner, createSandbox, type Sandbox, type SandboxOptions, type StepResult } from 'spawn-sandbox';
+import { startApp } from '../helpers/app.js';
+import {
+  countDescriptors,
+  descendantsOf,
+  processesWith,
+  spawnersOf,
+  uniqueMarker,
+  untilGone,
+  untilRunning,
+} from '../helpers/marked-processes.js';
+import { until } from '../helpers/until.js';
+
+async function made(context: TestContext, options: SandboxOptions = {}): Promise<Sandbox> {
+  const sandbox = await createSandbox(options);
+  context.after(() => sandbox.destroy());
+  return sandbox;
+}
+
+function python(sandbox: Sandbox, code: string, options: SandboxOptions = {}): PromiseLike<StepResult> {
+  return sandbox.spawn('python3', ['-c', code], options);
+}
+
+async function stdoutOf(step: PromiseLike<StepResult>): Promise<string> {
+  const { ok, stdout, stderr, detail } = await step;
+  assert.ok(ok, `${detail} ${String(stderr)}`);
+  return String(stdout).trim();
+}
+
+void suite('commands of a sandbox, and what is not theirs', () => {
+  void test('they can neither signal nor trace init and the keepers', async (context) => {
+    const sandbox = await made(context);
+    const code = `
+import ctypes, os, signal, subprocess
+libc = ctypes.CDLL(None, use_errno=True)
+own = subprocess.Popen(["sleep", "100"])
+def outcomes(pid):
+  said = []
+  for number in (signal.SIGTERM, signal.SIGSTOP, signal.SIGKILL, signal.SIGCHLD):
+    try: os.kill(pid, number); said.append("sent")
+    except OSError as error: said.append(error.errno)
+  said.append(libc.ptrace(16, pid, 0, 0))
+  for file in ("mem", "environ", "maps", "fd/0", "root", "cwd"):
+    try: os.readlink(f"/proc/{pid}/{file}") if file in ("root", "cwd", "fd/0") else open(f"/proc/{pid}/{file}", "rb").read(1); said.append(file)
+    except OSError: pass
+  return said
+ours = [int(pid) for pid in os.listdir("/proc") if pid.isdigit() and open(f"/proc/{pid}/comm").read() == "sandbox-maker\\n"]
+for pid in ours: print(pid == 1, outcomes(pid))
+print("own", outcomes(own.pid)[:3])
+print(len(ours))
+`;
+    const said = (await stdoutOf(python(sandbox, code))).split('\n');
+    assert.equal(said.pop(), String(said.length - 1));
+    assert.equal(said.pop(), "own ['sent', 'sent', 'sent']", 'control');
+    assert.ok(said.length >= 2, 'init and a keeper');
+    for (const line of said) {
+      assert.match(line, /^(True|False) \[(1|3|'sent'), (1|3|'sent'), (1|3|'sent'), (1|3|'sent'), -1\]$/);
+      assert.doesNotMatch(line, /'sent'/, line);
+    }
+    assert.equal(await stdoutOf(sandbox.spawn('echo', ['well'])), 'well');
+  });
+
+  void test('who ends all that it can ends no more than commands', async (context) => {
+    const sandbox = await made(context);
+    await sandbox.spawn('sh', ['-c', 'kill -9 -1']);
+    await python(sandbox, 'import os, signal\nos.kill(-1, signal.SIGSTOP)', { limits: { wallTime: 300 } });
+    assert.equal(await stdoutOf(sandbox.spawn('echo', ['well'])), 'well');
+  });
+
+  void test('they have no descriptor, no variable, no key of anybody else', async (context) => {
+    const sandbox = await made(context, { env: { ONE: '1' } });
+    await stdoutOf(sandbox.spawn('sh', ['-c', 'exec 9> /tmp/file; sleep 0'], { env: { TWO: '2' } }));
+    const listed = await stdoutOf(sandbox.spawn('sh', ['-c', 'ls /proc/self/fd; env | grep -E "ONE|TWO|SPAWN"']));
+    assert.equal(listed, '0\n1\n2\n3\nONE=1', '3 is the directory itself');
+  });
+
+  void test('they are as confined as any step', async (context) => {
+    const sandbox = await made(context);
+    const status = await stdoutOf(sandbox.spawn('grep', ['-E', '^(Cap|NoNewPrivs|Seccomp)', '/proc/self/status']));
+    assert.equal((status.match(/^Cap\w+:\t0+$/gm) ?? []).length, 5, status);
+    assert.match(status, /^NoNewPrivs:\t1$/m);
+    assert.match(status, /^Seccomp:\t2$/m);
+    const { enforced } = await sandbox.spawn('true');
+    for (const layer of ['user', 'pid', 'mount', 'net', 'capabilities', 'seccomp'] as const) {
+      assert.equal(enforced[layer].state, 'enforced', layer);
+    }
+  });
+
+  void test('400 of them leave nothing', async (context) => {
+    const sandbox = await made(context);
+    const burst = (): Promise<unknown> => Promise.all(Array.from({ length: 8 }, () => sandbox.spawn('true').result));
+    for (let round = 0; round < 5; round++) await burst();
+    const [spawner = 0] = spawnersOf(process.pid);
+    const count = (): number[] => [
+      countDescriptors(process.pid),
+      countDescriptors(spawner),
+      descendantsOf(spawner).length,
+    ];
+    await until('all have ended', () => descendantsOf(spawner).length < 20);
+    const before = count();
+    for (let round = 0; round < 45; round++) await burst();
+    await until('it is as it was', () => count().every((now, index) => now <= (before[index] ?? 0) + 40), {
+      within: 2000,
+    });
+  });
+
+  const APP = `
+import { createSandbox } from 'spawn-sandbox';
+const sandbox = await createSandbox();
+sandbox.spawn('sh', ['-c', 'setsid sleep 1000 & exec sleep 1000', process.env.MARKER]).result.catch(() => undefined);
+const step = sandbox.spawn('sh', ['-c', 'sleep 1000; true', process.env.MARKER]);
+step.result.catch(() => undefined);
+console.log('ready');
+setInterval(() => undefined, 1000);`;
+
+  for (const who of ['app', 'spawner'] as const) {
+    void test(`nothing of them is left when the ${who} is killed`, async (context) => {
+      const marker = uniqueMarker();
+      const app = startApp(context, APP, { env: { MARKER: marker } });
+      assert.equal(await app.line(), 'ready');
+      await untilRunning(marker, 1).catch(() => undefined);
+      await until('they run', () => processesWith(marker).length > 0);
+      const [spawner = 0] = spawnersOf(app.pid);
+      const all = descendantsOf(spawner);
+      assert.ok(all.length >= 5);
+      process.kill(who === 'app' ? app.pid : spawner, 'SIGKILL');
+      await untilGone(marker, 2000);
+      await until(
+        'none of them is left',
+        () =>
+          all.every(
+            ({ pid }) =>
+              !descendantsOf(1).some((one) => one.pid === pid && all.some((each) => each.startTime === one.startTime)),
+          ),
+        { within: 2000 },
+      );
+    });
+  }
+
+  void test('closeSpawner() ends it', async () => {
+    const sandbox = await createSandbox();
+    const step = sandbox.spawn('sleep', ['1000']);
+    await closeSpawner();
+    const { cause, status } = await step;
+    assert.deepEqual([cause, status], ['destroyed', -9]);
+    assert.throws(() => sandbox.spawn('true'), { code: 'ERR_SANDBOX_CLOSED' });
+  });
+});
