@@ -17,6 +17,7 @@ void arm_step(struct spawner *spawner, struct step *step)
 {
     uint64_t at = earliest(earliest(step->queue_deadline, step->wall_deadline), step->grace_deadline);
     at = earliest(earliest(at, step->cpu_check), earliest(step->memory_check, step->fork_stop));
+    at = earliest(at, step->keeper_deadline);
     step->timer.expired = step_expired;
     if (!at) {
         clear_timer(&spawner->timers, &step->timer);
@@ -167,5 +168,7 @@ static void step_expired(struct spawner *spawner, struct timer *timer)
         step->fork_stop = 0;
         stop_forks(step->sandbox->slot->cgroups, &step->sandbox->slot->cgroup);
     }
+    if (step->keeper_deadline && step->keeper_deadline <= now)
+        keeper_expired(spawner, step);
     arm_step(spawner, step);
 }

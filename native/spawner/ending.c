@@ -25,6 +25,7 @@ void main_ended(struct spawner *spawner, struct watch *watch, uint32_t events)
     if (sandbox->step) {
         sandbox->step->fork_stop = monotonic_ns() + ENDED_BY_THEN_NS; /* most are gone long before */
         arm_step(spawner, sandbox->step);
+        expect_end_of(spawner, sandbox->step);
     }
 }
 
@@ -71,8 +72,10 @@ void step_event(struct spawner *spawner, struct step *step, uint32_t cause, uint
     }
     if (step->sandbox && step->sandbox->state == SANDBOX_RUNNING)
         step->evidence.scratch_full = is_scratch_full(spawner, step->sandbox);
-    if (step->sandbox)
+    if (step->sandbox) {
         end_sandbox(spawner, step->sandbox);
+        expect_end_of(spawner, step);
+    }
 }
 
 /* cgroup v1 tells the sum of user and system time; what init reaped tells how they relate. A sandbox that was killed

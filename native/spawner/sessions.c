@@ -144,6 +144,24 @@ int open_session(struct spawner *spawner, struct policy *policy, struct failure 
     return 0;
 }
 
+/* A keeper that does not get there is of no use: then the kernel ends all, by way of init. */
+void expect_end_of(struct spawner *spawner, struct step *step)
+{
+    static const uint64_t MOST_NS = 5000000000u;
+    if (!step->sandbox->within || step->keeper_deadline)
+        return;
+    step->keeper_deadline = monotonic_ns() + MOST_NS;
+    arm_step(spawner, step);
+}
+
+void keeper_expired(struct spawner *spawner, struct step *step)
+{
+    const struct session *session = step->sandbox->within;
+    step->keeper_deadline = 0;
+    if (session->sandbox && session->sandbox->step)
+        step_event(spawner, session->sandbox->step, CAUSE_DESTROYED, SCOPE_SANDBOX);
+}
+
 /* What it holds is about to come back. */
 bool is_one_ending(const struct spawner *spawner, const struct session *session)
 {

@@ -174,7 +174,8 @@ struct step {
     struct limits limits;
     bool announce;
     uint64_t queued_at, released_at;
-    uint64_t queue_deadline, wall_deadline, grace_deadline, cpu_check, memory_check, fork_stop; /* 0: none */
+    uint64_t queue_deadline, wall_deadline, grace_deadline, cpu_check, memory_check, fork_stop,
+        keeper_deadline;             /* 0: none */
     uint32_t oom_looks;              /* since the latest notice that memory has run out */
     bool oom_noticed, oom_after_end; /* the first notice, and that it came after the main process had ended */
     bool has_cause;                  /* the first event wins */
@@ -297,6 +298,9 @@ void leave_session(struct spawner *spawner, struct sandbox *sandbox);
 int send_command(struct spawner *spawner, struct sandbox *sandbox, int reports, int jobs);
 /* Its init serves as the maker of its commands. */
 int open_session(struct spawner *spawner, struct policy *policy, struct failure *failure);
+/* It is being ended by its keeper, who has a while for it. */
+void expect_end_of(struct spawner *spawner, struct step *step);
+void keeper_expired(struct spawner *spawner, struct step *step);
 bool is_one_ending(const struct spawner *spawner, const struct session *session);
 uint32_t scope_of_session_oom(const struct spawner *spawner, const struct session *session);
 

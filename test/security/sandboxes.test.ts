@@ -1,7 +1,15 @@
 // Commands of one sandbox are not kept apart from each other; from its init, from the keepers, and from all else they are.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { suite, test, type TestContext } from 'node:test';
-import { closeSpawner, createSandbox, type Sandbox, type SandboxOptions, type StepResult } from 'spawn-sandbox';
+import {
+  closeSpawner,
+  createSandbox,
+  type Sandbox,
+  type SandboxError,
+  type SandboxOptions,
+  type StepResult,
+} from 'spawn-sandbox';
 import { startApp } from '../helpers/app.js';
 import {
   countDescriptors,
@@ -107,6 +115,40 @@ print(len(ours))
     });
   });
 
+  void test('a keeper that does not end its command takes the sandbox along', async (context) => {
+    const marker = uniqueMarker();
+    const sandbox = await made(context);
+    const other = sandbox.spawn('sh', ['-c', 'sleep 1000; true', uniqueMarker()]);
+    const step = sandbox.spawn('sh', ['-c', 'sleep 1000; true', marker]);
+    await untilRunning(marker);
+    const [command = 0] = processesWith(marker);
+    const keeper = parentOf(command);
+    process.kill(keeper, 'SIGSTOP');
+    step.kill();
+    const results = [await step, await other];
+    assert.deepEqual(
+      results.map(({ cause, scope, status }) => [cause, scope, status]),
+      [
+        ['killed', 'step', -9],
+        ['destroyed', 'sandbox', -9],
+      ],
+    );
+    await untilGone(marker, 2000);
+    await until('it is known to be over', () => isOver(sandbox));
+  });
+
+  void test('a keeper that somebody else ends takes the sandbox along', async (context) => {
+    const marker = uniqueMarker();
+    const sandbox = await made(context);
+    const step = sandbox.spawn('sh', ['-c', 'sleep 1000; true', marker]);
+    await untilRunning(marker);
+    const [command = 0] = processesWith(marker);
+    process.kill(parentOf(command), 'SIGKILL');
+    await assert.rejects(step.result, { code: 'ERR_STEP_LOST' });
+    await untilGone(marker, 2000);
+    await until('it is known to be over', () => isOver(sandbox));
+  });
+
   const APP = `
 import { createSandbox } from 'spawn-sandbox';
 const sandbox = await createSandbox();
@@ -149,3 +191,16 @@ setInterval(() => undefined, 1000);`;
     assert.throws(() => sandbox.spawn('true'), { code: 'ERR_SANDBOX_CLOSED' });
   });
 });
+
+function parentOf(pid: number): number {
+  return Number(/^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+}
+
+function isOver(sandbox: Sandbox): boolean {
+  try {
+    sandbox.spawn('true').result.catch(() => undefined);
+    return false;
+  } catch (error) {
+    return (error as SandboxError).code === 'ERR_SANDBOX_CLOSED';
+  }
+}
