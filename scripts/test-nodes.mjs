@@ -20,10 +20,20 @@ const PART = [
     'kill',
     'life',
     'lines',
+    'sandboxes',
     'spawner',
     'streams',
   ],
-  ...['practical-node', 'practical-streams', 'worker-threads', 'zygote-node', 'zygote-booted'],
+  ...[
+    'practical-node',
+    'practical-streams',
+    'typed-messages',
+    'typed-steps',
+    'typed-tables',
+    'worker-threads',
+    'zygote-node',
+    'zygote-booted',
+  ],
 ].map((name) => (name.endsWith('/') ? name : `integration/${name}.`));
 const MOST_MINUTES = 15;
 const inCi = process.env.CI === 'true';

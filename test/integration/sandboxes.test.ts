@@ -21,6 +21,9 @@ async function withSandbox(options: SandboxOptions, use: (sandbox: Sandbox) => P
 const sh = (sandbox: Sandbox, script: string, options: SandboxOptions = {}) =>
   sandbox.spawn('sh', ['-c', script], options);
 
+/** Each process with its arguments, a line each. */
+const LIST = 'for p in /proc/[0-9]*; do tr "\\0" " " < $p/cmdline 2>/dev/null && echo; done';
+
 async function stdout(step: PromiseLike<StepResult>): Promise<string> {
   const { ok, stdout, detail, stderr } = await step;
   assert.ok(ok, `${detail} ${String(stderr)}`);
@@ -58,13 +61,13 @@ void suite('a sandbox that lives', () => {
       }
       const result = await sh(
         sandbox,
-        '(setsid sh -c "sleep 1001 & sleep 1002" &) ; sleep 0.1; ps -e -o args | grep -c "^sleep 100"',
+        `(setsid sh -c "sleep 1001 & sleep 1002" &); sleep 0.2; ${LIST} | grep -c "^sleep 100"`,
       );
       assert.deepEqual([result.ok, result.stdout], [true, '3\n'], 'they were there');
-      assert.equal(await stdout(sh(sandbox, 'ps -e -o args | grep "^sleep"')), 'sleep 1000\n');
+      assert.equal(await stdout(sh(sandbox, `${LIST} | grep "^sleep"`)), 'sleep 1000 \n');
       other.kill();
       assert.equal((await other).cause, 'killed');
-      assert.equal(await stdout(sh(sandbox, 'ps -e -o args | grep -c "^sleep" || true')), '0\n');
+      assert.equal(await stdout(sh(sandbox, `${LIST} | grep -c "^sleep" || true`)), '0\n');
     });
   });
 
@@ -73,7 +76,7 @@ void suite('a sandbox that lives', () => {
       const storm = 'import os\nif os.fork() == 0:\n  while True:\n    if os.fork(): os._exit(0)\n';
       const { ok } = await sandbox.spawn('python3', ['-c', storm]);
       assert.equal(ok, true);
-      assert.equal(await stdout(sh(sandbox, 'ps -e -o args | grep -c "[o]s.fork" || true')), '0\n');
+      assert.equal(await stdout(sh(sandbox, `${LIST} | grep -c "[o]s.fork" || true`)), '0\n');
     });
   });
 

@@ -8,11 +8,12 @@ PACKETS=build/test/integration/spawner-packets.test.js
 TRACES=build/test/integration/cgroup-traces.test.js
 ZYGOTES="build/test/integration/zygote-native.test.js build/test/integration/zygote-limits.test.js"
 PLACE=guest/placement.test.mjs
-# Of zygotes what needs Python: there is one where the guest is made of this machine's files. What a forked Node can do is tested there
+# Of zygotes and sandboxes what needs Python: there is one where the guest is made of this machine's files. What a forked Node can do is tested there
 # without a guest.
-LIFE= ISOLATION= NODE_OR_RULES=build/test/integration/zygote-node.test.js
+LIFE= ISOLATION= SANDBOXES= NODE_OR_RULES=build/test/integration/zygote-node.test.js
 if [ -e /usr/bin/python3 ]; then
   LIFE=build/test/integration/zygote-life.test.js
+  SANDBOXES="build/test/integration/sandboxes.test.js build/test/security/sandboxes.test.js"
   ISOLATION=build/test/security/zygote-isolation.test.js
   NODE_OR_RULES=build/test/integration/rules.test.js
 fi

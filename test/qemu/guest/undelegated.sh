@@ -1,2 +1,2 @@
 environment 'an ordinary user without a cgroup of its own' 'watched' ''
-inside exec "$AS_USER" $LIMITS $PLACE
+inside exec "$AS_USER" $LIMITS $SANDBOXES $PLACE
