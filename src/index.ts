@@ -6,6 +6,7 @@ export type { Input, OutputMode, SandboxOptions, UserOptions } from './options/s
 export type { SpawnerOptions } from './options/spawner-options.js';
 export type { Cause, Denial, Limit, StepFailure, StepResult, Usage } from './result.js';
 export { createSandbox, type Sandbox } from './sandbox/sandbox.js';
+export type { SandboxEnd } from './sandbox/session.js';
 export { spawnSandbox } from './spawn-sandbox.js';
 export { closeSpawner, configureSpawner } from './spawner/shared.js';
 export type { LineIterator } from './step/lines.js';

@@ -58,12 +58,12 @@ export function planCommand(
   if (own.limits?.scratch !== undefined) {
     throw invalidOption('limits.scratch', 'is that of the sandbox: give it to createSandbox()');
   }
+  // For how long a sandbox may be without a command says nothing of how long a command may be silent.
+  const bounds = { ...sandbox.limits, idleTime: Infinity };
   const merged: SandboxOptions = {
     ...sandbox,
     ...own,
-    ...(sandbox.limits === undefined && own.limits === undefined
-      ? {}
-      : { limits: { ...sandbox.limits, ...own.limits } }),
+    limits: { ...bounds, ...own.limits },
     ...(sandbox.env === undefined && own.env === undefined ? {} : { env: { ...sandbox.env, ...own.env } }),
   };
   return { ...planStep(file, args, merged, locateInside), policy };

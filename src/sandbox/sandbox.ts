@@ -9,7 +9,7 @@ import { inputSource } from '../step/input.js';
 import { RunningStep } from '../step/running-step.js';
 import type { Step } from '../step/step.js';
 import { planCommand, planSandbox } from './plans.js';
-import { Session } from './session.js';
+import { type SandboxEnd, Session } from './session.js';
 
 /** A sandbox that lives: commands run in it one after another or at once, and find what others have left. */
 export interface Sandbox extends AsyncDisposable {
@@ -21,6 +21,8 @@ export interface Sandbox extends AsyncDisposable {
    * @throws SandboxError `ERR_INVALID_OPTION` or `ERR_SANDBOX_CLOSED`
    */
   spawn(file: string, args?: readonly string[], options?: SandboxOptions): Step;
+  /** Resolves when nothing is left of it, whatever ended it. */
+  readonly ended: Promise<SandboxEnd>;
   /** Ends all commands, with cause `'destroyed'`, and the sandbox. Resolves when nothing is left of it. */
   destroy(): Promise<void>;
 }
@@ -28,37 +30,53 @@ export interface Sandbox extends AsyncDisposable {
 /**
  * Makes a sandbox that lives until it is destroyed, `limits.wallTime` has passed or the app has ended.
  *
- * @param options `limits` bound the whole of it, and each command that is not given lower ones; without `limits.wallTime` it lives on
+ * @param options `limits` bound the whole of it, and each command that is not given lower ones; without
+ *   `limits.wallTime` it lives on. `limits.idleTime` is for how long there may be no command
  * @throws SandboxError `ERR_INVALID_OPTION`, `ERR_NOT_YET`, `ERR_UNSUPPORTED_PLATFORM`, or why it cannot be made
  */
 export async function createSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
   requireLinux();
   expectObject(options, 'options', OPTION_NAMES);
   const sandbox = new LivingSandbox(options);
-  await sandbox.made;
+  await sandbox.made();
   return sandbox;
 }
+
+/** Of a longer one Node makes one of a millisecond. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 class LivingSandbox implements Sandbox {
   readonly #options: SandboxOptions;
   readonly #session: Session;
+  /** Milliseconds. */
+  readonly #idleTime: number;
+  #idle: NodeJS.Timeout | undefined;
+  #running = 0;
 
   constructor(options: SandboxOptions) {
+    const plan = planSandbox(options);
     this.#options = options;
-    this.#session = new Session(planSandbox(options), sharedConnection());
+    this.#idleTime = plan.options.limits.idleTime;
+    this.#session = new Session(plan, sharedConnection());
     const handle = {
       destroy: () => {
-        this.#session.destroy();
+        this.#session.end('destroyed');
       },
     };
     trackStep(handle);
     void this.#session.over.then(() => {
       untrackStep(handle);
+      clearTimeout(this.#idle);
     });
   }
 
-  get made(): Promise<void> {
-    return this.#session.made;
+  async made(): Promise<void> {
+    await this.#session.made;
+    this.#waitForCommand();
+  }
+
+  get ended(): Promise<SandboxEnd> {
+    return this.#session.over;
   }
 
   spawn(file: string, args: readonly string[] = [], options: SandboxOptions = {}): Step {
@@ -71,17 +89,35 @@ class LivingSandbox implements Sandbox {
     const step = new RunningStep(plan, inputSource(options.input, plan.options.stdin), checkSignal(options.signal), {
       addon: loadAddon(),
       connection: () => this.#session.connection,
-      onSettled: untrackStep,
+      onSettled: () => {
+        untrackStep(step);
+        this.#running--;
+        this.#waitForCommand();
+      },
     });
+    this.#running++;
+    clearTimeout(this.#idle);
     trackStep(step);
     step.start();
     return step;
   }
 
+  /** Nobody may ever ask for another. */
+  #waitForCommand(): void {
+    clearTimeout(this.#idle);
+    if (this.#running > 0 || this.#idleTime === Infinity || this.#session.isOver) return;
+    this.#idle = setTimeout(
+      () => {
+        this.#session.end('idleTimeout');
+      },
+      Math.min(this.#idleTime, LONGEST_TIMER_MS),
+    ).unref();
+  }
+
   async destroy(): Promise<void> {
     const { connection, over } = this.#session;
     connection.hold();
-    this.#session.destroy();
+    this.#session.end('destroyed');
     await over;
     connection.letGo();
   }

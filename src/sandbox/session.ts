@@ -1,6 +1,7 @@
 import { SandboxError } from '../errors.js';
 import type { Policy } from '../policy/policy.js';
 import type { Connection, StepListener } from '../spawner/connection.js';
+import type { Cause } from '../result.js';
 import { CAUSES, type EndedMessage } from '../spawner/messages.js';
 import type { DefinedPolicy } from '../spawner/policies.js';
 import { policyOfCommands, type SandboxPlan } from './plans.js';
@@ -10,7 +11,9 @@ const SIGKILL = 9;
 
 /** Why a sandbox is no more. */
 export interface SandboxEnd {
-  readonly cause: (typeof CAUSES)[number];
+  /** `'destroyed'`, by the app or because it was lost; `'wallTimeout'`, `'cpuTimeout'` or `'idleTimeout'`, by a limit of the sandbox. */
+  readonly cause: Cause;
+  /** For how long it lived. */
   readonly wallTimeMs: number;
 }
 
@@ -56,8 +59,8 @@ export class Session implements StepListener {
     return this.#isOver;
   }
 
-  destroy(): void {
-    this.connection.kill({ stepId: this.#stepId, cause: CAUSES.indexOf('destroyed'), signal: SIGKILL, graceMs: 0 });
+  end(cause: 'destroyed' | 'idleTimeout'): void {
+    this.connection.kill({ stepId: this.#stepId, cause: CAUSES.indexOf(cause), signal: SIGKILL, graceMs: 0 });
   }
 
   // ------------------------------------------------------------ what the connection tells

@@ -139,6 +139,16 @@ void suite('a sandbox that lives', () => {
     });
   });
 
+  void test('it ends when no command has run in it for too long, and not while one is silent', async () => {
+    const sandbox = await createSandbox({ limits: { idleTime: 300 } });
+    assert.equal(await stdout(sh(sandbox, 'sleep 0.8; echo done')), 'done\n');
+    assert.equal(await stdout(sh(sandbox, 'echo again')), 'again\n');
+    const alive = setInterval(() => undefined, 1000); // a sandbox keeps no app alive
+    assert.equal((await sandbox.ended).cause, 'idleTimeout');
+    clearInterval(alive);
+    assert.throws(() => sh(sandbox, 'true'), { code: 'ERR_SANDBOX_CLOSED' });
+  });
+
   void test('destroy() ends all commands, and nothing is left', async () => {
     const sandbox = await createSandbox();
     const steps = [sh(sandbox, 'sleep 1003'), sh(sandbox, 'setsid sleep 1003 & sleep 1003')];
@@ -147,6 +157,7 @@ void suite('a sandbox that lives', () => {
     for (const step of steps) assert.deepEqual(shown(await step), [-9, 'destroyed', 'sandbox']);
     assert.throws(() => sh(sandbox, 'true'), { code: 'ERR_SANDBOX_CLOSED' });
     await sandbox.destroy();
+    assert.equal((await sandbox.ended).cause, 'destroyed');
   });
 
   void test('what it is made of cannot be changed by a command', async () => {
