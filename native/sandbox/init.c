@@ -198,16 +198,6 @@ static uint64_t timeval_ns(struct timeval time)
     return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_usec * 1000u;
 }
 
-static bool is_scratch_full(const struct define *policy)
-{
-    char path[PATH_LIMIT + 1];
-    struct bytes target = scratch_target(policy);
-    struct statfs space;
-    memcpy(path, target.data ? (const void *)target.data : "", target.length);
-    path[target.length] = 0;
-    return !statfs(path, &space) && is_used_up(&space);
-}
-
 static void report_end(int socket, struct report *report)
 {
     struct rusage usage;
@@ -324,7 +314,7 @@ _Noreturn void init_main(struct sandbox_start *start)
     struct report ended = {.kind = REPORT_ENDED,
                            .wait_code = end.si_code,
                            .wait_status = end.si_status,
-                           .scratch_full = is_scratch_full(start->policy)};
+                           .scratch_full = is_own_scratch_full(start->policy)};
     ended.killed = start->policy->zygote ? 0 : end_the_rest();
     report_end(3, &ended);
     if (start->policy->zygote)

@@ -131,6 +131,8 @@ struct tree {
 struct bytes scratch_target(const struct define *policy);
 /* Whether nothing more can be written to it, or no file be made. Without a limit both totals are 0. */
 bool is_used_up(const struct statfs *space);
+/* As it is seen from inside. */
+bool is_own_scratch_full(const struct define *policy);
 bool has_source(const struct mount_entry *entry);
 bool is_idmapped(const struct mount_entry *entry);
 int open_target(int root, dev_t device, const char *path, bool directory, mode_t mode);

@@ -15,3 +15,13 @@ bool is_used_up(const struct statfs *space)
 {
     return (space->f_blocks > 0 && space->f_bfree == 0) || (space->f_files > 0 && space->f_ffree == 0);
 }
+
+bool is_own_scratch_full(const struct define *policy)
+{
+    char path[PATH_LIMIT + 1];
+    struct bytes target = scratch_target(policy);
+    struct statfs space;
+    memcpy(path, target.data ? (const void *)target.data : "", target.length);
+    path[target.length] = 0;
+    return !statfs(path, &space) && is_used_up(&space);
+}

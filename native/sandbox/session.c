@@ -22,6 +22,8 @@
 /* What a keeper still may: end what is below it, and give the next step its identity before that gives up the rest. */
 enum { SESSION_CAPABILITIES = 1u << CAP_KILL | 1u << CAP_SETUID | 1u << CAP_SETGID };
 
+static sigset_t handled; /* SIGCHLD, and what the spawner ends a command by */
+
 static int keep_capabilities(uint32_t capabilities, struct failure *failure)
 {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
@@ -98,7 +100,7 @@ static uint64_t nanoseconds(struct timeval time)
     return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_usec * 1000u;
 }
 
-static void report_end(int socket, const siginfo_t *end, uint32_t killed)
+static void report_end(int socket, const struct define *policy, const siginfo_t *end, uint32_t killed)
 {
     struct rusage usage = {0};
     getrusage(RUSAGE_CHILDREN, &usage);
@@ -106,6 +108,7 @@ static void report_end(int socket, const siginfo_t *end, uint32_t killed)
                             .wait_code = end->si_code,
                             .wait_status = end->si_status,
                             .killed = killed,
+                            .scratch_full = is_own_scratch_full(policy),
                             .user_ns = nanoseconds(usage.ru_utime),
                             .system_ns = nanoseconds(usage.ru_stime),
                             .peak_bytes = (uint64_t)usage.ru_maxrss * 1024};
@@ -123,10 +126,12 @@ static int join_leaf(const struct sandbox_start *start, struct failure *failure)
     return 0;
 }
 
-_Noreturn static void begin_command(struct sandbox_start *start, const sigset_t *before)
+_Noreturn static void begin_command(struct sandbox_start *start)
 {
     struct failure failure = {0};
-    sigprocmask(SIG_SETMASK, before, NULL);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
     if (join_leaf(start, &failure) || join_new_keyring(&failure)) {
         report_failure(start->report, &failure);
         _exit(1);
@@ -136,11 +141,12 @@ _Noreturn static void begin_command(struct sandbox_start *start, const sigset_t 
     step_main(start);
 }
 
-/* Until the command has ended, or the spawner ends it by SIGTERM. True: by itself. */
-static bool wait_for_end(pid_t command, const sigset_t *signals, siginfo_t *end)
+/* Until the command has ended, or the spawner ends it by SIGTERM; both signals are blocked since before we were forked.
+ * True: by itself. */
+static bool wait_for_end(pid_t command, siginfo_t *end)
 {
     for (;;) {
-        int got = sigwaitinfo(signals, NULL);
+        int got = sigwaitinfo(&handled, NULL);
         if (got == SIGTERM)
             return false;
         siginfo_t one;
@@ -156,19 +162,15 @@ static bool wait_for_end(pid_t command, const sigset_t *signals, siginfo_t *end)
 _Noreturn static void keep_command(struct sandbox_start *start)
 {
     struct failure failure = {0};
-    sigset_t signals, before;
     siginfo_t end = {0};
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGCHLD);
-    sigaddset(&signals, SIGTERM);
-    if (sigprocmask(SIG_BLOCK, &signals, &before) || prctl(PR_SET_CHILD_SUBREAPER, 1)) {
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1)) {
         fail(&failure, STAGE_RESOURCES, NULL);
         report_failure(start->report, &failure);
         _exit(0);
     }
     pid_t command = fork();
     if (command == 0)
-        begin_command(start, &before);
+        begin_command(start);
     if (command < 0 || keep_capabilities(1u << CAP_KILL, &failure)) {
         if (command < 0)
             fail(&failure, STAGE_RESOURCES, NULL);
@@ -181,10 +183,10 @@ _Noreturn static void keep_command(struct sandbox_start *start)
         dup3(report, 3, O_CLOEXEC);
     close_range(0, 2, 0);
     close_range(4, ~0u, 0);
-    bool by_itself = wait_for_end(command, &signals, &end);
+    bool by_itself = wait_for_end(command, &end);
     uint32_t killed = end_all_below();
     if (by_itself)
-        report_end(3, &end, killed);
+        report_end(3, start->policy, &end, killed);
     _exit(0);
 }
 
@@ -255,15 +257,43 @@ static int serve_one(const struct sandbox_start *session, const struct stat *roo
     return failed;
 }
 
+/* Init lives long, and whatever it has from its maker would be kept open by it and pass through each command's hands.
+ * 0, 1 and 2 are taken, so that nothing else gets in the way of what a command finds there. */
+static int keep_descriptors(struct sandbox_start *session)
+{
+    enum { REPORT = 3, JOBS, PROC, FIRST_FREE };
+    int *const kept[] = {&session->report, &session->jobs, &session->proc};
+    for (size_t i = 0; i < LENGTH(kept); i++) {
+        *kept[i] = fcntl(*kept[i], F_DUPFD_CLOEXEC, FIRST_FREE);
+        if (*kept[i] < 0)
+            return -1;
+    }
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    for (int i = 0; i < REPORT; i++) {
+        if (null < 0 || (null != i && dup3(null, i, O_CLOEXEC) < 0))
+            return -1;
+    }
+    if (null >= REPORT) /* before its number is another's */
+        close(null);
+    for (size_t i = 0; i < LENGTH(kept); i++) {
+        if (dup3(*kept[i], REPORT + (int)i, O_CLOEXEC) < 0)
+            return -1;
+        *kept[i] = REPORT + (int)i;
+    }
+    return close_range(FIRST_FREE, ~0u, 0);
+}
+
 void serve_session(struct sandbox_start *session)
 {
     struct failure failure = {0};
     struct sigaction wakes = {.sa_handler = wake};
     struct stat root;
-    sigset_t child, before;
-    sigemptyset(&child);
-    sigaddset(&child, SIGCHLD);
-    if (stat("/", &root) || sigprocmask(SIG_BLOCK, &child, &before) || sigaction(SIGCHLD, &wakes, NULL)) {
+    sigset_t before;
+    sigemptyset(&handled);
+    sigaddset(&handled, SIGCHLD);
+    sigaddset(&handled, SIGTERM);
+    if (stat("/", &root) || keep_descriptors(session) || sigprocmask(SIG_BLOCK, &handled, &before) ||
+        sigaction(SIGCHLD, &wakes, NULL)) {
         fail(&failure, STAGE_RESOURCES, NULL);
         report_failure(session->report, &failure);
         _exit(1);

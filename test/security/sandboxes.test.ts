@@ -85,6 +85,16 @@ print(len(ours))
     assert.equal(listed, '0\n1\n2\n3\nONE=1', '3 is the directory itself');
   });
 
+  void test('no signal is blocked or ignored in them, and the scratch space is told when it is full', async (context) => {
+    const sandbox = await made(context, { limits: { scratch: '1MiB' } });
+    const masks = await stdoutOf(sandbox.spawn('grep', ['-E', '^Sig(Blk|Ign)', '/proc/self/status']));
+    assert.match(masks, /^SigBlk:\t0+\nSigIgn:\t0+$/);
+    const full = await sandbox.spawn('sh', ['-c', 'cat /dev/zero > /tmp/file; true']);
+    assert.deepEqual(full.limitsHit, ['scratch']);
+    await stdoutOf(sandbox.spawn('rm', ['/tmp/file']));
+    assert.deepEqual((await sandbox.spawn('true')).limitsHit, []);
+  });
+
   void test('they are as confined as any step', async (context) => {
     const sandbox = await made(context);
     const status = await stdoutOf(sandbox.spawn('grep', ['-E', '^(Cap|NoNewPrivs|Seccomp)', '/proc/self/status']));
