@@ -8,6 +8,7 @@ import { latency } from './measure/latency.mjs';
 import { memory } from './measure/memory.mjs';
 import { output } from './measure/output.mjs';
 import { realPrograms } from './measure/real-programs.mjs';
+import { sandboxes } from './measure/sandboxes.mjs';
 import { syscalls } from './measure/syscalls.mjs';
 import { throughput } from './measure/throughput.mjs';
 import { typed } from './measure/typed.mjs';
@@ -16,7 +17,7 @@ import { describeMachine } from './observe/machine.mjs';
 import { compilePrograms } from './programs/compile.mjs';
 import { goalTable, markdown, printTable } from './report.mjs';
 
-const SECTIONS = { latency, throughput, memory, output, syscalls, programs: realPrograms, zygotes, typed };
+const SECTIONS = { latency, throughput, memory, output, syscalls, programs: realPrograms, sandboxes, zygotes, typed };
 const DOCUMENT = join(import.meta.dirname, '../docs/benchmarks.md');
 const USAGE = `Usage: npm run bench -- [--quick] [--write] [SECTION...]
 
