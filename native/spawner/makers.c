@@ -99,11 +99,11 @@ static void maker_died(struct spawner *spawner, struct policy *policy, const str
 }
 
 /* Its end comes in one with that of its sandboxes, and is told only when the last of them has let go of its socket. */
-bool is_maker_gone(const struct policy *policy)
+bool is_maker_gone(struct spawner *spawner, const struct policy *policy)
 {
     siginfo_t end = {0};
-    if (policy->within)
-        return !has_maker(policy);
+    if (policy->within) /* one that is about to be over takes no more, and what its commands fail by is that */
+        return !has_maker(policy) || !find_session(spawner, policy->within);
     return policy->maker_pid <= 0 ||
            (!waitid(P_PID, (id_t)policy->maker_pid, &end, WEXITED | WNOHANG | WNOWAIT) && end.si_pid != 0);
 }

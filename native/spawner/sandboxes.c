@@ -160,7 +160,8 @@ void sandbox_failed(struct spawner *spawner, struct sandbox *sandbox, const stru
     struct failure told = sandbox->has_failure ? sandbox->failure : *failure;
     back_off(policy);
     end_sandbox(spawner, sandbox);
-    if (!is_maker_gone(policy)) /* whatever a sandbox suffers that its maker takes along, another maker may spare it */
+    if (!is_maker_gone(spawner,
+                       policy)) /* whatever a sandbox suffers that its maker takes along, another maker may spare it */
         fail_or_wait(spawner, policy, &told);
 }
 
@@ -383,7 +384,7 @@ static bool is_gone(const struct sandbox *sandbox)
 
 struct sandbox *take_ready(struct spawner *spawner, struct policy *policy)
 {
-    if (!policy->ready || is_maker_gone(policy))
+    if (!policy->ready || is_maker_gone(spawner, policy))
         return NULL;
     while (policy->ready && is_gone(policy->ready))
         end_sandbox(spawner, policy->ready);

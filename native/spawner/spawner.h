@@ -310,7 +310,7 @@ bool has_maker(const struct policy *policy);
 int start_maker(struct spawner *spawner, struct policy *policy, struct failure *failure);
 /* It said why it cannot build the tree, or is not needed any more: its queue fails. */
 void end_maker(struct spawner *spawner, struct policy *policy, const struct failure *failure);
-bool is_maker_gone(const struct policy *policy);
+bool is_maker_gone(struct spawner *spawner, const struct policy *policy);
 /* Gives up its maker and its ready sandboxes until it is used again. */
 void rest_policy(struct spawner *spawner, struct policy *policy);
 /* In memory, at its begin, for those who shall read and not change it; or -1. */

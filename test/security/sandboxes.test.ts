@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { suite, test, type TestContext } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   closeSpawner,
   createSandbox,
@@ -191,6 +192,19 @@ setInterval(() => undefined, 1000);`;
       );
     });
   }
+
+  void test('a command that it was destroyed before is told that, whenever it was', async () => {
+    const causes = new Set<string>();
+    for (let round = 0; round < 60; round++) {
+      const sandbox = await createSandbox();
+      const results = Array.from({ length: 10 }, () => sandbox.spawn('true').result);
+      await delay(round % 20);
+      const over = sandbox.destroy();
+      for (const { cause } of await Promise.all(results)) causes.add(cause);
+      await over;
+    }
+    assert.deepEqual([...causes].sort(), ['destroyed', 'exit']);
+  });
 
   void test('closeSpawner() ends it', async () => {
     const sandbox = await createSandbox();
