@@ -37,19 +37,32 @@ static bool has_no_room(struct spawner *spawner)
     return !keep_reserve(spawner) || is_short_of_descriptors(spawner, MESSAGE_DESCRIPTORS + spawner->most_further);
 }
 
-/* Also after what is kept for nobody has given way. */
-static bool lacks_room(struct spawner *spawner)
+/* Also after what is kept for nobody has given way. Where no sandbox is left whose end could bring room, each message
+ * is answered for itself. */
+static bool waits_for_room(struct spawner *spawner)
 {
     if (!has_no_room(spawner))
         return false;
     give_way(spawner);
-    return has_no_room(spawner);
+    return has_no_room(spawner) && can_room_come(spawner);
+}
+
+/* Whether the next message needs none: it may be the one that ends what takes it all. */
+static bool is_plain(int socket)
+{
+    static uint8_t data[PACKET_LIMIT + 1];
+    struct bytes body;
+    ssize_t length = recv(socket, data, sizeof(data), MSG_PEEK | MSG_DONTWAIT);
+    if (length <= 0)
+        return true; /* no message, or the end */
+    enum request_kind kind = read_request((struct bytes){data, (size_t)length}, &body);
+    return kind == REQUEST_KILL || kind == REQUEST_FORGET;
 }
 
 void listen_again(struct spawner *spawner)
 {
-    if (!spawner->deaf || (lacks_room(spawner) && spawner->others))
-        return; /* where no sandbox is left whose end could bring room, each message is answered for itself */
+    if (!spawner->deaf || waits_for_room(spawner))
+        return;
     spawner->deaf = false;
     set_interest(spawner, EPOLLIN | (spawner->replies_first ? EPOLLOUT : 0));
 }
@@ -206,7 +219,7 @@ void app_ready(struct spawner *spawner, struct watch *watch, uint32_t events)
         flush_replies(spawner);
     for (int i = 0; i < AT_ONCE && !spawner->ending; i++) {
         struct packet packet;
-        if (lacks_room(spawner) && spawner->others) {
+        if (waits_for_room(spawner) && !is_plain(watch->fd)) {
             spawner->deaf = true; /* until a sandbox has ended */
             set_interest(spawner, spawner->replies_first ? EPOLLOUT : 0);
             return;

@@ -217,7 +217,8 @@ void fail_or_wait(struct spawner *spawner, struct policy *policy, const struct f
         fail_queue(spawner, policy, failure);
         return;
     }
-    if (spawner->running == 0 && policy->making == 0 && policy->ready_count == 0 && policy->queue_first)
+    bool room_comes = is_short_of_descriptors(spawner, SANDBOX_DESCRIPTORS) && give_way(spawner);
+    if (!room_comes && spawner->running == 0 && policy->making == 0 && policy->ready_count == 0 && policy->queue_first)
         fail_step(spawner, policy->queue_first, failure);
     spawner->retry.expired = retry;
     set_timer(&spawner->timers, &spawner->retry, monotonic_ns() + 5000000u);
@@ -237,31 +238,48 @@ void refill_pools(struct spawner *spawner)
     }
 }
 
+uint32_t count_making(const struct spawner *spawner)
+{
+    uint32_t making = 0;
+    for (const struct policy *policy = spawner->policies; policy; policy = policy->next)
+        making += policy->making;
+    return making;
+}
+
 /* What is made for nobody yet leaves room for a message, or nobody could ask any more: only a sandbox's end brings
  * room, and these have none. */
 static bool has_room_ahead(const struct spawner *spawner)
 {
-    uint32_t making = 1;
-    for (const struct policy *policy = spawner->policies; policy; policy = policy->next)
-        making += policy->making;
-    return !is_short_of_descriptors(spawner,
-                                    making * SANDBOX_DESCRIPTORS + MESSAGE_DESCRIPTORS + spawner->most_further);
+    return !is_short_of_descriptors(spawner, (count_making(spawner) + 1) * SANDBOX_DESCRIPTORS + MESSAGE_DESCRIPTORS +
+                                                 spawner->most_further);
 }
 
-void give_way(struct spawner *spawner)
+bool give_way(struct spawner *spawner)
 {
     remove_slots(spawner);
     for (const struct sandbox *sandbox = spawner->others; sandbox; sandbox = sandbox->next) {
         if (sandbox->state == SANDBOX_ENDING)
-            return; /* its room is about to come */
+            return true; /* its room is about to come */
     }
     for (struct policy *policy = spawner->policies; policy; policy = policy->next) {
         struct sandbox *idle = policy->ready ? policy->ready : policy->empty;
         if (idle) {
             end_sandbox(spawner, idle);
-            return;
+            return true;
         }
     }
+    return false;
+}
+
+/* Zygotes and sessions live until somebody asks for their end. */
+bool can_room_come(const struct spawner *spawner)
+{
+    for (const struct sandbox *sandbox = spawner->others; sandbox; sandbox = sandbox->next) {
+        bool lives = sandbox->policy->zygote || sandbox->policy->session;
+        if (!lives || sandbox->state != SANDBOX_RUNNING)
+            return true;
+    }
+    return false;
 }
 
 void fill_pool(struct spawner *spawner, struct policy *policy)

@@ -107,13 +107,20 @@ static int send_request(struct spawner *spawner, struct sandbox *sandbox, int re
     return send_packet(sandbox->policy->maker.fd, &part, 1, descriptors, count, MSG_DONTWAIT);
 }
 
+/* A session is of no use without room for a command, and those on their way have not all of theirs yet. */
+static uint32_t descriptors_for(const struct spawner *spawner, const struct policy *policy)
+{
+    return policy->session ? (count_making(spawner) + 2) * SANDBOX_DESCRIPTORS : SANDBOX_DESCRIPTORS;
+}
+
 /* Takes what it needs, or leaves everything as it was. */
 int request_sandbox(struct spawner *spawner, struct policy *policy, struct failure *failure)
 {
-    if (is_short_of_descriptors(spawner, SANDBOX_DESCRIPTORS))
+    uint32_t needed = descriptors_for(spawner, policy);
+    if (is_short_of_descriptors(spawner, needed))
         remove_slots(spawner); /* what is kept for the next burst is no use to this one */
     errno = EMFILE;
-    if (is_short_of_descriptors(spawner, SANDBOX_DESCRIPTORS))
+    if (is_short_of_descriptors(spawner, needed))
         return fail(failure, STAGE_RESOURCES, NULL);
     struct slot *slot = take_slot(spawner, policy, failure);
     if (!slot)

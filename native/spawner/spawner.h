@@ -326,8 +326,12 @@ void refill_pools(struct spawner *spawner);
 void fail_or_wait(struct spawner *spawner, struct policy *policy, const struct failure *failure);
 void free_forgotten(struct spawner *spawner);
 void fill_pool(struct spawner *spawner, struct policy *policy);
-/* For a message: gives up what is kept for nobody. Room comes when that has ended. */
-void give_way(struct spawner *spawner);
+/* Gives up what is kept for nobody. Room comes when that has ended; false: there is nothing. */
+bool give_way(struct spawner *spawner);
+/* On their way, of all policies. */
+uint32_t count_making(const struct spawner *spawner);
+/* Whether there is a sandbox whose end comes by itself. */
+bool can_room_come(const struct spawner *spawner);
 void fail_queue(struct spawner *spawner, struct policy *policy, const struct failure *failure);
 
 /* trim.c: what is kept for nobody. */

@@ -206,6 +206,24 @@ setInterval(() => undefined, 1000);`;
     assert.deepEqual([...causes].sort(), ['destroyed', 'exit']);
   });
 
+  void test('more than there are descriptors for are refused, and those that there are can be used and destroyed', async (context) => {
+    const code = `
+import { createSandbox } from 'spawn-sandbox';
+const made = await Promise.allSettled(Array.from({ length: 24 }, () => createSandbox()));
+const sandboxes = made.filter(({ value }) => value !== undefined).map(({ value }) => value);
+const codes = new Set(made.filter(({ reason }) => reason).map(({ reason }) => reason.code));
+console.log(sandboxes.length > 2, [...codes].join());
+await sandboxes[0].destroy();
+console.log((await sandboxes[1].spawn('true')).ok);
+await Promise.all(sandboxes.map((sandbox) => sandbox.destroy()));
+console.log('destroyed');`;
+    const app = startApp(context, code, { command: ['prlimit', '--nofile=160:160', process.execPath] });
+    assert.equal(await app.line(), 'true ERR_RESOURCES');
+    assert.equal(await app.line(), 'true');
+    assert.equal(await app.line(), 'destroyed');
+    assert.equal((await app.ended).status, 0);
+  });
+
   void test('closeSpawner() ends it', async () => {
     const sandbox = await createSandbox();
     const step = sandbox.spawn('sleep', ['1000']);
