@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -51,7 +52,9 @@ static bool read_once(struct reactor *reactor, int64_t id)
     struct stream *stream = find_stream(&reactor->streams, id);
     if (!stream || !stream->watched)
         return false;
-    ssize_t length = read(stream->fd, reactor->space, READ_SIZE);
+    bool all = stream->draining && stream->left == 0;
+    size_t most = stream->draining && stream->left < READ_SIZE ? stream->left : READ_SIZE;
+    ssize_t length = all ? 0 : read(stream->fd, reactor->space, most);
     if (length < 0 && errno == EINTR)
         return true;
     if (length < 0 && errno == EAGAIN && !stream->draining)
@@ -60,6 +63,8 @@ static bool read_once(struct reactor *reactor, int64_t id)
         end_stream(reactor, id);
         return false;
     }
+    if (stream->draining)
+        stream->left -= (size_t)length;
     if (length >= 65536 && !stream->large) {
         stream->large = true;
         fcntl(stream->fd, F_SETPIPE_SZ, PIPE_SIZE); /* refused beyond the user's share: then it stays as it is */
@@ -295,12 +300,22 @@ void reactor_pause(struct reactor *reactor, int64_t id)
         set_watched(reactor, stream, id, false);
 }
 
+/* Another command of the same sandbox may hold the pipe, and write for as long as somebody reads. */
+static void bound_drain(struct stream *stream)
+{
+    int held = 0;
+    if (stream->draining)
+        return;
+    stream->draining = true;
+    stream->left = ioctl(stream->fd, FIONREAD, &held) || held < 0 ? 0 : (size_t)held;
+}
+
 void reactor_drain(struct reactor *reactor, int64_t id)
 {
     struct stream *stream = find_stream(&reactor->streams, id);
     if (!stream)
         return;
-    stream->draining = true;
+    bound_drain(stream);
     if (reactor->drain_count == reactor->drain_room) {
         size_t room = reactor->drain_room ? reactor->drain_room * 2 : 16;
         int64_t *drains = realloc(reactor->drains, room * sizeof(*drains));

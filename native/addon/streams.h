@@ -10,7 +10,8 @@ struct stream {
     int fd;              /* -1: free */
     uint32_t generation; /* so that an old id never names a new stream */
     bool watched;        /* in epoll */
-    bool draining;       /* nobody can write any more: an empty pipe is the end */
+    bool draining;       /* its step has ended: what is in the pipe by then is all */
+    size_t left;         /* of that */
     bool large;          /* its pipe has been enlarged */
     uint32_t next_free;
 };

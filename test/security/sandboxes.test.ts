@@ -108,6 +108,53 @@ print(len(ours))
     }
   });
 
+  void test('what another writes to the stdout of one that has ended is not read', async (context) => {
+    const sandbox = await made(context);
+    const other = python(
+      sandbox,
+      `
+import array, os, socket
+there = socket.socket(socket.AF_UNIX)
+there.bind("/tmp/socket")
+there.listen(1)
+step, _ = there.accept()
+_, [(_, _, data)], _, _ = step.recvmsg(2, socket.CMSG_SPACE(4))
+stdout = array.array("i", data)[0]
+step.recv(2)
+for _ in range(4): os.fork()
+while True: os.write(stdout, b"late" * 1024)`,
+    );
+    const one = sandbox.spawn('python3', [
+      '-c',
+      `
+import array, fcntl, os, socket, time
+def connected():
+  step = socket.socket(socket.AF_UNIX)
+  while True:
+    try: step.connect("/tmp/socket"); return step
+    except OSError: time.sleep(0.01)
+step = connected()
+step.sendmsg([b"1"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [1]))])
+fcntl.fcntl(1, fcntl.F_SETPIPE_SZ, 1 << 20)
+os.set_blocking(1, False)
+full = 0
+while full < 30:
+  try: os.write(1, b"x" * 4096); full = 0
+  except BlockingIOError: full += 1; time.sleep(0.01)
+os.set_blocking(1, True)
+step.send(b"2")
+time.sleep(0.5)
+os._exit(0)`,
+    ]);
+    one.stdout.pause();
+    const { ok, stdout } = await one;
+    assert.equal(ok, true);
+    assert.match(String(stdout), /^x+$/);
+    const { ok: well, stderr } = await other;
+    assert.equal(well, false);
+    assert.match(String(stderr), /BrokenPipeError/);
+  });
+
   void test('400 of them leave nothing', async (context) => {
     const sandbox = await made(context);
     const burst = (): Promise<unknown> => Promise.all(Array.from({ length: 8 }, () => sandbox.spawn('true').result));
