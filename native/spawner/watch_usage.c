@@ -55,6 +55,15 @@ static pid_t keeper_inside(const struct spawner *spawner, const struct sandbox *
     return length > 0 ? (pid_t)strtol(line + length, NULL, 10) : -1;
 }
 
+/* That of a session has all of its commands, and in its init's numbers all that have ended. */
+static int lend_to_session(const struct sandbox *command)
+{
+    struct sandbox *session = command->within->sandbox;
+    if (session->watched_proc < 0)
+        session->watched_proc = fcntl(command->watched_proc, F_DUPFD_CLOEXEC, 0);
+    return session->watched_proc < 0 ? -1 : 0;
+}
+
 int open_watched(struct spawner *spawner, struct sandbox *sandbox, pid_t pid)
 {
     char path[64];
@@ -65,7 +74,9 @@ int open_watched(struct spawner *spawner, struct sandbox *sandbox, pid_t pid)
     snprintf(path, sizeof(path), "%d/root/proc", pid);
     sandbox->watched_proc = openat(spawner->proc, path, O_DIRECTORY | O_CLOEXEC);
     sandbox->watched_scratch = open_scratch(spawner, sandbox->policy, pid);
-    return sandbox->watched_proc < 0 || sandbox->watched_scratch < 0 ? -1 : 0;
+    if (sandbox->watched_proc < 0 || sandbox->watched_scratch < 0)
+        return -1;
+    return sandbox->within ? lend_to_session(sandbox) : 0;
 }
 
 struct sums {

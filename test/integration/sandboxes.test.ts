@@ -71,6 +71,19 @@ void suite('a sandbox that lives', () => {
     });
   });
 
+  void test('its processor time is that of all its commands, also of those that have ended', async () => {
+    await withSandbox({ limits: { cpuTime: 600, wallTime: 20_000 } }, async (sandbox) => {
+      const spin = 'import time\nwhile time.process_time() < 0.25: pass';
+      for (let round = 0; round < 12; round++) {
+        const { cause, scope } = await sandbox.spawn('python3', ['-c', spin]);
+        if (cause === 'exit') continue;
+        assert.deepEqual([cause, scope], ['cpuTimeout', 'sandbox']);
+        return;
+      }
+      assert.fail('it was not ended');
+    });
+  });
+
   void test('who forks without end is ended, too', async () => {
     await withSandbox({ limits: { processes: 64 } }, async (sandbox) => {
       const storm = 'import os\nif os.fork() == 0:\n  while True:\n    if os.fork(): os._exit(0)\n';
