@@ -312,7 +312,9 @@ int watched_session(const struct sandbox *sandbox, bool *over)
         return 0;
     if (look_at_memory(sandbox, false, UINT64_MAX, &unused, &own))
         return -1;
-    *over = own * sandbox->within->commands >= all / 2;
+    /* Files are nobody's: were they in what is shared out, no command's part of it might be fair. */
+    uint64_t files = scratch_in_use(sandbox), shared_out = all > files ? all - files : 0;
+    *over = own * sandbox->within->commands >= shared_out / 2;
     return 0;
 }
 

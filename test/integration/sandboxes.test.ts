@@ -84,6 +84,14 @@ void suite('a sandbox that lives', () => {
     });
   });
 
+  void test('what lies in its scratch space spares no command from the limit of all memory', async () => {
+    await withSandbox({ limits: { memory: '100MiB', scratch: '95MiB' } }, async (sandbox) => {
+      assert.equal(await stdout(sh(sandbox, 'head -c 92M /dev/zero > /tmp/file')), '');
+      const hog = sandbox.spawn('python3', ['-c', 'import time\nx = bytearray(16 << 20)\ntime.sleep(1)']);
+      assert.deepEqual(shown(await hog), [-9, 'oom', 'sandbox']);
+    });
+  });
+
   void test('who forks without end is ended, too', async () => {
     await withSandbox({ limits: { processes: 64 } }, async (sandbox) => {
       const storm = 'import os\nif os.fork() == 0:\n  while True:\n    if os.fork(): os._exit(0)\n';
