@@ -141,6 +141,27 @@ _Noreturn static void begin_command(struct sandbox_start *start)
     step_main(start);
 }
 
+/* Whether it still is our code, on its way or parked: the kernel's flag for who was forked and has not executed. */
+static bool is_ours(pid_t command)
+{
+    enum { FORKED_ONLY = 0x40 };
+    char path[32], text[512];
+    unsigned flags = 0;
+    snprintf(path, sizeof(path), "/proc/%d/stat", command);
+    if (read_file_at(AT_FDCWD, path, text, sizeof(text)) < 0)
+        return false;
+    const char *end = strrchr(text, ')');
+    return end && sscanf(end + 1, " %*c %*d %*d %*d %*d %*d %u", &flags) == 1 && flags & FORKED_ONLY;
+}
+
+/* Where Landlock does not keep signals back, another command can stop it: nobody would ever wake it. */
+static void keep_going(pid_t command)
+{
+    siginfo_t stop = {0};
+    if (!waitid(P_PID, (id_t)command, &stop, WSTOPPED | WNOHANG) && stop.si_pid == command && is_ours(command))
+        kill(command, SIGCONT);
+}
+
 /* Until the command has ended, or the spawner ends it by SIGTERM; both signals are blocked since before we were forked.
  * True: by itself. */
 static bool wait_for_end(pid_t command, siginfo_t *end)
@@ -156,6 +177,7 @@ static bool wait_for_end(pid_t command, siginfo_t *end)
         }
         if (end->si_pid != 0)
             return true;
+        keep_going(command);
     }
 }
 

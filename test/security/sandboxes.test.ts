@@ -195,6 +195,25 @@ os._exit(0)`,
     await until('it is known to be over', () => isOver(sandbox));
   });
 
+  void test('one that waits for its job and is stopped goes on', async (context) => {
+    const sandbox = await made(context, { limits: { wallTime: '20s' } });
+    const marker = uniqueMarker();
+    const step = sandbox.spawn('sh', ['-c', 'sleep 1000; true', marker]);
+    await untilRunning(marker);
+    const [command = 0] = processesWith(marker);
+    const init = parentOf(parentOf(command));
+    const waiting = (): number[] =>
+      descendantsOf(init)
+        .map(({ pid }) => pid)
+        .filter((pid) => parentOf(parentOf(pid)) === init && pid !== command);
+    await until('one waits', () => waiting().length > 0);
+    for (const pid of waiting()) process.kill(pid, 'SIGSTOP');
+    const { cause } = await sandbox.spawn('true', [], { limits: { wallTime: '3s' } });
+    assert.equal(cause, 'exit');
+    step.kill();
+    assert.equal((await step).cause, 'killed');
+  });
+
   void test('a keeper that somebody else ends takes the sandbox along', async (context) => {
     const marker = uniqueMarker();
     const sandbox = await made(context);
