@@ -285,8 +285,7 @@ bool can_room_come(const struct spawner *spawner)
 void fill_pool(struct spawner *spawner, struct policy *policy)
 {
     struct failure failure = {0};
-    uint32_t room =
-        spawner->configure.max_concurrent > spawner->running ? spawner->configure.max_concurrent - spawner->running : 0;
+    uint32_t room = free_places(spawner, policy);
     uint32_t queued = policy->queued < room ? policy->queued : room;
     uint32_t wanted = wanted_ready(spawner, policy) + queued;
     if (policy->forgotten || (policy->below && !find_zygote(spawner, policy->below)))

@@ -413,6 +413,8 @@ void start_step(struct spawner *spawner, struct bytes message, struct bytes body
                 int memory_file);
 void kill_step(struct spawner *spawner, struct bytes body);
 void run_queue(struct spawner *spawner, struct policy *policy);
+/* How many of its steps may run besides those that do: what takes no place need not wait for one. */
+uint32_t free_places(const struct spawner *spawner, const struct policy *policy);
 void run_all_queues(struct spawner *spawner);
 /* One that was not released yet: told as a result, and gone. */
 void cancel_queued(struct spawner *spawner, struct step *step, uint32_t cause, uint32_t scope);

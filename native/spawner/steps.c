@@ -178,9 +178,17 @@ static void release(struct spawner *spawner, struct step *step, struct sandbox *
     arm_step(spawner, step);
 }
 
+uint32_t free_places(const struct spawner *spawner, const struct policy *policy)
+{
+    uint32_t most = spawner->configure.max_concurrent;
+    if (policy->session)
+        return UINT32_MAX;
+    return most > spawner->running ? most - spawner->running : 0;
+}
+
 void run_queue(struct spawner *spawner, struct policy *policy)
 {
-    while (policy->queue_first && spawner->running < spawner->configure.max_concurrent) {
+    while (policy->queue_first && free_places(spawner, policy) > 0) {
         struct sandbox *sandbox = take_ready(spawner, policy);
         if (!sandbox)
             break;
@@ -273,7 +281,7 @@ void start_step(struct spawner *spawner, struct bytes message, struct bytes body
         step->descriptors[step->descriptor_count++] = take_descriptor(&packet->descriptors[first + i]);
     }
     enqueue(policy, step);
-    if (policy->queue_first == step && policy->ready && spawner->running < spawner->configure.max_concurrent) {
+    if (policy->queue_first == step && policy->ready && free_places(spawner, policy) > 0) {
         run_queue(spawner, policy);
         return;
     }

@@ -290,6 +290,23 @@ console.log('destroyed');`;
     assert.equal((await app.ended).status, 0);
   });
 
+  void test('one can be made while commands have all places', async (context) => {
+    const code = `
+import { configureSpawner, createSandbox } from 'spawn-sandbox';
+configureSpawner({ maxConcurrent: 1, queueTimeout: '3s' });
+const first = await createSandbox();
+const step = first.spawn('sh', ['-c', 'echo runs; sleep 1000']);
+for await (const line of step) break;
+const second = await createSandbox();
+console.log('made');
+await first.destroy();
+console.log((await second.spawn('true')).cause);
+await second.destroy();`;
+    const app = startApp(context, code);
+    assert.equal(await app.line(), 'made');
+    assert.equal(await app.line(), 'exit');
+  });
+
   void test('closeSpawner() ends it', async () => {
     const sandbox = await createSandbox();
     const step = sandbox.spawn('sleep', ['1000']);
