@@ -198,7 +198,7 @@ static uint64_t timeval_ns(struct timeval time)
     return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_usec * 1000u;
 }
 
-static void report_end(int socket, struct report *report)
+void report_end(int socket, struct report *report)
 {
     struct rusage usage;
     if (!getrusage(RUSAGE_CHILDREN, &usage)) {

@@ -156,6 +156,8 @@ struct sandbox_start {
 };
 
 _Noreturn void init_main(struct sandbox_start *start);
+/* init.c: adds what the processes that were waited for have used. */
+void report_end(int socket, struct report *report);
 /* session.c: instead of one step, whatever the spawner asks for, until it has gone. */
 _Noreturn void serve_session(struct sandbox_start *session);
 /* With the maker's privileges, then in the sandbox's own pid namespace. */
