@@ -58,7 +58,7 @@ struct define {
     bool zygote;
     uint64_t below;
     uint32_t parked, replaces;
-    bool session;
+    bool session, keyless;
     uint64_t within;
     struct bytes boot, boot_input; /* a Start, or empty */
     size_t mount_count, cover_count;

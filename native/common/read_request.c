@@ -182,6 +182,9 @@ static void read_define_number(struct reader *reader, const struct field *field,
     case 25:
         out->within = field_u64(reader, field);
         break;
+    case 26:
+        out->keyless = field_u64(reader, field) != 0;
+        break;
     }
 }
 

@@ -164,7 +164,7 @@ static int make_sandbox(struct sandbox_start *start, struct failure *failure)
         die_with_maker(start, failure))
         return -1;
     /* A step that a zygote forks has its session from there, and joins a new one by itself: keyrings are few. */
-    return start->below || start->policy->session ? 0 : join_new_keyring(failure);
+    return start->below || start->policy->session ? 0 : join_new_keyring(start->policy, failure);
 }
 
 static bool reap(pid_t main_pid, siginfo_t *end)

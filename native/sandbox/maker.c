@@ -287,7 +287,7 @@ static int prepare(struct maker *maker, struct failure *failure)
     maker->self = (int)syscall(SYS_pidfd_open, getpid(), 0);
     if (maker->self < 0)
         return fail(failure, STAGE_RESOURCES, NULL);
-    if (limit_resources(maker->policy.zygote, failure))
+    if (limit_resources(maker->policy.zygote, failure) || (maker->policy.keyless && make_new_keyring(failure)))
         return -1;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
         return fail_layer(failure, LAYER_NO_NEW_PRIVS);

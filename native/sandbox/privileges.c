@@ -49,8 +49,14 @@ int keep_zygote_capabilities(struct failure *failure)
     return syscall(SYS_capset, &header, data) ? fail_layer(failure, LAYER_CAPABILITIES) : 0;
 }
 
-/* A keyring of its own for all inside; the app's, or the zygote's, would be found in every step otherwise. */
-int join_new_keyring(struct failure *failure)
+/* A keyring of its own for all inside; the app's, or the zygote's, would be found in every step otherwise. Where no
+ * step can use one, all have their maker's, or their zygote's. */
+int join_new_keyring(const struct define *policy, struct failure *failure)
+{
+    return policy->keyless ? 0 : make_new_keyring(failure);
+}
+
+int make_new_keyring(struct failure *failure)
 {
     if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) >= 0 || errno == ENOSYS)
         return 0;

@@ -110,7 +110,7 @@ _Noreturn static void begin_command(struct sandbox_start *start)
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    if (join_leaf(start, &failure) || join_new_keyring(&failure)) {
+    if (join_leaf(start, &failure) || join_new_keyring(start->policy, &failure)) {
         report_failure(start->report, &failure);
         _exit(1);
     }

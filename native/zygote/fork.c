@@ -289,7 +289,7 @@ static int become_step(const struct zygote *zygote, struct sandbox_start *start,
 {
     struct zygote_request *request = zygote->request;
     const struct define *policy = request->policy;
-    if (enter_namespaces(request, failure) || join_new_keyring(failure) || limit_resources(false, failure) ||
+    if (enter_namespaces(request, failure) || join_new_keyring(policy, failure) || limit_resources(false, failure) ||
         drop_bounding_set(policy, failure) || lock_securebits(policy, failure))
         return -1;
     if (request->head.install_base && install_filter(policy->base_filter, 0))

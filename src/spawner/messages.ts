@@ -40,6 +40,8 @@ export interface DefineMessage {
   readonly cover: readonly Buffer[];
   readonly reuseNet: boolean;
   readonly reuseUser: boolean;
+  /** No step can use a keyring. */
+  readonly keyless: boolean;
   /** Its steps are zygotes. */
   readonly zygote?: boolean;
   /** The step that is the zygote by which these steps are forked. */

@@ -67,6 +67,7 @@ function zygotePolicy(policy: Policy, runtime: RuntimeName, asked: SandboxOption
     stepFilterNotifies: filters.notifies,
     reuseNet: false,
     reuseUser: false,
+    keyless: false, // it has to be able to join one for a step
     zygote: true,
   };
 }

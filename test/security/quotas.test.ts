@@ -10,6 +10,12 @@ import { compileProbe, runOutside } from '../helpers/probe.js';
 import { until } from '../helpers/until.js';
 import { ANY_FORM } from '../helpers/weaker.js';
 
+/** Whoever may use keys has a keyring of its own. */
+const KEYS_PERMITTED = {
+  extends: 'default',
+  rules: [{ name: ['keyctl', 'add_key', 'request_key'], verdict: 'allow', reason: 'a test' }],
+} as const;
+
 /** What the kernel gives to each user, and a step of a root app must not use up for root. */
 void suite('quotas of the app’s user', () => {
   const program = compileProbe('hoard');
@@ -48,22 +54,24 @@ void suite('quotas of the app’s user', () => {
       const greedy = spawn(program ?? '', ['keys', '400', '60'], { stdio: ['ignore', 'pipe', 'inherit'] });
       context.after(() => greedy.kill('SIGKILL'));
       const [line] = (await once(greedy.stdout, 'data')) as [Buffer];
-      // A step of a zygote has a keyring that is counted; that of a command may exceed the quota.
+      // Steps that can use no keyring have none of their own.
       assert.ok((await spawnSandbox('true')).ok);
+      assert.ok((await zygote.spawn({ code: '' })).ok);
+      const withKeys = { syscalls: KEYS_PERMITTED };
       if (isRoot) {
         assert.equal(Number(line), 400, 'root has many, and steps have an id of their own');
-        assert.ok((await zygote.spawn({ code: '' })).ok);
+        assert.ok((await zygote.spawn({ code: '' }, withKeys)).ok);
         return;
       }
       assert.ok(Number(line) < 400, `the control: the kernel limits them, here to ${String(line)}`);
-      await assert.rejects(zygote.spawn({ code: '' }).result, {
+      await assert.rejects(zygote.spawn({ code: '' }, withKeys).result, {
         code: 'ERR_RESOURCES',
         path: '/proc/sys/kernel/keys/maxkeys',
         message: /maxkeys: /,
       });
       greedy.kill('SIGKILL');
       await until('the kernel has them back', () =>
-        zygote.spawn({ code: '' }).result.then(
+        zygote.spawn({ code: '' }, withKeys).result.then(
           ({ ok }) => ok,
           () => false,
         ),

@@ -57,6 +57,7 @@ export const REQUESTS: {
     cover: [Buffer.from('/proc/kallsyms'), Buffer.from('/proc/keys')],
     reuseNet: true,
     reuseUser: true,
+    keyless: true,
     zygote: true,
     below: 2 ** 40,
     parked: 4,

@@ -215,4 +215,13 @@ void describe('what of a sandbox may serve the next one', () => {
   void test('no user namespace where keyrings are permitted', () => {
     for (const name of ['add_key', 'keyctl', 'request_key']) assert.deepEqual(reuse(allowing(name)), [true, false]);
   });
+  void test('nothing where it is accepted that no filter is installed', () => {
+    assert.deepEqual(reuse({ allowMissing: ['seccomp'] }), [false, false]);
+    assert.deepEqual(reuse({ allowMissing: ['landlock'] }), [true, true]);
+  });
+  void test('one keyring serves all where none can be used', () => {
+    assert.equal(policyOf({}).keyless, true);
+    assert.equal(policyOf({ allowMissing: ['seccomp'] }).keyless, false);
+    for (const name of ['add_key', 'keyctl', 'request_key']) assert.equal(policyOf(allowing(name)).keyless, false);
+  });
 });
