@@ -298,7 +298,7 @@ int observe(struct spawner *spawner, struct sandbox *sandbox, pid_t pid, const s
     if (directory < 0 || read_file_at(directory, "status", look.status, sizeof(look.status)) < 0 ||
         read_file_at(directory, "cgroup", look.cgroup, sizeof(look.cgroup)) < 0)
         return cannot_look(sandbox);
-    if (sandbox->nest && see_parentage(&look)) {
+    if ((sandbox->nest || sandbox->within) && see_parentage(&look)) {
         errno = ECHILD;
         return fail(&sandbox->failure, STAGE_OBSERVATION, NULL);
     }

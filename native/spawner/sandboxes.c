@@ -311,6 +311,12 @@ void sandbox_made(struct spawner *spawner, const struct make_reply *reply, int p
         return;
     }
     take_descriptor(&owned);
+    struct failure unseen;
+    if (sandbox->within && !sandbox->has_failure && see_keeper(spawner, sandbox)) {
+        fail(&unseen, is_exhaustion(errno) ? STAGE_RESOURCES : STAGE_OBSERVATION, NULL);
+        sandbox_failed(spawner, sandbox, &unseen);
+        return;
+    }
     if (sandbox->has_failure)
         sandbox_failed(spawner, sandbox, &sandbox->failure);
     else if (sandbox->nest)

@@ -5,6 +5,7 @@
 #include "spawner/spawner.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -79,6 +80,33 @@ static void limit_session(const struct spawner *spawner, const struct session *s
     const struct sandbox *sandbox = session->sandbox;
     if (sandbox->step && !session->over)
         limit_cgroup(&spawner->cgroups, &sandbox->slot->cgroup, &sandbox->step->limits, 1 + session->commands);
+}
+
+/* The numbers of a line of a pidfd's fdinfo; 0: there are none. */
+static pid_t first_number(const char *text, const char *line)
+{
+    const char *at = strstr(text, line);
+    return at ? (pid_t)strtol(at + strlen(line), NULL, 10) : 0;
+}
+
+static pid_t last_number(const char *text, const char *line)
+{
+    const char *at = strstr(text, line);
+    size_t length = at ? strcspn(at + 1, "\n") + 1 : 0;
+    while (length > 0 && at[length - 1] >= '0' && at[length - 1] <= '9')
+        length--;
+    return length > 0 ? (pid_t)strtol(at + length, NULL, 10) : 0;
+}
+
+int see_keeper(const struct spawner *spawner, struct sandbox *sandbox)
+{
+    char path[48], text[512];
+    snprintf(path, sizeof(path), "self/fdinfo/%d", sandbox->life.fd);
+    if (read_file_at(spawner->proc, path, text, sizeof(text)) < 0)
+        return -1;
+    sandbox->init = first_number(text, "\nPid:");
+    sandbox->keeper = last_number(text, "\nNSpid:");
+    return sandbox->init > 0 && sandbox->keeper > 0 ? 0 : -1;
 }
 
 int enter_session(struct spawner *spawner, struct sandbox *sandbox)

@@ -114,7 +114,7 @@ struct sandbox {
     struct nest *nest;                 /* when it lies below one */
     struct session *session;           /* when it is one */
     struct session *within;            /* when it is a command of one */
-    pid_t keeper;                      /* as it is seen there; only where memory is watched */
+    pid_t keeper;                      /* as it is seen there; for the spawner it is `init` */
     bool parked;
     pid_t init; /* where others have its socket, too: who may report the end; 0: not told yet */
     uid_t init_uid;
@@ -294,6 +294,8 @@ bool outlived_by_commands(struct sandbox *sandbox);
 void free_session(struct spawner *spawner, struct sandbox *sandbox);
 /* A command is about to be made. -1: the session is over. */
 int enter_session(struct spawner *spawner, struct sandbox *sandbox);
+/* Who keeps a command, as the kernel tells of its pidfd: 0, or -1. */
+int see_keeper(const struct spawner *spawner, struct sandbox *sandbox);
 void leave_session(struct spawner *spawner, struct sandbox *sandbox);
 int send_command(struct spawner *spawner, struct sandbox *sandbox, int reports, int jobs);
 /* Its init serves as the maker of its commands. */

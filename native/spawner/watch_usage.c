@@ -41,20 +41,6 @@ static void use_reserve(void)
         close_descriptor(&reserve[i]);
 }
 
-/* As the processes of its session see it: the last number of the line. -1: not told. */
-static pid_t keeper_inside(const struct spawner *spawner, const struct sandbox *sandbox)
-{
-    char path[48], text[512];
-    snprintf(path, sizeof(path), "self/fdinfo/%d", sandbox->life.fd);
-    if (read_file_at(spawner->proc, path, text, sizeof(text)) < 0)
-        return -1;
-    const char *line = strstr(text, "\nNSpid:");
-    size_t length = line ? strcspn(line + 1, "\n") + 1 : 0;
-    while (length > 0 && line[length - 1] >= '0' && line[length - 1] <= '9')
-        length--;
-    return length > 0 ? (pid_t)strtol(line + length, NULL, 10) : -1;
-}
-
 /* That of a session has all of its commands, and in its init's numbers all that have ended. */
 static int lend_to_session(const struct sandbox *command)
 {
@@ -68,8 +54,6 @@ int open_watched(struct spawner *spawner, struct sandbox *sandbox, pid_t pid)
 {
     char path[64];
     if (keep_reserve())
-        return -1;
-    if (sandbox->within && (sandbox->keeper = keeper_inside(spawner, sandbox)) <= 0)
         return -1;
     snprintf(path, sizeof(path), "%d/root/proc", pid);
     sandbox->watched_proc = openat(spawner->proc, path, O_DIRECTORY | O_CLOEXEC);

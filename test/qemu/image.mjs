@@ -27,7 +27,7 @@ const MODULES = [
   'drivers/block/virtio_blk.ko',
 ];
 /** Programs that run in the guest, with their libraries. */
-const PROGRAMS = ['setpriv', 'unshare'];
+const PROGRAMS = ['setpriv', 'unshare', 'prlimit'];
 /** Compiled for the guest, which has no compiler. */
 const STEPS = ['test/steps/limits.c', 'test/steps/attempts.c', 'test/helpers/filter-probe.c'];
 const PACKAGE = ['package.json', 'dist', 'proto', 'runtimes'];
