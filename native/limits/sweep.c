@@ -33,11 +33,13 @@ static bool remove_patiently(int parent, const char *name)
     return false;
 }
 
-/* Those of a session's commands. */
+/* Whatever the depth: those of a session's commands lie below its own. */
 static void sweep_below(int parent)
 {
     int again = openat(parent, ".", O_DIRECTORY | O_CLOEXEC);
     DIR *directory = again < 0 ? NULL : fdopendir(again);
+    if (!directory)
+        close_descriptor(&again);
     for (const struct dirent *entry; directory && (entry = readdir(directory));) {
         if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
             continue;
@@ -45,6 +47,7 @@ static void sweep_below(int parent)
         if (child < 0)
             continue;
         kill_members(child);
+        sweep_below(child);
         remove_patiently(parent, entry->d_name);
     }
     if (directory)
@@ -53,19 +56,9 @@ static void sweep_below(int parent)
 
 bool sweep_cgroup(const char *path)
 {
-    DIR *directory = opendir(path);
-    if (!directory)
+    autoclose int directory = open(path, O_DIRECTORY | O_CLOEXEC);
+    if (directory < 0)
         return errno == ENOENT;
-    for (const struct dirent *entry; (entry = readdir(directory));) {
-        if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
-            continue;
-        autoclose int child = openat(dirfd(directory), entry->d_name, O_DIRECTORY | O_CLOEXEC);
-        if (child < 0)
-            continue;
-        kill_members(child);
-        sweep_below(child);
-        remove_patiently(dirfd(directory), entry->d_name);
-    }
-    closedir(directory);
+    sweep_below(directory);
     return remove_patiently(AT_FDCWD, path);
 }

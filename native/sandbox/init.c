@@ -133,11 +133,7 @@ static int become_root_inside(const struct sandbox_start *start, struct failure 
 /* All that init may still do: end the processes below it. */
 static int keep_only_kill(struct failure *failure)
 {
-    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct data[2] = {{.effective = 1u << CAP_KILL, .permitted = 1u << CAP_KILL}};
-    if (syscall(SYS_capset, &header, data))
-        return fail_layer(failure, LAYER_CAPABILITIES);
-    return prctl(PR_SET_DUMPABLE, 0) ? fail_layer(failure, LAYER_CAPABILITIES) : 0;
+    return keep_capabilities(1u << CAP_KILL, failure);
 }
 
 /* Id changes clear PR_SET_PDEATHSIG, so it comes after them; a maker that died in between shows by its pidfd. */

@@ -179,6 +179,7 @@ int map_sandbox_ids(const struct define *policy, int process, const struct ident
 int drop_bounding_set(const struct define *policy, struct failure *failure);
 int lock_securebits(const struct define *policy, struct failure *failure);
 int keep_zygote_capabilities(struct failure *failure);
+int keep_capabilities(uint32_t capabilities, struct failure *failure);
 int make_new_keyring(struct failure *failure);
 int join_new_keyring(const struct define *policy, struct failure *failure);
 

@@ -49,6 +49,16 @@ int keep_zygote_capabilities(struct failure *failure)
     return syscall(SYS_capset, &header, data) ? fail_layer(failure, LAYER_CAPABILITIES) : 0;
 }
 
+/* Of one of ours that lives beside foreign code: nobody is to look into it. */
+int keep_capabilities(uint32_t capabilities, struct failure *failure)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2] = {{.effective = capabilities, .permitted = capabilities}};
+    if (syscall(SYS_capset, &header, data) || prctl(PR_SET_DUMPABLE, 0))
+        return fail_layer(failure, LAYER_CAPABILITIES);
+    return 0;
+}
+
 /* A keyring of its own for all inside; the app's, or the zygote's, would be found in every step otherwise. Where no
  * step can use one, all have their maker's, or their zygote's. */
 int join_new_keyring(const struct define *policy, struct failure *failure)

@@ -23,15 +23,6 @@ enum { SESSION_CAPABILITIES = 1u << CAP_KILL | 1u << CAP_SETUID | 1u << CAP_SETG
 
 static sigset_t handled; /* SIGCHLD, and what the spawner ends a command by */
 
-static int keep_capabilities(uint32_t capabilities, struct failure *failure)
-{
-    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct data[2] = {{.effective = capabilities, .permitted = capabilities}};
-    if (syscall(SYS_capset, &header, data) || prctl(PR_SET_DUMPABLE, 0))
-        return fail_layer(failure, LAYER_CAPABILITIES);
-    return 0;
-}
-
 /* ------------------------------------------------------------ keepers */
 
 /* The fourth word of /proc/PID/stat, behind a name that may hold anything. */

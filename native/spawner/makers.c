@@ -120,11 +120,10 @@ void maker_ready(struct spawner *spawner, struct watch *watch, uint32_t events)
     if (got <= 0 || packet.length != sizeof(reply)) {
         struct failure failure = {.stage = STAGE_MAKER, .error = got == 0 ? 0 : errno};
         close_packet(&packet);
-        if (policy->within)
+        if (policy->within) {
             failure = (struct failure){.stage = STAGE_SESSION};
-        if (policy->within)
             end_maker(spawner, policy, &failure);
-        else if (policy->is_broken)
+        } else if (policy->is_broken)
             end_maker(spawner, policy, &policy->broken);
         else
             maker_died(spawner, policy, &failure);

@@ -133,25 +133,16 @@ void leave_session(struct spawner *spawner, struct sandbox *sandbox)
         limit_session(spawner, session);
 }
 
-/* cgroup v2 is joined by a file in the directory. */
 int send_command(struct spawner *spawner, struct sandbox *sandbox, int reports, int jobs)
 {
-    const struct cgroup *cgroup = &sandbox->slot->cgroup;
     struct make_request request = {.sandbox = sandbox->id,
                                    .identity = sandbox->slot->identity,
                                    .memory_counted = (spawner->cgroups.controllers & 1u << LAYER_MEMORY) != 0};
-    int descriptors[2 + HIERARCHIES] = {reports, jobs};
-    autoclose int procs = -1;
-    if (spawner->cgroups.version == 2) {
-        procs = openat(cgroup->attach[0], "cgroup.procs", O_WRONLY | O_CLOEXEC);
-        if (procs < 0)
-            return -1;
-        descriptors[2] = procs;
-        request.cgroup_count = 1;
-    } else {
-        memcpy(&descriptors[2], cgroup->attach, sizeof(int) * cgroup->attach_count);
-        request.cgroup_count = cgroup->attach_count;
-    }
+    int descriptors[2 + HIERARCHIES] = {reports, jobs}, opened;
+    request.cgroup_count = (uint32_t)attach_files(spawner, sandbox, &descriptors[2], &opened);
+    autoclose int owned = opened;
+    if (spawner->cgroups.version == 2 && owned < 0)
+        return -1;
     struct iovec part = {&request, sizeof(request)};
     return send_packet(sandbox->policy->maker.fd, &part, 1, descriptors, 2 + request.cgroup_count, MSG_DONTWAIT);
 }

@@ -407,6 +407,9 @@ int fill_nest(struct spawner *spawner, struct sandbox *sandbox, struct failure *
 /* Its init learns who the step is. */
 int adopt_parked(struct sandbox *sandbox, pid_t inside);
 /* The step may get itself ready for a job: that nobody waits for it, the caller knows. */
+/* Descriptors by which a sandbox's cgroup is joined by one's own hand. `opened`: of these, what is to be closed; on v2
+ * -1 when it cannot be had. */
+size_t attach_files(const struct spawner *spawner, const struct sandbox *sandbox, int *out, int *opened);
 void tell_seen(const struct sandbox *sandbox);
 void free_nest(struct spawner *spawner, struct sandbox *sandbox);
 

@@ -274,7 +274,7 @@ static int define_file(struct policy *policy)
 }
 
 /* cgroup v2 is joined by a file in the directory, which belongs to us and which the zygote could not open. */
-static size_t attach_files(const struct spawner *spawner, const struct sandbox *sandbox, int *out, int *opened)
+size_t attach_files(const struct spawner *spawner, const struct sandbox *sandbox, int *out, int *opened)
 {
     const struct cgroup *cgroup = &sandbox->slot->cgroup;
     *opened = -1;

@@ -1,4 +1,5 @@
 import { invalidOption } from '../options/check.js';
+import { mergeOptions } from '../options/merge.js';
 import { type ResolvedOptions, resolveOptions } from '../options/resolve.js';
 import type { SandboxOptions } from '../options/sandbox-options.js';
 import type { ResolvedMount } from '../options/filesystem.js';
@@ -59,14 +60,8 @@ export function planCommand(
     throw invalidOption('limits.scratch', 'is that of the sandbox: give it to createSandbox()');
   }
   // For how long a sandbox may be without a command says nothing of how long a command may be silent.
-  const bounds = { ...sandbox.limits, idleTime: Infinity };
-  const merged: SandboxOptions = {
-    ...sandbox,
-    ...own,
-    limits: { ...bounds, ...own.limits },
-    ...(sandbox.env === undefined && own.env === undefined ? {} : { env: { ...sandbox.env, ...own.env } }),
-  };
-  return { ...planStep(file, args, merged, locateInside), policy };
+  const common = { ...sandbox, limits: { ...sandbox.limits, idleTime: Infinity } };
+  return { ...planStep(file, args, mergeOptions(common, own), locateInside), policy };
 }
 
 /** Nothing more can be mounted: a program of the app's that is not in the sandbox is looked up there by its name. */

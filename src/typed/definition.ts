@@ -13,7 +13,7 @@ import { checkSignal } from '../options/signal.js';
 import { show } from '../show.js';
 import { type Limits, resolveLimits } from '../tables/limits.js';
 import { parseDuration, parseSize } from '../units.js';
-import { mergeOptions } from '../zygote/plans.js';
+import { mergeOptions } from '../options/merge.js';
 import { isZygote, type Zygote } from '../zygote/zygote.js';
 import { codecOf, type MessageCodec } from './messages/codec.js';
 

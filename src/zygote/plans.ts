@@ -1,3 +1,4 @@
+import { mergeOptions } from '../options/merge.js';
 import type { SandboxOptions } from '../options/sandbox-options.js';
 import { type Plan, planWith } from '../plan.js';
 import type { Policy } from '../policy/policy.js';
@@ -79,14 +80,4 @@ export function planJob(
   own: SandboxOptions,
 ): Plan {
   return planWith(interpreter, job, mergeOptions(sandbox, own));
-}
-
-/** What a step is given replaces what the zygote was, but for limits and variables, which are replaced one by one. */
-export function mergeOptions(common: SandboxOptions, own: SandboxOptions): SandboxOptions {
-  return {
-    ...common,
-    ...own,
-    ...(common.limits === undefined && own.limits === undefined ? {} : { limits: { ...common.limits, ...own.limits } }),
-    ...(common.env === undefined && own.env === undefined ? {} : { env: { ...common.env, ...own.env } }),
-  };
 }

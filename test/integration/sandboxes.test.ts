@@ -33,9 +33,9 @@ async function stdout(step: PromiseLike<StepResult>): Promise<string> {
 void suite('a sandbox that lives', () => {
   void test('runs commands one after another, and each finds what the others have left', async () => {
     await withSandbox({}, async (sandbox) => {
-      assert.equal(await stdout(sh(sandbox, 'echo left > /tmp/file; mkdir -p ~/work; echo also > ~/work/file')), '');
-      assert.equal(await stdout(sh(sandbox, 'cat /tmp/file ~/work/file')), 'left\nalso\n');
-      assert.equal(await stdout(sandbox.spawn('cat', ['work/file'])), 'also\n');
+      assert.equal(await stdout(sh(sandbox, 'echo left > /tmp/file; mkdir -p ~/kept; echo also > ~/kept/file')), '');
+      assert.equal(await stdout(sh(sandbox, 'cat /tmp/file ~/kept/file')), 'left\nalso\n');
+      assert.equal(await stdout(sandbox.spawn('cat', ['kept/file'])), 'also\n');
     });
   });
 
