@@ -5,6 +5,8 @@ export type { LimitOptions } from './options/limits.js';
 export type { Input, OutputMode, SandboxOptions, UserOptions } from './options/sandbox-options.js';
 export type { SpawnerOptions } from './options/spawner-options.js';
 export type { Cause, Denial, Limit, StepFailure, StepResult, Usage } from './result.js';
+export type { Change, Entry, EntryType } from './sandbox/overlays/change.js';
+export type { CommitOptions } from './sandbox/overlays/selection.js';
 export { createSandbox, type Sandbox } from './sandbox/sandbox.js';
 export type { SandboxEnd } from './sandbox/session.js';
 export { spawnSandbox } from './spawn-sandbox.js';

@@ -3,7 +3,7 @@ import { expectArray, expectText } from './options/check.js';
 import { keyOf } from './options/key.js';
 import { type ResolvedOptions, resolveOptions } from './options/resolve.js';
 import type { SandboxOptions } from './options/sandbox-options.js';
-import { type Command, locateCommand } from './policy/command.js';
+import { type Command, locateCommand, NO_COMMAND } from './policy/command.js';
 import { buildPolicy, type Policy } from './policy/policy.js';
 import { startSettings } from './policy/start-settings.js';
 import { encodeStartSettings } from './spawner/codec.js';
@@ -42,7 +42,8 @@ export function planStep(
 /** As above, for what is checked already: `argv` need not begin with `file`. */
 export function planWith(file: string, argv: readonly Buffer[], options: SandboxOptions, locate = locateCommand): Plan {
   const resolved = resolveOnce(options);
-  const command = locate(file, resolved.options.mounts);
+  const { root, mounts } = resolved.options;
+  const command = root === undefined ? locate(file, mounts) : { ...NO_COMMAND, file };
   const hasInput = options.input !== undefined || resolved.options.stdin === 'pipe';
   return {
     options: resolved.options,
@@ -97,14 +98,25 @@ function prepareOnce(resolved: Resolved, command: Command, hasInput: boolean): P
 
 /** Options that differ in what concerns only the step, such as `env`, share a policy and so its ready sandboxes. */
 function policyOnce(options: ResolvedOptions, command: Command): Policy {
-  const { limits, mounts, user, network, syscalls, allowMissing, allowWeaker } = options;
+  const { limits, mounts, rules, root, user, network, syscalls, allowMissing, allowWeaker } = options;
   const asked = [
     limits.scratch,
     limits.memory === Infinity,
     limits.processes === Infinity,
     limits.cpuTime === Infinity && limits.cpus === Infinity,
   ];
-  const key = keyOf([asked, mounts, user, network, identityOf(syscalls), allowMissing, allowWeaker, command.mounts]);
+  const key = keyOf([
+    asked,
+    mounts,
+    rules,
+    root ?? '',
+    user,
+    network,
+    identityOf(syscalls),
+    allowMissing,
+    allowWeaker,
+    command.mounts,
+  ]);
   let policy = policies.get(key);
   if (policy === undefined) {
     policy = buildPolicy(options, command);

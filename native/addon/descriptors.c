@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "addon/lent.h"
@@ -186,6 +187,50 @@ static napi_value open_file(napi_env env, napi_callback_info info)
     return lent_number(env, fd);
 }
 
+/* What a packet of one byte brings: [descriptor or -1, the byte], or minus the errno. */
+static napi_value receive(napi_env env, napi_callback_info info)
+{
+    int32_t socket;
+    uint8_t byte = 0;
+    struct packet packet;
+    napi_value result;
+    if (!descriptor_of(env, info, &socket))
+        return number(env, -EINVAL);
+    if (reserve_lent(lent_of(env), 1))
+        return number(env, -ENOMEM);
+    int got = receive_packet(socket, &byte, sizeof(byte), &packet, MSG_DONTWAIT);
+    if (got < 0)
+        return number(env, -errno);
+    int fd = got > 0 && packet.descriptor_count == 1 ? take_descriptor(&packet.descriptors[0]) : -1;
+    if (got > 0)
+        close_packet(&packet);
+    if (fd >= 0)
+        lend(lent_of(env), fd);
+    napi_create_array_with_length(env, 2, &result);
+    napi_set_element(env, result, 0, number(env, fd));
+    napi_set_element(env, result, 1, number(env, byte));
+    return result;
+}
+
+/* The first byte of an extended attribute of an open file, or minus the errno; 0 when it is empty. */
+static napi_value attribute(napi_env env, napi_callback_info info)
+{
+    napi_value arguments[2];
+    size_t count = 2;
+    int32_t fd;
+    uint8_t value[64] = {0};
+    if (napi_get_cb_info(env, info, &count, arguments, NULL, NULL) != napi_ok || count < 2 ||
+        napi_get_value_int32(env, arguments[0], &fd) != napi_ok)
+        return number(env, -EINVAL);
+    char *name = path_of(env, arguments[1]);
+    if (!name)
+        return number(env, -errno);
+    ssize_t length = fgetxattr(fd, name, value, sizeof(value));
+    int error = errno;
+    free(name);
+    return number(env, length < 0 ? -error : value[0]);
+}
+
 void define_descriptors(napi_env env, napi_value exports)
 {
     napi_property_descriptor functions[] = {
@@ -198,6 +243,8 @@ void define_descriptors(napi_env env, napi_value exports)
         {"memory", NULL, memory, NULL, NULL, NULL, napi_enumerable, NULL},
         {"seal", NULL, seal, NULL, NULL, NULL, napi_enumerable, NULL},
         {"openFile", NULL, open_file, NULL, NULL, NULL, napi_enumerable, NULL},
+        {"receive", NULL, receive, NULL, NULL, NULL, napi_enumerable, NULL},
+        {"attribute", NULL, attribute, NULL, NULL, NULL, napi_enumerable, NULL},
     };
     napi_define_properties(env, exports, LENGTH(functions), functions);
 }

@@ -9,6 +9,7 @@ enum {
     PACKET_LIMIT = 48 << 10, /* above it a message travels in a memfd */
     MOUNT_LIMIT = 512,       /* entries of a policy */
     COVER_LIMIT = 64,
+    RULE_LIMIT = 4096,
     PATH_LIMIT = 4095,
     FILTER_LIMIT = 4096 * 8, /* BPF_MAXINSNS instructions */
     ARGUMENT_LIMIT = 100000, /* argv and env entries */
@@ -48,6 +49,12 @@ struct mount_entry {
     bool as_owner;
 };
 
+struct rule {
+    struct bytes pattern;
+    uint32_t literal;
+    bool hide, must_exist;
+};
+
 struct define {
     uint32_t policy_id;
     uint32_t uid, gid;
@@ -64,6 +71,9 @@ struct define {
     size_t mount_count, cover_count;
     struct mount_entry mounts[MOUNT_LIMIT];
     struct bytes cover[COVER_LIMIT];
+    bool fresh;
+    size_t rule_count;
+    struct rule rules[RULE_LIMIT];
 };
 
 struct limits {

@@ -83,6 +83,7 @@ enum stage {
     STAGE_NOT_TAKEN = 18,
     STAGE_FURTHER = 19,
     STAGE_SESSION = 20,
+    STAGE_RULE = 21,
 };
 
 enum state {
@@ -101,6 +102,7 @@ enum further {
     FURTHER_OUTPUT_PIPE = 0,
     FURTHER_FILE = 1,
     FURTHER_READ_ONLY_FILE = 2,
+    FURTHER_TREE_SOCKET = 3,
 };
 
 enum kind {
@@ -112,6 +114,8 @@ enum kind {
     MOUNT_SCRATCH = 5,
     MOUNT_DEVICE = 6,
     MOUNT_PROC = 7,
+    MOUNT_OVERLAY = 8,
+    MOUNT_ROOT = 9,
 };
 
 enum what {

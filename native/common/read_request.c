@@ -120,8 +120,33 @@ static void read_mount(struct reader *outer, const struct field *from, struct mo
         }
     }
     /* Set-id bits have no place in a sandbox; the sticky bit has. */
-    if (reader.failed || out->kind > MOUNT_PROC || out->mode > 01777 || out->target.length == 0 ||
+    if (reader.failed || out->kind > MOUNT_ROOT || out->mode > 01777 || out->target.length == 0 ||
         out->target.data[0] != '/')
+        outer->failed = true;
+}
+
+static void read_rule(struct reader *outer, const struct field *from, struct rule *out)
+{
+    struct reader reader = read_from(field_bytes(outer, from, MESSAGE_LIMIT, false));
+    struct field field;
+    *out = (struct rule){0};
+    while (read_field(&reader, &field)) {
+        switch (field.number) {
+        case 1:
+            out->pattern = field_bytes(&reader, &field, PATH_LIMIT, true);
+            break;
+        case 2:
+            out->literal = field_u32(&reader, &field);
+            break;
+        case 3:
+            out->hide = field_u64(&reader, &field) != 0;
+            break;
+        case 4:
+            out->must_exist = field_u64(&reader, &field) != 0;
+            break;
+        }
+    }
+    if (reader.failed || out->pattern.length == 0 || out->pattern.data[0] != '/' || out->literal > out->pattern.length)
         outer->failed = true;
 }
 
@@ -185,6 +210,9 @@ static void read_define_number(struct reader *reader, const struct field *field,
     case 26:
         out->keyless = field_u64(reader, field) != 0;
         break;
+    case 28:
+        out->fresh = field_u64(reader, field) != 0;
+        break;
     }
 }
 
@@ -213,6 +241,11 @@ int read_define(struct bytes body, struct define *out)
             if (out->cover_count == COVER_LIMIT)
                 return -1;
             out->cover[out->cover_count++] = field_bytes(&reader, &field, PATH_LIMIT, true);
+            break;
+        case 27:
+            if (out->rule_count == RULE_LIMIT)
+                return -1;
+            read_rule(&reader, &field, &out->rules[out->rule_count++]);
             break;
         case 22:
             out->boot = field_bytes(&reader, &field, MESSAGE_LIMIT, false);
@@ -274,7 +307,7 @@ static void read_limits(struct reader *outer, const struct field *from, struct l
 
 static void add_further(struct reader *reader, uint64_t kind, struct start *out)
 {
-    if (kind > FURTHER_READ_ONLY_FILE || out->further_count == FURTHER_LIMIT)
+    if (kind > FURTHER_TREE_SOCKET || out->further_count == FURTHER_LIMIT)
         reader->failed = true;
     else
         out->further[out->further_count++] = (uint32_t)kind;

@@ -55,6 +55,7 @@ struct report {
     uint32_t kind;
     uint32_t securebits; /* parked: what the kernel answers */
     bool landlock;       /* parked: restricted */
+    bool users_notes;    /* made: overlays keep their notes in attributes of the user's */
     int32_t wait_code;   /* ended: siginfo's code and status of the main process */
     int32_t wait_status;
     uint32_t killed;                         /* ended: processes that had to be killed */
@@ -134,6 +135,8 @@ bool is_used_up(const struct statfs *space);
 /* As it is seen from inside. */
 bool is_own_scratch_full(const struct define *policy);
 bool has_source(const struct mount_entry *entry);
+bool is_overlay(const struct mount_entry *entry);
+bool is_made_anew(const char *name); /* of the entries on top of a root */
 bool is_idmapped(const struct mount_entry *entry);
 int open_target(int root, dev_t device, const char *path, bool directory, mode_t mode);
 int build_tree(const struct define *policy, struct tree *tree, struct failure *failure);
@@ -153,6 +156,8 @@ struct sandbox_start {
     const enum cover *covers; /* one per entry of the policy's list */
     int proc;                 /* the host's /proc, closed before anything foreign runs */
     const int *idmaps;        /* user namespaces for the mounts that are shown as the step's; -1 for the others */
+    bool privileged;          /* with the host's privileges */
+    int scratch;              /* of a session with overlays: the directory of its scratch space; else -1 */
 };
 
 _Noreturn void init_main(struct sandbox_start *start);
@@ -161,8 +166,21 @@ void report_end(int socket, struct report *report);
 /* session.c: instead of one step, whatever the spawner asks for, until it has gone. */
 _Noreturn void serve_session(struct sandbox_start *session);
 /* With the maker's privileges, then in the sandbox's own pid namespace. */
-int mount_contents(const struct sandbox_start *start, struct failure *failure);
+int mount_contents(struct sandbox_start *start, struct failure *failure);
 int mount_own_proc(const struct sandbox_start *start, struct failure *failure);
+
+/* sandbox.c */
+const char *target_of(const struct mount_entry *entry, char out[PATH_LIMIT + 1]);
+/* Over what the maker had at `path`; the policy's mounts below it are brought up again. */
+int attach_over(const struct define *policy, int mount, const char *path);
+
+/* overlay.c */
+/* Detached ones, with their upper layers below `stand`. */
+int make_overlays(const struct sandbox_start *start, const char *stand, int *made);
+int attach_root(const struct define *policy, const struct mount_entry *entry, int overlay);
+
+/* rules.c: what is hidden or protected. */
+int carry_out_rules(const struct define *policy, struct failure *failure);
 
 /* maker.c: into a cgroup v2, unless that is -1. */
 pid_t clone_init(const struct sandbox_start *start, int cgroup, int *pidfd);

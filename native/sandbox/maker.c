@@ -155,7 +155,9 @@ static void fill_start(const struct maker *maker, const struct make_request *req
                                     .net = request->has_net ? packet->descriptors[first] : -1,
                                     .user = request->has_user ? packet->descriptors[first + request->has_net] : -1,
                                     .below = request->below,
-                                    .idmaps = idmaps};
+                                    .idmaps = idmaps,
+                                    .privileged = maker->tree.privileged,
+                                    .scratch = -1};
     if (request->cgroup_version == 1)
         start->attach_count = request->cgroup_count;
     memcpy(start->attach, &packet->descriptors[2], sizeof(int) * start->attach_count);

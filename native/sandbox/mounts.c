@@ -67,6 +67,21 @@ static int new_filesystem(const char *type, const char *options, uint64_t attrib
     return (int)syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, (unsigned)attributes);
 }
 
+int new_overlay(const char *const (*options)[2], uint64_t attributes)
+{
+    autoclose int context = (int)syscall(SYS_fsopen, "overlay", FSOPEN_CLOEXEC);
+    if (context < 0)
+        return -1;
+    for (; (*options)[0]; options++) {
+        const char *value = (*options)[1];
+        if (syscall(SYS_fsconfig, context, value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, (*options)[0], value, 0))
+            return -1;
+    }
+    if (syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0))
+        return -1;
+    return (int)syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, (unsigned)attributes);
+}
+
 int new_tmpfs(const char *options, uint64_t attributes)
 {
     return new_filesystem("tmpfs", options, attributes);

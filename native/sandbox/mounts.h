@@ -19,5 +19,7 @@ int idmap_mount(int mount, int idmap);
 /* Detached new file systems; options are comma-separated name=value pairs. */
 int new_tmpfs(const char *options, uint64_t attributes);
 int new_proc(uint64_t attributes);
+/* Options are pairs of name and value, the last with no name; NULL as a value: it has none. */
+int new_overlay(const char *const (*options)[2], uint64_t attributes);
 
 #endif

@@ -12,7 +12,7 @@
 
 #include "sandbox/mounts.h"
 
-static const char *target_of(const struct mount_entry *entry, char out[PATH_LIMIT + 1])
+const char *target_of(const struct mount_entry *entry, char out[PATH_LIMIT + 1])
 {
     memcpy(out, entry->target.data, entry->target.length);
     out[entry->target.length] = 0;
@@ -26,28 +26,33 @@ static int make_scratch_directory(const char *path, const struct mount_entry *en
     return mkdir(path, entry->mode) || chown(path, owner, owner) ? -1 : 0;
 }
 
-static bool is_below(struct bytes target, struct bytes directory)
+static bool is_below(struct bytes target, const char *directory)
 {
-    return target.length > directory.length && !memcmp(target.data, directory.data, directory.length) &&
-           target.data[directory.length] == '/';
+    size_t length = strlen(directory);
+    return target.length > length && !memcmp(target.data, directory, length) && target.data[length] == '/';
 }
 
-/* Covers what the maker had at the entry's target by the scratch directory, and brings the policy's mounts below it up
- * again. */
-static int attach_scratch(const struct define *policy, const struct mount_entry *entry, int scratch)
+/* What would be covered, and is in the tree by now: sources and files of the maker's, scratch space and overlays. */
+static bool is_mounted_below(const struct mount_entry *entry, const char *directory)
 {
-    char path[PATH_LIMIT + 1];
+    return (has_source(entry) || entry->kind == MOUNT_FILE || entry->kind == MOUNT_SCRATCH) &&
+           is_below(entry->target, directory);
+}
+
+int attach_over(const struct define *policy, int mount, const char *path)
+{
+    char target_path[PATH_LIMIT + 1];
     int below[MOUNT_LIMIT];
     for (size_t i = 0; i < policy->mount_count; i++) {
         const struct mount_entry *other = &policy->mounts[i];
         below[i] = -1;
-        if (!has_source(other) || !is_below(other->target, entry->target))
+        if (!is_mounted_below(other, path))
             continue;
-        below[i] = clone_mount(AT_FDCWD, target_of(other, path), true);
+        below[i] = clone_mount(AT_FDCWD, target_of(other, target_path), true);
         if (below[i] < 0 && !(other->optional && errno == ENOENT))
             return -1;
     }
-    if (attach_mount(scratch, AT_FDCWD, target_of(entry, path)))
+    if (attach_mount(mount, AT_FDCWD, path))
         return -1;
     struct stat ours, source;
     if (stat(path, &ours))
@@ -56,10 +61,10 @@ static int attach_scratch(const struct define *policy, const struct mount_entry 
     for (size_t i = 0; i < policy->mount_count; i++) {
         if (below[i] < 0)
             continue;
-        target_of(&policy->mounts[i], path);
+        target_of(&policy->mounts[i], target_path);
         if (fstat(below[i], &source))
             return -1;
-        autoclose int target = open_target(root, ours.st_dev, path, S_ISDIR(source.st_mode), 0755);
+        autoclose int target = open_target(root, ours.st_dev, target_path, S_ISDIR(source.st_mode), 0755);
         if (target < 0 || attach_mount(below[i], target, ""))
             return -1;
         close(below[i]);
@@ -67,10 +72,19 @@ static int attach_scratch(const struct define *policy, const struct mount_entry 
     return 0;
 }
 
+static bool has_overlays(const struct define *policy)
+{
+    for (size_t i = 0; i < policy->mount_count; i++) {
+        if (is_overlay(&policy->mounts[i]))
+            return true;
+    }
+    return false;
+}
+
 /* One tmpfs, so that one limit holds for all that a step can write. It stands on the first scratch target while the
  * directories are taken from it, and stays there, covered by the first of them: an unmount would wait for an RCU grace
  * period. */
-static int take_scratch(const struct sandbox_start *start, int *taken)
+static int take_scratch(struct sandbox_start *start, int *taken)
 {
     const struct define *policy = start->policy;
     char options[96], stand[PATH_LIMIT + 1], path[PATH_LIMIT + 32];
@@ -95,19 +109,39 @@ static int take_scratch(const struct sandbox_start *start, int *taken)
         if (taken[i] < 0 || (entry->no_exec && set_mount(taken[i], "", MOUNT_ATTR_NOEXEC, 0, false)))
             return -1;
     }
-    return 0;
+    if (!has_overlays(policy))
+        return 0;
+    errno = EINVAL;
+    if (!standing || make_overlays(start, stand, taken))
+        return -1;
+    if (policy->session)
+        start->scratch = open(stand, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return policy->session && start->scratch < 0 ? -1 : 0;
 }
 
-static int mount_scratch(const struct sandbox_start *start)
+static int attach_taken(const struct define *policy, size_t which, int mount)
+{
+    const struct mount_entry *entry = &policy->mounts[which];
+    char path[PATH_LIMIT + 1];
+    return entry->kind == MOUNT_ROOT ? attach_root(policy, entry, mount)
+                                     : attach_over(policy, mount, target_of(entry, path));
+}
+
+/* In the policy's order: what comes later lies on top. */
+static int mount_scratch(struct sandbox_start *start, char failed[PATH_LIMIT + 1])
 {
     const struct define *policy = start->policy;
     int taken[MOUNT_LIMIT];
+    failed[0] = 0;
     if (take_scratch(start, taken))
         return -1;
     for (size_t i = 0; i < policy->mount_count; i++) {
-        if (policy->mounts[i].kind != MOUNT_SCRATCH)
+        if (policy->mounts[i].kind != MOUNT_SCRATCH && !is_overlay(&policy->mounts[i]))
             continue;
-        if (attach_scratch(policy, &policy->mounts[i], taken[i]))
+        if (taken[i] < 0)
+            continue; /* optional, and not there */
+        target_of(&policy->mounts[i], failed);
+        if (attach_taken(policy, i, taken[i]))
             return -1;
         close(taken[i]);
     }
@@ -129,7 +163,7 @@ static int mount_as_owner(const struct sandbox_start *start, char path[PATH_LIMI
             return -1;
         /* A file system without idmapped mounts: what may only be read is then read by the rights of others. */
         bool mapped = idmap_mount(copy, start->idmaps[i]) == 0;
-        if (!mapped && (entry->kind == MOUNT_WRITABLE || errno != EINVAL))
+        if (!mapped && (entry->kind != MOUNT_READ_ONLY || errno != EINVAL))
             return -1;
         if (mapped && attach_mount(copy, AT_FDCWD, path))
             return -1;
@@ -162,12 +196,14 @@ static int mount_proc(const struct sandbox_start *start)
     return proc < 0 || attach_mount(proc, AT_FDCWD, "/proc") ? -1 : cover(start);
 }
 
-int mount_contents(const struct sandbox_start *start, struct failure *failure)
+int mount_contents(struct sandbox_start *start, struct failure *failure)
 {
     char path[PATH_LIMIT + 1];
     if (mount_as_owner(start, path))
         return fail(failure, STAGE_MOUNT_SOURCE, path);
-    return mount_scratch(start) ? fail_layer(failure, LAYER_MOUNT) : 0;
+    if (mount_scratch(start, path))
+        return has_overlays(start->policy) ? fail(failure, STAGE_MOUNT_TARGET, path) : fail_layer(failure, LAYER_MOUNT);
+    return carry_out_rules(start->policy, failure);
 }
 
 int mount_own_proc(const struct sandbox_start *start, struct failure *failure)

@@ -257,9 +257,10 @@ static int serve_one(const struct sandbox_start *session, const struct stat *roo
  * 0, 1 and 2 are taken, so that nothing else gets in the way of what a command finds there. */
 static int keep_descriptors(struct sandbox_start *session)
 {
-    enum { REPORT = 3, JOBS, PROC, FIRST_FREE };
-    int *const kept[] = {&session->report, &session->jobs, &session->proc};
-    for (size_t i = 0; i < LENGTH(kept); i++) {
+    enum { REPORT = 3, JOBS, PROC, SCRATCH, FIRST_FREE };
+    int *const kept[] = {&session->report, &session->jobs, &session->proc, &session->scratch};
+    size_t count = LENGTH(kept) - (session->scratch < 0 ? 1 : 0);
+    for (size_t i = 0; i < count; i++) {
         *kept[i] = fcntl(*kept[i], F_DUPFD_CLOEXEC, FIRST_FREE);
         if (*kept[i] < 0)
             return -1;
@@ -271,7 +272,7 @@ static int keep_descriptors(struct sandbox_start *session)
     }
     if (null >= REPORT) /* before its number is another's */
         close(null);
-    for (size_t i = 0; i < LENGTH(kept); i++) {
+    for (size_t i = 0; i < count; i++) {
         if (dup3(*kept[i], REPORT + (int)i, O_CLOEXEC) < 0)
             return -1;
         *kept[i] = REPORT + (int)i;
@@ -298,10 +299,11 @@ void serve_session(struct sandbox_start *session)
         report_failure(session->report, &failure);
         _exit(1);
     }
-    struct report made = {.kind = REPORT_MADE};
+    struct report made = {.kind = REPORT_MADE, .users_notes = !session->privileged};
     struct iovec part = {&made, sizeof(made)};
-    if (send_packet(session->report, &part, 1, NULL, 0, 0))
+    if (send_packet(session->report, &part, 1, &session->scratch, session->scratch >= 0 ? 1 : 0, 0))
         _exit(0); /* the spawner does not need us any more */
+    close_descriptor(&session->scratch);
     for (;;) {
         struct pollfd asked = {.fd = session->jobs, .events = POLLIN};
         int ready = ppoll(&asked, 1, NULL, &before);

@@ -4,6 +4,7 @@
  * means. */
 #include "sandbox/internal.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
@@ -23,20 +24,28 @@ static const char *text_of(struct bytes bytes, char out[PATH_LIMIT + 1])
     return out;
 }
 
+bool is_overlay(const struct mount_entry *entry)
+{
+    return entry->kind == MOUNT_OVERLAY || entry->kind == MOUNT_ROOT;
+}
+
 bool has_source(const struct mount_entry *entry)
 {
-    return entry->kind == MOUNT_READ_ONLY || entry->kind == MOUNT_WRITABLE || entry->kind == MOUNT_DEVICE;
+    return entry->kind == MOUNT_READ_ONLY || entry->kind == MOUNT_WRITABLE || entry->kind == MOUNT_DEVICE ||
+           is_overlay(entry);
 }
 
 bool is_idmapped(const struct mount_entry *entry)
 {
-    return entry->kind == MOUNT_WRITABLE || (entry->kind == MOUNT_READ_ONLY && entry->as_owner);
+    return entry->kind == MOUNT_WRITABLE || is_overlay(entry) || (entry->kind == MOUNT_READ_ONLY && entry->as_owner);
 }
 
 static uint64_t attributes_of(const struct mount_entry *entry)
 {
     switch (entry->kind) {
     case MOUNT_READ_ONLY:
+    case MOUNT_OVERLAY: /* the layer below */
+    case MOUNT_ROOT:
         return MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
     case MOUNT_DEVICE:
         return MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
@@ -148,6 +157,56 @@ static int make_device(int root, dev_t device, const struct stat *source, char *
     return fchmodat(within, slash + 1, source->st_mode & 07777, 0);
 }
 
+/* The kernel's and the sandbox's own; a root's are not looked at. */
+bool is_made_anew(const char *name)
+{
+    static const char *const NAMES[] = {".", "..", "proc", "sys", "dev", "tmp"};
+    for (size_t i = 0; i < LENGTH(NAMES); i++) {
+        if (!strcmp(name, NAMES[i]))
+            return true;
+    }
+    return false;
+}
+
+/* A place for what there is on top of a root: the sandbox's own root is ours, and nobody writes to it. */
+static int make_skeleton_entry(int root, int source, const char *name)
+{
+    struct stat status;
+    char content[PATH_LIMIT + 1];
+    if (fstatat(source, name, &status, AT_SYMLINK_NOFOLLOW))
+        return -1;
+    if (S_ISDIR(status.st_mode))
+        return mkdirat(root, name, 0755);
+    if (S_ISREG(status.st_mode))
+        return mknodat(root, name, S_IFREG | 0444, 0);
+    if (!S_ISLNK(status.st_mode))
+        return 0;
+    ssize_t length = readlinkat(source, name, content, sizeof(content));
+    if (length < 0 || (size_t)length == sizeof(content))
+        return -1;
+    content[length] = 0;
+    return symlinkat(content, root, name);
+}
+
+static int make_skeleton(int root, int source)
+{
+    enum { MOST = 1024 };
+    int copy = openat(source, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), left = MOST, failed = 0;
+    DIR *directory = copy < 0 ? NULL : fdopendir(copy);
+    if (!directory)
+        return -1;
+    errno = 0;
+    for (const struct dirent *entry; !failed && (entry = readdir(directory));) {
+        if (is_made_anew(entry->d_name))
+            continue;
+        failed = left-- == 0 || (make_skeleton_entry(root, source, entry->d_name) && errno != EEXIST);
+    }
+    int error = left < 0 ? E2BIG : errno;
+    closedir(directory);
+    errno = error;
+    return failed ? -1 : 0;
+}
+
 static int place(const struct tree *tree, int root, dev_t device, const struct mount_entry *entry, int source,
                  char *path)
 {
@@ -159,6 +218,12 @@ static int place(const struct tree *tree, int root, dev_t device, const struct m
         return 0;
     struct stat status = {.st_mode = S_IFDIR};
     if (source >= 0 && fstat(source, &status))
+        return -1;
+    if (is_overlay(entry) && !S_ISDIR(status.st_mode)) {
+        errno = ENOTDIR;
+        return -1;
+    }
+    if (entry->kind == MOUNT_ROOT && make_skeleton(root, source))
         return -1;
     if (entry->kind == MOUNT_DEVICE && tree->privileged && !make_device(root, device, &status, path))
         return 0;

@@ -130,6 +130,8 @@ static bool is_of_kind(int descriptor, uint32_t kind)
     int flags = fcntl(descriptor, F_GETFL);
     if (flags < 0 || (flags & O_PATH) || fstat(descriptor, &status))
         return false;
+    if (kind == FURTHER_TREE_SOCKET)
+        return S_ISSOCK(status.st_mode);
     if (kind == FURTHER_OUTPUT_PIPE)
         return S_ISFIFO(status.st_mode) && (flags & O_ACCMODE) == O_WRONLY;
     return S_ISREG(status.st_mode) && (kind == FURTHER_FILE || (flags & O_ACCMODE) == O_RDONLY);

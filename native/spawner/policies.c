@@ -37,7 +37,7 @@ void back_off(struct policy *policy)
 static bool has_writable(const struct define *define)
 {
     for (size_t i = 0; i < define->mount_count; i++) {
-        if (define->mounts[i].kind == MOUNT_WRITABLE)
+        if (define->mounts[i].kind == MOUNT_WRITABLE || is_overlay(&define->mounts[i]))
             return true;
     }
     return false;
@@ -71,6 +71,7 @@ static struct policy *new_policy(const struct spawner *spawner, const struct def
         policy->boot = in_copy(define->boot, body, copy);
     policy->boot_input = in_copy(define->boot_input, body, copy);
     policy->maker.fd = policy->define = -1;
+    policy->fresh = define->fresh;
     policy->host_network = define->host_network;
     policy->has_writable = has_writable(define);
     policy->notifies = define->step_filter_notifies;
@@ -172,7 +173,7 @@ static uint32_t wanted_ready(const struct spawner *spawner, const struct policy 
     uint32_t pool = spawner->configure.pool;
     uint64_t now = monotonic_ns();
     if (policy->forgotten || policy->resting || spawner->ending || now < policy->idle_until || policy->zygote ||
-        policy->session)
+        policy->session || policy->fresh)
         return 0;
     if (boots(policy))
         return policy->parked_wanted;

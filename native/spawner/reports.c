@@ -62,13 +62,17 @@ static bool is_of_main(const struct sandbox *sandbox, const struct packet *packe
 }
 
 /* Once, before anybody else has the socket. */
-static void is_made(struct spawner *spawner, struct sandbox *sandbox, const struct packet *packet)
+static void is_made(struct spawner *spawner, struct sandbox *sandbox, const struct report *report,
+                    struct packet *packet)
 {
     bool says = has_foreign_ends(sandbox->policy) || sandbox->session;
     if (!says || sandbox->state != SANDBOX_MAKING || sandbox->init != 0)
         return;
     sandbox->init = packet->sender;
     sandbox->init_uid = packet->sender_uid;
+    sandbox->users_notes = report->users_notes;
+    if (sandbox->session && packet->descriptor_count == 1)
+        sandbox->tree = take_descriptor(&packet->descriptors[0]);
     if (sandbox->nest)
         become_empty(spawner, sandbox);
     else if (sandbox->session)
@@ -84,7 +88,7 @@ static void took_report(struct spawner *spawner, struct sandbox *sandbox, const 
         report_failed(spawner, sandbox, &report->failure);
         break;
     case REPORT_MADE:
-        is_made(spawner, sandbox, packet);
+        is_made(spawner, sandbox, report, packet);
         break;
     case REPORT_PARKED:
         if (sandbox->parked || (sandbox->nest && sandbox->state != SANDBOX_FILLING))

@@ -71,7 +71,7 @@ static struct sandbox *new_sandbox(struct spawner *spawner, struct policy *polic
         return NULL;
     sandbox->reports.fd = sandbox->life.fd = sandbox->listener.fd = sandbox->main.fd = -1;
     sandbox->jobs = sandbox->watched_proc = sandbox->watched_scratch = -1;
-    sandbox->net = sandbox->user = -1;
+    sandbox->net = sandbox->user = sandbox->tree = -1;
     sandbox->id = ++spawner->next_sandbox;
     sandbox->policy = policy;
     sandbox->slot = slot;
@@ -354,6 +354,7 @@ static void release_sandbox(struct spawner *spawner, struct sandbox *sandbox)
     unwatch(spawner, &sandbox->main);
     close_descriptor(&sandbox->watched_proc);
     close_descriptor(&sandbox->watched_scratch);
+    close_descriptor(&sandbox->tree);
     close_namespaces(sandbox);
     sandbox->slot->sandbox = NULL;
     give_slot(spawner, sandbox->slot);

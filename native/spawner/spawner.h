@@ -106,6 +106,8 @@ struct sandbox {
     struct slot *slot;
     struct step *step;
     int jobs;
+    int tree;         /* a session's, between its making and its start: the directory of its scratch space, or -1 */
+    bool users_notes; /* with it: overlays keep their notes in attributes of the user's */
     bool main_ended;
     int watched_proc, watched_scratch; /* only where memory is watched */
     uint64_t watched_cpu_ns;           /* what was used before the step was released */
@@ -134,7 +136,7 @@ struct policy {
     struct bytes message; /* the Define, ours */
     struct bytes scratch; /* in it: where the scratch space is seen inside */
     struct bytes base_filter;
-    bool host_network, has_writable, notifies, reuse_net, reuse_user, forgotten;
+    bool host_network, has_writable, notifies, reuse_net, reuse_user, forgotten, fresh;
     uint32_t uid, gid, require, allow_weaker, allow_missing;
     struct failure broken; /* why no sandbox can be made; stage and errno 0: nothing */
     bool is_broken;
@@ -300,6 +302,8 @@ void leave_session(struct spawner *spawner, struct sandbox *sandbox);
 int send_command(struct spawner *spawner, struct sandbox *sandbox, int reports, int jobs);
 /* Its init serves as the maker of its commands. */
 int open_session(struct spawner *spawner, struct policy *policy, struct failure *failure);
+/* To the socket that its Start came with, if any. */
+int give_tree(struct sandbox *sandbox, const struct step *step);
 /* It is being ended by its keeper, who has a while for it. */
 void expect_end_of(struct spawner *spawner, struct step *step);
 void keeper_expired(struct spawner *spawner, struct step *step);

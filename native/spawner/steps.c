@@ -113,7 +113,7 @@ static int hand_over(struct spawner *spawner, struct step *step, struct sandbox 
         return fail(failure, is_exhaustion(errno) ? STAGE_RESOURCES : STAGE_CGROUP_LIMIT, NULL);
     if (sandbox->session) { /* it has no job: it waits for commands */
         sandbox->session->step_id = step->id;
-        return 0;
+        return give_tree(sandbox, step) ? fail(failure, STAGE_RESOURCES, NULL) : 0;
     }
     if (!(cgroups->controllers & 1u << LAYER_PROCESSES) && step->limits.processes)
         job.process_limit = step->limits.processes +
@@ -194,6 +194,8 @@ void run_queue(struct spawner *spawner, struct policy *policy)
             break;
         release(spawner, policy->queue_first, sandbox);
     }
+    while (policy->fresh && policy->ready && !policy->queue_first) /* the step that it was made for has gone */
+        end_sandbox(spawner, policy->ready);
     refill_after_release(spawner, policy);
     trim_later(spawner);
 }
@@ -240,6 +242,16 @@ static void enqueue(struct policy *policy, struct step *step)
     policy->queue_last = step;
 }
 
+/* What a zygote itself were given, all of its steps would have; and by a socket, descriptors would leave a step. */
+static bool may_have_further(const struct policy *policy, const struct start *start)
+{
+    for (size_t i = 0; i < start->further_count; i++) {
+        if (start->further[i] == FURTHER_TREE_SOCKET ? !policy->session || i > 0 : !takes_place(policy))
+            return false;
+    }
+    return true;
+}
+
 void start_step(struct spawner *spawner, struct bytes message, struct bytes body, struct packet *packet,
                 int memory_file)
 {
@@ -259,9 +271,8 @@ void start_step(struct spawner *spawner, struct bytes message, struct bytes body
     if (spawner->most_further < start.further_count)
         spawner->most_further = (uint32_t)start.further_count;
     bool whole = !packet->truncated && packet->descriptor_count == first + all;
-    /* What a zygote itself were given, all of its steps would have. */
     if ((whole && take_further(&start, &packet->descriptors[first + pipes], &failure)) ||
-        (!takes_place(policy) && start.further_count > 0)) {
+        !may_have_further(policy, &start)) {
         tell_failed(spawner, start.step_id, &failure);
         return;
     }

@@ -2,6 +2,7 @@ import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { expectArray, expectObject, expectText, invalidOption, notYet } from './check.js';
 import { show } from '../show.js';
+import { resolveRules } from './rules.js';
 
 /** A file or directory of the host: the path itself, or where it is to be seen inside. */
 export type Mount =
@@ -21,13 +22,26 @@ export interface FilesystemOptions {
   readonly readOnly?: readonly Mount[];
   /** Visible and writable. What the step writes belongs to the directory's owner, never to root. @default [] */
   readonly writable?: readonly Mount[];
-  /** Writable inside, unchanged outside. Not carried out yet: `ERR_NOT_YET`. @default [] */
+  /**
+   * Directories that are writable inside and unchanged outside: what is written goes to the scratch space (`limits.scratch`), and is gone
+   * with the sandbox unless `sandbox.commit()` keeps it. File systems that are mounted below such a directory are not seen. @default []
+   */
   readonly overlay?: readonly Mount[];
-  /** Paths inside that look empty. Not carried out yet: `ERR_NOT_YET`. @default [] */
+  /**
+   * Paths that look empty inside: absolute ones, and others in every directory of `readOnly`, `writable` and `overlay`. A part of a path may be a
+   * pattern (`*`, `?`, `[...]`), which also matches names that begin with a dot; `**` stands for any number of directories, and costs a walk over
+   * them at every start. What is made or replaced later by others on the host is not hidden. @default []
+   */
   readonly hide?: readonly string[];
-  /** Paths below writable ones that stay read-only. Not carried out yet: `ERR_NOT_YET`. @default [] */
+  /**
+   * Paths that cannot be changed, replaced or removed inside, given as in `hide`; relative ones in every directory of `writable` and `overlay`. Below
+   * a writable directory a path without a pattern must exist: nothing is ever made on the host to be protected. @default []
+   */
   readonly protect?: readonly string[];
-  /** Another root in place of the host's `/usr`. Not carried out yet: `ERR_NOT_YET`. */
+  /**
+   * A directory of the host that is the sandbox's root, in place of the host's `/usr` and a minimal `/etc`: an unpacked system, as `debootstrap`
+   * makes it. What is written to it goes to the scratch space; `/proc`, `/dev`, `/tmp` and the accounts are the sandbox's own.
+   */
   readonly root?: string;
   /** Where scratch lies. `'disk'` is not carried out yet: `ERR_NOT_YET`. @default 'memory' */
   readonly scratchOn?: 'memory' | 'disk';
@@ -37,30 +51,45 @@ export interface FilesystemOptions {
 export interface ResolvedMount {
   readonly source: string;
   readonly target: string;
-  readonly writable: boolean;
+  readonly access: MountAccess;
   readonly optional: boolean;
 }
 
+export type MountAccess = 'readOnly' | 'writable' | 'overlay';
+
+/** One path or pattern, where it applies. */
+export interface ResolvedRule {
+  readonly pattern: string;
+  /** So many characters of it are a path as it is. */
+  readonly literal: number;
+  readonly hide: boolean;
+  readonly mustExist: boolean;
+}
+
+export interface ResolvedFilesystem {
+  readonly mounts: readonly ResolvedMount[];
+  readonly rules: readonly ResolvedRule[];
+  readonly root: string | undefined;
+}
+
+const ACCESSES = ['readOnly', 'writable', 'overlay'] as const;
 const KEYS = ['readOnly', 'writable', 'overlay', 'hide', 'protect', 'root', 'scratchOn'];
 /** Trees that are made for each sandbox; a mount there could undo what they are made for. */
 const RESERVED_TARGETS = ['/proc', '/dev', '/sys'];
 
-export function resolveFilesystem(option: unknown): readonly ResolvedMount[] {
+export function resolveFilesystem(option: unknown): ResolvedFilesystem {
   const given = expectObject(option, 'filesystem', KEYS);
-  for (const key of ['overlay', 'hide', 'protect']) {
-    if (expectArray(given[key], `filesystem.${key}`).length > 0) throw notYet(`filesystem.${key}`);
-  }
-  if (given['root'] !== undefined) throw notYet('filesystem.root');
   if (given['scratchOn'] === 'disk') throw notYet("filesystem.scratchOn: 'disk'");
   if (given['scratchOn'] !== undefined && given['scratchOn'] !== 'memory') {
     throw invalidOption('filesystem.scratchOn', `must be 'memory' or 'disk', and is ${show(given['scratchOn'])}`);
   }
-  const mounts = [
-    ...resolveMounts(given['readOnly'], 'filesystem.readOnly', false),
-    ...resolveMounts(given['writable'], 'filesystem.writable', true),
-  ];
+  const mounts = ACCESSES.flatMap((access) => resolveMounts(given[access], `filesystem.${access}`, access));
   refuseDuplicates(mounts);
-  return outerFirst(mounts);
+  return {
+    mounts: outerFirst(mounts),
+    rules: resolveRules(given['hide'], given['protect'], mounts),
+    root: given['root'] === undefined ? undefined : hostPath(expectText(given['root'], 'filesystem.root')),
+  };
 }
 
 /** A mount hides what was mounted below its target before: the outer ones come first, whichever list they stand in. */
@@ -69,11 +98,11 @@ function outerFirst(mounts: readonly ResolvedMount[]): readonly ResolvedMount[] 
   return mounts.toSorted((a, b) => depth(a) - depth(b));
 }
 
-function resolveMounts(option: unknown, name: string, writable: boolean): readonly ResolvedMount[] {
-  return expectArray(option, name).map((entry, index) => resolveMount(entry, `${name}[${index}]`, writable));
+function resolveMounts(option: unknown, name: string, access: MountAccess): readonly ResolvedMount[] {
+  return expectArray(option, name).map((entry, index) => resolveMount(entry, `${name}[${index}]`, access));
 }
 
-function resolveMount(entry: unknown, name: string, writable: boolean): ResolvedMount {
+function resolveMount(entry: unknown, name: string, access: MountAccess): ResolvedMount {
   const given =
     typeof entry === 'string' ? { source: entry } : expectObject(entry, name, ['source', 'target', 'optional']);
   const source = hostPath(expectText(given['source'], `${name}.source`));
@@ -81,7 +110,7 @@ function resolveMount(entry: unknown, name: string, writable: boolean): Resolved
   const optional = given['optional'] ?? false;
   if (typeof optional !== 'boolean')
     throw invalidOption(`${name}.optional`, `must be true or false, and is ${show(optional)}`);
-  return { source, target: checkTarget(target, `${name}.target`), writable, optional };
+  return { source, target: checkTarget(target, `${name}.target`), access, optional };
 }
 
 /** A path of the app's: `~` is its home, and relative is relative to its working directory. */

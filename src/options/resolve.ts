@@ -6,7 +6,7 @@ import { parseDuration, parseSize } from '../units.js';
 import { expectObject, expectOneOf, expectText, invalidOption, notYet } from './check.js';
 import { show } from '../show.js';
 import { resolveEnvironment } from './environment.js';
-import { type ResolvedMount, resolveFilesystem } from './filesystem.js';
+import { type ResolvedMount, type ResolvedRule, resolveFilesystem } from './filesystem.js';
 import { resolveAllowMissing, resolveAllowWeaker } from './layers.js';
 import { type ResolvedLimits, resolveLimits } from './limits.js';
 import type { OutputMode, SandboxOptions } from './sandbox-options.js';
@@ -16,6 +16,9 @@ import { type ResolvedUser, resolveUser } from './user.js';
 export interface ResolvedOptions {
   readonly limits: ResolvedLimits;
   readonly mounts: readonly ResolvedMount[];
+  readonly rules: readonly ResolvedRule[];
+  /** Another root than the host's. */
+  readonly root: string | undefined;
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string;
   readonly user: ResolvedUser;
@@ -68,7 +71,7 @@ export function resolveOptions(options: unknown): ResolvedOptions {
   const user = resolveUser(given['user']);
   const resolved = {
     limits: resolveLimits(given['limits']),
-    mounts: resolveFilesystem(given['filesystem']),
+    ...resolveFilesystem(given['filesystem']),
     env: resolveEnvironment(given['env']),
     cwd: resolveCwd(given['cwd'], user),
     user,

@@ -18,6 +18,9 @@ export interface Command {
   readonly key: string;
 }
 
+/** Nothing of the host's is needed for it. */
+export const NO_COMMAND: Command = { file: '', key: '', mounts: [], bins: [] };
+
 interface Remembered {
   readonly command: Command;
   readonly checked: number;

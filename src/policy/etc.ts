@@ -47,18 +47,29 @@ const SHARED_PREFIXES = ['java-', 'python3'];
 /** The app's own view of the network, for `network: 'host'`. */
 const NETWORK_FILES = ['hosts', 'resolv.conf'];
 
-export function etcTree(user: ResolvedUser, network: 'none' | 'host'): readonly MountMessage[] {
+/** What of `/etc` tells of the sandbox itself, in place of what a root has there. */
+export function etcOfSandbox(
+  user: ResolvedUser,
+  network: 'none' | 'host',
+  others: { readonly passwd: readonly string[]; readonly group: readonly string[] },
+): readonly MountMessage[] {
   const ofHost = network === 'host' ? NETWORK_FILES.filter(existsInEtc) : [];
   return [
-    directory('/etc'),
-    ...accounts(user),
+    ...accounts(user, others),
     ...Object.entries(network === 'host' ? {} : { hosts: HOSTS, 'resolv.conf': '' }).map(([name, content]) =>
       file(`/etc/${name}`, content),
     ),
     file('/etc/hostname', `${HOSTNAME}\n`),
+    ...ofHost.flatMap((name) => copyOrBind(`/etc/${name}`)),
+  ];
+}
+
+export function etcTree(user: ResolvedUser, network: 'none' | 'host'): readonly MountMessage[] {
+  return [
+    directory('/etc'),
+    ...etcOfSandbox(user, network, SYSTEM_ACCOUNTS),
     file('/etc/nsswitch.conf', NSSWITCH),
     file('/etc/host.conf', 'multi on\n'),
-    ...ofHost.flatMap((name) => copyOrBind(`/etc/${name}`)),
     ...sharedOfHost(),
   ];
 }
@@ -83,14 +94,27 @@ const NSSWITCH = ['passwd: files', 'group: files', 'hosts: files dns', 'services
 );
 
 /** root stands for whatever of the host is visible; nobody for every identity that is not mapped. */
-function accounts({ uid, gid, name, home }: ResolvedUser): readonly MountMessage[] {
-  const passwd = [
-    'root:x:0:0:root:/root:/usr/sbin/nologin',
-    `${name}:x:${uid}:${gid}:${name}:${home}:/bin/sh`,
-    'nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin',
+const SYSTEM_ACCOUNTS = {
+  passwd: ['root:x:0:0:root:/root:/usr/sbin/nologin', 'nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin'],
+  group: ['root:x:0:', 'nogroup:x:65534:'],
+};
+
+/** The sandbox's user comes after root, and before whoever has the same number. */
+function accounts(
+  { uid, gid, name, home }: ResolvedUser,
+  others: { readonly passwd: readonly string[]; readonly group: readonly string[] },
+): readonly MountMessage[] {
+  const besides = (list: readonly string[]): readonly string[] => list.filter((line) => !line.startsWith(`${name}:`));
+  const [root = '', ...passwd] = besides(others.passwd);
+  const [wheel = '', ...group] = besides(others.group);
+  return [
+    file('/etc/passwd', lines([root, `${name}:x:${uid}:${gid}:${name}:${home}:/bin/sh`, ...passwd])),
+    file('/etc/group', lines([wheel, `${name}:x:${gid}:`, ...group])),
   ];
-  const group = ['root:x:0:', `${name}:x:${gid}:`, 'nogroup:x:65534:'];
-  return [file('/etc/passwd', `${passwd.join('\n')}\n`), file('/etc/group', `${group.join('\n')}\n`)];
+}
+
+function lines(entries: readonly string[]): string {
+  return entries.map((entry) => `${entry}\n`).join('');
 }
 
 function existsInEtc(name: string): boolean {

@@ -14,6 +14,16 @@ export function bindWritable(source: string, target: string, { optional = false 
   return { kind: MOUNT_KIND.writable, source: Buffer.from(source), target: Buffer.from(target), optional };
 }
 
+/** What is written to it stays in the sandbox. */
+export function overlay(source: string, target: string, { optional = false } = {}): MountMessage {
+  return { kind: MOUNT_KIND.overlay, source: Buffer.from(source), target: Buffer.from(target), optional };
+}
+
+/** A whole root; `target` is where it stands until its directories are mounted. */
+export function root(source: string, target: string): MountMessage {
+  return { kind: MOUNT_KIND.root, source: Buffer.from(source), target: Buffer.from(target) };
+}
+
 export function directory(target: string, mode = 0o755): MountMessage {
   return { kind: MOUNT_KIND.directory, target: Buffer.from(target), mode };
 }

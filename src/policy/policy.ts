@@ -1,12 +1,14 @@
+import type { ResolvedMount, ResolvedRule } from '../options/filesystem.js';
 import type { ResolvedOptions } from '../options/resolve.js';
-import type { DefineMessage, MountMessage } from '../spawner/messages.js';
+import type { DefineMessage, MountMessage, RuleMessage } from '../spawner/messages.js';
 import { compileSyscalls } from '../syscalls/index.js';
 import { COVERED } from './covers.js';
 import { etcTree, HOSTNAME } from './etc.js';
 import type { Command } from './command.js';
 import { layerMasks } from './layers.js';
-import { bindReadOnly, bindWritable } from './mounts.js';
+import { bindReadOnly, bindWritable, overlay } from './mounts.js';
 import { reuse } from './reuse.js';
+import { rootTree } from './root-tree.js';
 import { kernelTree, scratchTree } from './runtime-tree.js';
 import { emptyDirectories, systemTree } from './system-tree.js';
 
@@ -33,25 +35,42 @@ export function buildPolicy(options: ResolvedOptions, command: Command): Policy 
     ...layerMasks(options),
     ...reuse(options),
     cover: COVERED.map((path) => Buffer.from(path)),
+    rules: options.rules.map(ruleOf),
+    fresh: options.rules.length > 0,
   };
 }
 
 /** In this order on an empty root: what comes later may lie inside what came before. The app's own mounts come last, so they win. */
 function mountTree(options: ResolvedOptions, command: Command): readonly MountMessage[] {
+  const { root, user, network } = options;
   return [
-    ...systemTree(),
-    ...emptyDirectories(),
-    ...etcTree(options.user, options.network),
+    ...(root === undefined
+      ? [...systemTree(), ...emptyDirectories(), ...etcTree(user, network)]
+      : rootTree(root, user, network)),
     ...kernelTree(),
     ...scratchTree(
       options.user,
       options.mounts.map(({ target }) => target),
     ),
     ...command.mounts.map(({ source, target }) => bindReadOnly(source, target)),
-    ...options.mounts.map(({ source, target, writable, optional }) =>
-      writable ? bindWritable(source, target, { optional }) : bindReadOnly(source, target, { optional, asOwner: true }),
-    ),
+    ...options.mounts.map(mountOf),
   ];
+}
+
+function mountOf({ source, target, access, optional }: ResolvedMount): MountMessage {
+  if (access === 'overlay') return overlay(source, target, { optional });
+  return access === 'writable'
+    ? bindWritable(source, target, { optional })
+    : bindReadOnly(source, target, { optional, asOwner: true });
+}
+
+function ruleOf({ pattern, literal, hide, mustExist }: ResolvedRule): RuleMessage {
+  return {
+    pattern: Buffer.from(pattern),
+    literal: Buffer.byteLength(pattern.slice(0, literal)),
+    hide,
+    mustExist,
+  };
 }
 
 /** 0 means "no limit" on the wire. */

@@ -4,7 +4,7 @@ import { type ResolvedOptions, resolveOptions } from '../options/resolve.js';
 import type { SandboxOptions } from '../options/sandbox-options.js';
 import type { ResolvedMount } from '../options/filesystem.js';
 import { type Plan, planStep } from '../plan.js';
-import { type Command, locateCommand } from '../policy/command.js';
+import { type Command, locateCommand, NO_COMMAND } from '../policy/command.js';
 import type { BoundPath } from '../policy/interpreter.js';
 import { buildPolicy, type Policy } from '../policy/policy.js';
 import { startSettings } from '../policy/start-settings.js';
@@ -17,7 +17,6 @@ export interface SandboxPlan {
   readonly settings: Uint8Array;
 }
 
-const NO_COMMAND = { file: '', key: '', mounts: [], bins: [] };
 /** Where nothing is said, a sandbox lives until it is destroyed, and what is written is bounded for each command. */
 const UNBOUNDED = { wallTime: Infinity, output: Infinity };
 /** What a sandbox has once and for all. */

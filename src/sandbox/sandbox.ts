@@ -1,5 +1,5 @@
 import { SandboxError } from '../errors.js';
-import { expectObject } from '../options/check.js';
+import { expectArray, expectObject, expectOneOf } from '../options/check.js';
 import { OPTION_NAMES } from '../options/resolve.js';
 import type { SandboxOptions } from '../options/sandbox-options.js';
 import { checkSignal } from '../options/signal.js';
@@ -8,7 +8,9 @@ import { sharedConnection, trackStep, untrackStep } from '../spawner/shared.js';
 import { inputSource } from '../step/input.js';
 import { RunningStep } from '../step/running-step.js';
 import type { Step } from '../step/step.js';
-import { planCommand, planSandbox } from './plans.js';
+import type { Change } from './overlays/change.js';
+import type { CommitOptions } from './overlays/selection.js';
+import { planCommand, planSandbox, type SandboxPlan } from './plans.js';
 import { type SandboxEnd, Session } from './session.js';
 
 /** A sandbox that lives: commands run in it one after another or at once, and find what others have left. */
@@ -23,6 +25,37 @@ export interface Sandbox extends AsyncDisposable {
   spawn(file: string, args?: readonly string[], options?: SandboxOptions): Step;
   /** Resolves when nothing is left of it, whatever ended it. */
   readonly ended: Promise<SandboxEnd>;
+  /**
+   * What commands did to the directories of `filesystem.overlay`, parents before what is in them. Also after the sandbox has ended by itself, until
+   * `destroy()`. While commands run it is how things are at that moment.
+   *
+   * @throws SandboxError `ERR_CHANGES`, or `ERR_SANDBOX_CLOSED` after `destroy()`
+   */
+  changes(): Promise<readonly Change[]>;
+  /**
+   * The same as text, in the unified format. A file that is longer than 1 MiB or is no text is only said to differ.
+   *
+   * @param path a path of `changes()`, or a directory that they lie in; relative to the overlay if there is but one. @default all
+   * @throws SandboxError `ERR_CHANGES` also where nothing was changed
+   */
+  diff(path?: string | Uint8Array): Promise<string>;
+  /**
+   * Writes changes to the original directory. Each file is replaced as a whole, and belongs to the original's owner, or to that of the directory that it
+   * comes into; set-id bits and extended attributes are not kept. All are checked before the first is written. A process that is killed meanwhile can leave
+   * a file `.spawn-sandbox-…` behind.
+   *
+   * @param paths as for `diff()`. New directories that they lie in are kept with them. @default all
+   * @returns what was kept
+   * @throws SandboxError `ERR_CHANGE_CONFLICT` when an original was changed after the sandbox was made; `ERR_CHANGES` for fifos, sockets, devices, links that
+   *   lead out, and what `filesystem.protect` names
+   */
+  commit(paths?: readonly (string | Uint8Array)[], options?: CommitOptions): Promise<readonly Change[]>;
+  /**
+   * Throws away what was written: the sandbox is made anew, with an empty `/tmp` and home directory. No command may run. Its deadline stays.
+   *
+   * @throws SandboxError `ERR_CHANGES` while commands run, or why it cannot be made
+   */
+  discard(): Promise<void>;
   /** Ends all commands, with cause `'destroyed'`, and the sandbox. Resolves when nothing is left of it. */
   destroy(): Promise<void>;
 }
@@ -47,7 +80,10 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 class LivingSandbox implements Sandbox {
   readonly #options: SandboxOptions;
-  readonly #session: Session;
+  #session: Session;
+  readonly #madeAt = performance.now();
+  readonly #over: Promise<SandboxEnd>;
+  #tellEnd!: (end: SandboxEnd) => void;
   /** Milliseconds. */
   readonly #idleTime: number;
   #idle: NodeJS.Timeout | undefined;
@@ -57,17 +93,26 @@ class LivingSandbox implements Sandbox {
     const plan = planSandbox(options);
     this.#options = options;
     this.#idleTime = plan.options.limits.idleTime;
-    this.#session = new Session(plan, sharedConnection());
+    this.#over = new Promise((resolve) => (this.#tellEnd = resolve));
+    this.#session = this.#begin(plan);
     const handle = {
       destroy: () => {
         this.#session.end('destroyed');
       },
     };
     trackStep(handle);
-    void this.#session.over.then(() => {
+    void this.#over.then(() => {
       untrackStep(handle);
       clearTimeout(this.#idle);
     });
+  }
+
+  #begin(plan: SandboxPlan, connection = sharedConnection()): Session {
+    const session = new Session(plan, connection, loadAddon());
+    void session.over.then((end) => {
+      if (this.#session === session) this.#tellEnd(end);
+    });
+    return session;
   }
 
   async made(): Promise<void> {
@@ -76,15 +121,47 @@ class LivingSandbox implements Sandbox {
   }
 
   get ended(): Promise<SandboxEnd> {
-    return this.#session.over;
+    return this.#over;
+  }
+
+  async changes(): Promise<readonly Change[]> {
+    return await this.#session.overlays.changes();
+  }
+
+  async diff(path?: string | Uint8Array): Promise<string> {
+    return await this.#session.overlays.diff(path === undefined ? undefined : [path]);
+  }
+
+  async commit(paths?: readonly (string | Uint8Array)[], options: CommitOptions = {}): Promise<readonly Change[]> {
+    expectObject(options, 'options', ['links']);
+    const links = expectOneOf(options.links ?? 'inside', 'options.links', ['inside', 'any']);
+    if (paths !== undefined) expectArray(paths, 'paths');
+    return await this.#session.overlays.commit(paths, { links });
+  }
+
+  async discard(): Promise<void> {
+    if (this.#session.isOver) throw closed('Cannot discard what was written to a sandbox that is over.');
+    if (this.#running > 0) {
+      throw new SandboxError('ERR_CHANGES', `Cannot discard what was written while ${this.#running} command(s) run.`, {
+        remedy: 'Await their results, or kill() them.',
+      });
+    }
+    const { wallTime } = planSandbox(this.#options).options.limits;
+    const left = Math.max(1, wallTime - (performance.now() - this.#madeAt));
+    const before = this.#session;
+    const next = this.#begin(
+      planSandbox({ ...this.#options, limits: { ...this.#options.limits, wallTime: left } }),
+      before.connection,
+    );
+    this.#session = next;
+    before.end('destroyed');
+    before.forget();
+    await Promise.all([next.made, before.over]);
+    this.#waitForCommand();
   }
 
   spawn(file: string, args: readonly string[] = [], options: SandboxOptions = {}): Step {
-    if (this.#session.isOver) {
-      throw new SandboxError('ERR_SANDBOX_CLOSED', 'Cannot run a command in a sandbox that is over.', {
-        remedy: 'Make another by createSandbox().',
-      });
-    }
+    if (this.#session.isOver) throw closed('Cannot run a command in a sandbox that is over.');
     const plan = planCommand(file, args, this.#options, options, this.#session.policy);
     const step = new RunningStep(plan, inputSource(options.input, plan.options.stdin), checkSignal(options.signal), {
       addon: loadAddon(),
@@ -115,14 +192,19 @@ class LivingSandbox implements Sandbox {
   }
 
   async destroy(): Promise<void> {
-    const { connection, over } = this.#session;
+    const { connection } = this.#session;
     connection.hold();
     this.#session.end('destroyed');
-    await over;
+    await this.#over;
+    this.#session.forget();
     connection.letGo();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.destroy();
   }
+}
+
+function closed(message: string): SandboxError {
+  return new SandboxError('ERR_SANDBOX_CLOSED', message, { remedy: 'Make another by createSandbox().' });
 }

@@ -1,10 +1,13 @@
 import { SandboxError } from '../errors.js';
 import type { Policy } from '../policy/policy.js';
+import type { Addon } from '../spawner/native.js';
 import type { Connection, StepListener } from '../spawner/connection.js';
 import type { Cause } from '../result.js';
 import { CAUSES, type EndedMessage } from '../spawner/messages.js';
 import type { DefinedPolicy } from '../spawner/policies.js';
+import { Overlays } from './overlays/overlays.js';
 import { policyOfCommands, type SandboxPlan } from './plans.js';
+import { TreeSocket } from './tree-socket.js';
 
 const NO_PIPES = { stdin: false, stdout: false, stderr: false };
 const SIGKILL = 9;
@@ -25,6 +28,9 @@ export class Session implements StepListener {
   readonly over: Promise<SandboxEnd>;
   readonly connection: Connection;
   readonly policy: Policy;
+  /** What was written to its overlays, also after its end, until `forget()`. */
+  readonly overlays: Overlays;
+  readonly #tree: TreeSocket;
   readonly #stepId: number;
   readonly #lease: DefinedPolicy;
   readonly #own: Policy;
@@ -33,8 +39,13 @@ export class Session implements StepListener {
   #ended!: (end: SandboxEnd) => void;
   #isOver = false;
 
-  constructor(plan: SandboxPlan, connection: Connection) {
+  constructor(plan: SandboxPlan, connection: Connection, addon: Addon) {
     this.connection = connection;
+    this.#tree = new TreeSocket(addon);
+    const { mounts } = plan.policy;
+    // What is changed in this very millisecond may have been changed before.
+    const since = BigInt(Date.now() + 1) * 1_000_000n;
+    this.overlays = new Overlays(addon, { mounts, rules: plan.options.rules, since }, (act) => this.#tree.use(act));
     this.made = new Promise((resolve, reject) => {
       this.#begun = resolve;
       this.#refused = reject;
@@ -45,7 +56,11 @@ export class Session implements StepListener {
     connection.hold();
     const file = Buffer.from('/');
     const { policy, settings } = plan;
-    this.#stepId = connection.start({ file, argv: [file], policy, settings, pipes: NO_PIPES, background: true }, this);
+    const further = [{ kind: 'treeSocket', descriptor: this.#tree.theirs } as const];
+    this.#stepId = connection.start(
+      { file, argv: [file], policy, settings, pipes: NO_PIPES, further, background: true },
+      this,
+    );
     this.policy = policyOfCommands(plan, this.#stepId);
     this.#lease = connection.lease(this.policy);
     void this.made
@@ -63,13 +78,19 @@ export class Session implements StepListener {
     this.connection.kill({ stepId: this.#stepId, cause: CAUSES.indexOf(cause), signal: SIGKILL, graceMs: 0 });
   }
 
+  /** Nobody asks any more what was written. */
+  forget(): void {
+    this.#tree.close();
+  }
+
   // ------------------------------------------------------------ what the connection tells
 
   opened(): void {
-    // It has no pipes.
+    this.#tree.sent();
   }
 
   started(): void {
+    this.#tree.receive();
     this.#begun();
   }
 
@@ -79,10 +100,12 @@ export class Session implements StepListener {
 
   failed(error: SandboxError): void {
     this.#refused(error);
+    this.forget();
     this.#finish({ cause: 'destroyed', wallTimeMs: 0 });
   }
 
   withdrawn(): void {
+    this.forget();
     this.#finish({ cause: 'destroyed', wallTimeMs: 0 });
   }
 

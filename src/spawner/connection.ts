@@ -57,6 +57,8 @@ interface StepRecord {
 /** A descriptor of a step's besides stdin, stdout and stderr. The app's own stays open until the step was sent or has its result. */
 export type FurtherDescriptor =
   | { readonly kind: 'pipe' }
+  /** Of a session: where the directory of its scratch space is sent to. */
+  | { readonly kind: 'treeSocket'; readonly descriptor: number }
   | {
       /**
        * `'file'`: given as it is, so it must be a file in memory. `'readOnlyFile'`: open for reading, of a file that the app finds by its path; the step

@@ -123,6 +123,12 @@ const SENTENCES: Readonly<Record<Stage, Sentence>> = {
     says: () => 'The sandbox was over before the command could start in it.',
     remedy: () => 'Make another by createSandbox().',
   },
+  rule: {
+    code: 'ERR_MOUNT_RULE',
+    says: ({ path, reason }) => `Cannot hide or protect ${path} inside the sandbox: ${reason}.`,
+    remedy: () =>
+      'What is to be protected must exist, and no symbolic link may lie on the way to it; patterns must not name more than some thousand files.',
+  },
   notTaken: {
     code: 'ERR_ZYGOTE',
     says: () => 'The process that was to run the step ended before it had taken its job.',

@@ -9,6 +9,8 @@ export const MOUNT_KIND = {
   scratch: 5,
   device: 6,
   proc: 7,
+  overlay: 8,
+  root: 9,
 } as const;
 
 export interface MountMessage {
@@ -20,6 +22,15 @@ export interface MountMessage {
   readonly optional?: boolean;
   readonly noExec?: boolean;
   readonly asOwner?: boolean;
+}
+
+/** What of the mounted directories is hidden, or else cannot be written. */
+export interface RuleMessage {
+  readonly pattern: Buffer;
+  /** So many bytes of the pattern are a path as it is. */
+  readonly literal: number;
+  readonly hide: boolean;
+  readonly mustExist: boolean;
 }
 
 export interface DefineMessage {
@@ -56,13 +67,16 @@ export interface DefineMessage {
   readonly replaces?: number;
   /** Its steps are sessions: sandboxes that live. */
   readonly session?: boolean;
+  readonly rules?: readonly RuleMessage[];
+  /** No sandbox is made before a step asks for it. */
+  readonly fresh?: boolean;
   /** The step that is the session in which these steps run. */
   readonly within?: number;
 }
 
 export const STDIO = { nullDevice: 0, pipe: 1 } as const;
 
-export const FURTHER_KIND = { pipe: 0, file: 1, readOnlyFile: 2 } as const;
+export const FURTHER_KIND = { pipe: 0, file: 1, readOnlyFile: 2, treeSocket: 3 } as const;
 /** Of one step; the spawner refuses more. */
 export const MOST_FURTHER = 32;
 
@@ -214,6 +228,7 @@ export const STAGES = [
   'notTaken',
   'further',
   'session',
+  'rule',
 ] as const;
 export type Stage = (typeof STAGES)[number];
 

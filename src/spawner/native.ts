@@ -88,4 +88,8 @@ export interface Addon {
    * is one; -ENOSYS: Linux before 5.6). The path is taken as it is; what it leads to may be of any kind.
    */
   openFile(path: string | Uint8Array): number;
+  /** What the packet of one byte that waits at a socket brings: `[descriptor or -1, the byte]`; or minus the errno (-EAGAIN: none waits). */
+  receive(socket: number): readonly [descriptor: number, byte: number] | NegativeErrno;
+  /** The first byte of an extended attribute of an open file, 0 if it is empty; or minus the errno (-ENODATA: there is none). */
+  attribute(descriptor: number, name: string): number;
 }

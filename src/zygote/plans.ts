@@ -34,14 +34,14 @@ export function preloadConfig({ preload, preloadCode, mode }: ResolvedZygoteOpti
 
 function planInterpreter({ runtime, interpreter, sandbox }: ResolvedZygoteOptions, own: SandboxOptions): Plan {
   const { filesystem = {}, limits = {}, env, user, allowMissing, allowWeaker, network } = sandbox;
-  const { writable = [], readOnly = [], ...others } = filesystem;
+  const { writable = [], overlay = [], readOnly = [], hide = [] } = filesystem;
   const options: SandboxOptions = {
     ...(env === undefined ? {} : { env }),
     ...(user === undefined ? {} : { user }),
     ...(allowMissing === undefined ? {} : { allowMissing }),
     ...(allowWeaker === undefined ? {} : { allowWeaker }),
     ...(network === undefined ? {} : { network }),
-    filesystem: { ...others, readOnly: [...readOnly, ...writable] },
+    filesystem: { hide, readOnly: [...readOnly, ...writable, ...overlay] },
     limits: {
       memory:
         limits.memory === undefined ? LEAST_MEMORY : Math.max(parseSize(limits.memory, 'limits.memory'), LEAST_MEMORY),

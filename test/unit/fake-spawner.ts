@@ -78,6 +78,8 @@ export class FakeSpawner {
       memory: () => -constants.errno.ENOSYS,
       seal: () => -constants.errno.ENOSYS,
       unmap: () => undefined,
+      receive: () => -1,
+      attribute: () => -1,
       openFile: () => -constants.errno.ENOSYS,
     };
   }

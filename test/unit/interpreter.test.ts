@@ -200,7 +200,7 @@ void describe('a command', () => {
   });
   void test('below a mount of the app is left alone', () => {
     const tool = program('jobs/run');
-    const mount = { source: dirname(tool), target: dirname(tool), writable: false, optional: false };
+    const mount = { source: dirname(tool), target: dirname(tool), access: 'readOnly', optional: false } as const;
     assert.deepEqual(locateCommand(tool, [mount]).mounts, []);
   });
   void test('is looked up again when PATH changes', () => {

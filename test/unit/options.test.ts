@@ -58,15 +58,19 @@ const REFUSED: readonly (readonly [title: string, options: unknown, message: Reg
   ['collect: true', { collect: true }, /collect must be a number of bytes/],
   ['reject: 1', { reject: 1 }, /reject must be true or false/],
   ['the network of the host without a waiver', { network: 'host' }, /allowMissing: \['net'\]/],
+  ['a pattern that climbs', { filesystem: { hide: ['../a'] } }, /hide\[0\] must not contain '\.\.'/],
+  ['a rule for the directory itself', { filesystem: { protect: ['.'] } }, /protect\[0\] must name something below/],
+  ['a pattern that ends anywhere', { filesystem: { hide: ['a/**'] } }, /must not end in '\*\*'/],
+  [
+    'a layer over what is mounted already',
+    { filesystem: { overlay: ['/a'], readOnly: ['/a'] } },
+    /more than one source/,
+  ],
   ['an unknown layer', { allowMissing: ['network'] }, /allowMissing\[0\] must be one of 'user'/],
   ['a weaker form that does not exist', { allowWeaker: ['seccomp'] }, /has no use for 'seccomp'/],
 ];
 
 const NOT_YET: readonly (readonly [title: string, options: unknown])[] = [
-  ['overlay', { filesystem: { overlay: ['/a'] } }],
-  ['hide', { filesystem: { hide: ['/a'] } }],
-  ['protect', { filesystem: { protect: ['/a'] } }],
-  ['root', { filesystem: { root: '/a' } }],
   ['scratch on disk', { filesystem: { scratchOn: 'disk' } }],
   ['a terminal', { terminal: { columns: 80, rows: 24 } }],
 ];
@@ -91,6 +95,8 @@ void describe('options', () => {
         openFiles: 1024,
       },
       mounts: [],
+      rules: [],
+      root: undefined,
       env: {},
       cwd: '/home/sandbox',
       user: { uid: 1000, gid: 1000, name: 'sandbox', home: '/home/sandbox' },

@@ -1,0 +1,101 @@
+/* Directories of the host that a step may change for itself: a layer of the sandbox's scratch space lies over them, and
+ * takes what is written. Runs in init, with the maker's privileges. The layer below is what the maker has mounted at
+ * the target, read-only, with the owner's id shown as the step's where that can be done. */
+#include "sandbox/internal.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "sandbox/mounts.h"
+
+/* What the directory itself looks like is the upper one's word. */
+static int make_layers(const struct sandbox_start *start, const struct stat *lower, const char *upper, const char *work)
+{
+    uid_t owner = start->identity.step;
+    return mkdir(upper, 0700) || chmod(upper, lower->st_mode & 01777) || chown(upper, owner, owner) || mkdir(work, 0700)
+               ? -1
+               : 0;
+}
+
+/* Nothing that is written leads anywhere else: no redirected directories, no files that have but their attributes
+ * above. Who may not write the kernel's own attributes keeps notes in those of users, and steps cannot reach them
+ * there. Of the layer below only the directory that we stand in is named: what its path is called means nothing. */
+static int new_layers(bool privileged, const char *upper, const char *work)
+{
+    const char *const trusted[][2] = {
+        {"source", "overlay"}, {"lowerdir", "."}, {"upperdir", upper},          {"workdir", work}, {"index", "off"},
+        {"metacopy", "off"},   {"xino", "off"},   {"redirect_dir", "nofollow"}, {NULL, NULL}};
+    const char *const users[][2] = {{"source", "overlay"}, {"lowerdir", "."}, {"upperdir", upper}, {"workdir", work},
+                                    {"index", "off"},      {"xino", "off"},   {"userxattr", NULL}, {NULL, NULL}};
+    return new_overlay(privileged ? trusted : users, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+}
+
+static int make_overlay(const struct sandbox_start *start, const struct mount_entry *entry, const char *place)
+{
+    char target[PATH_LIMIT + 1], upper[PATH_LIMIT + 64], work[PATH_LIMIT + 64];
+    struct stat lower;
+    snprintf(upper, sizeof(upper), "%s/upper", place);
+    snprintf(work, sizeof(work), "%s/work", place);
+    if (mkdir(place, 0700) || chdir(target_of(entry, target)) || stat(".", &lower) ||
+        make_layers(start, &lower, upper, work))
+        return -1;
+    return new_layers(start->privileged, upper, work);
+}
+
+int make_overlays(const struct sandbox_start *start, const char *stand, int *made)
+{
+    char place[PATH_LIMIT + 32];
+    struct stat status;
+    for (size_t i = 0; i < start->policy->mount_count; i++) {
+        const struct mount_entry *entry = &start->policy->mounts[i];
+        char target[PATH_LIMIT + 1];
+        if (!is_overlay(entry))
+            continue;
+        made[i] = -1;
+        if (entry->optional && stat(target_of(entry, target), &status) && errno == ENOENT)
+            continue;
+        snprintf(place, sizeof(place), "%s/%zu", stand, i);
+        made[i] = make_overlay(start, entry, place);
+        if (made[i] < 0)
+            return -1;
+    }
+    return chdir("/");
+}
+
+static int attach_root_entry(const struct define *policy, const char *at, const char *name)
+{
+    char from[2 * PATH_LIMIT + 2], to[PATH_LIMIT + 2];
+    struct stat source, target;
+    snprintf(from, sizeof(from), "%s/%s", at, name);
+    snprintf(to, sizeof(to), "/%s", name);
+    /* Links are there already; what the maker has not made a place for is the sandbox's own. */
+    if (!strcmp(to, at) || lstat(from, &source) || lstat(to, &target) ||
+        (source.st_mode & S_IFMT) != (target.st_mode & S_IFMT) || S_ISLNK(source.st_mode))
+        return 0;
+    autoclose int mount = clone_mount(AT_FDCWD, from, false);
+    return mount < 0 ? -1 : attach_over(policy, mount, to);
+}
+
+int attach_root(const struct define *policy, const struct mount_entry *entry, int overlay)
+{
+    char at[PATH_LIMIT + 1];
+    if (attach_mount(overlay, AT_FDCWD, target_of(entry, at)))
+        return -1;
+    DIR *directory = opendir(at);
+    int failed = directory ? 0 : -1;
+    for (const struct dirent *name; !failed && (name = readdir(directory));) {
+        if (!is_made_anew(name->d_name))
+            failed = attach_root_entry(policy, at, name->d_name);
+    }
+    int error = errno;
+    if (directory)
+        closedir(directory);
+    errno = error;
+    if (failed)
+        return -1;
+    autoclose int cover = clone_mount(AT_FDCWD, COVERS "/directory", false); /* it has served */
+    return cover < 0 ? -1 : attach_mount(cover, AT_FDCWD, at);
+}

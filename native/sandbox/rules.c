@@ -1,0 +1,254 @@
+/* Paths of the host's directories that are hidden or cannot be written: what a rule names is looked for when the
+ * sandbox is made, and covered or mounted read-only where it lies. Nothing is ever made on the host. Runs in init, with
+ * the maker's privileges, before anything hostile exists; but the directories may have been written by it before, so
+ * everything in them is bounded, and no path is built from it. */
+#include "sandbox/internal.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <linux/mount.h>
+#include <linux/openat2.h>
+#include <linux/stat.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "sandbox/mounts.h"
+
+enum { DEPTH_LIMIT = 64, ENTRY_LIMIT = 2 << 20, FOUND_LIMIT = 20000, STATX_MOUNT_ROOT = 0x2000 };
+
+struct search {
+    const struct rule *rule;
+    char pattern[PATH_LIMIT + 1];   /* what follows the literal part, NUL between its components */
+    const char *parts[DEPTH_LIMIT]; /* of it */
+    size_t part_count;
+    int covers[2]; /* an empty file, an empty directory */
+    struct stat cover_status[2];
+    const char *names[2 * DEPTH_LIMIT]; /* of the directories from the base down to where we are */
+    size_t depth;
+    size_t entries, found; /* so far, of all rules */
+    int base;
+};
+
+/* As a step would find it, but by no way that the kernel makes up: those lead out as long as the host's /proc stands
+ * there. */
+static int open_part(int directory, const char *name, int flags)
+{
+    struct open_how how = {.flags = (unsigned)(O_PATH | O_CLOEXEC | flags), .resolve = RESOLVE_NO_MAGICLINKS};
+    return (int)syscall(SYS_openat2, directory, name, &how, sizeof(how));
+}
+
+static bool is_nothing(int error)
+{
+    return error == ENOENT || error == ENOTDIR || error == ELOOP;
+}
+
+static int count_one(struct search *search)
+{
+    errno = E2BIG;
+    return ++search->found > FOUND_LIMIT ? -1 : 0;
+}
+
+static bool is_cover(const struct search *search, const struct stat *status)
+{
+    for (size_t i = 0; i < LENGTH(search->covers); i++) {
+        if (status->st_dev == search->cover_status[i].st_dev && status->st_ino == search->cover_status[i].st_ino)
+            return true;
+    }
+    return false;
+}
+
+static int hide(struct search *search, int found)
+{
+    struct stat status;
+    if (fstat(found, &status) || count_one(search))
+        return -1;
+    if (is_cover(search, &status))
+        return 0;
+    autoclose int cover = clone_mount(search->covers[S_ISDIR(status.st_mode) ? 1 : 0], "", false);
+    return cover < 0 ? -1 : attach_mount(cover, found, "");
+}
+
+static bool is_mount_root(int directory)
+{
+    struct statx status;
+    return !statx(directory, "", AT_EMPTY_PATH, STATX_INO, &status) && status.stx_attributes & STATX_MOUNT_ROOT;
+}
+
+static int mount_on_itself(int found, uint64_t attributes)
+{
+    autoclose int copy = clone_mount(found, "", true);
+    if (copy < 0 || (attributes && set_mount(copy, "", attributes, 0, true)))
+        return -1;
+    return attach_mount(copy, found, "");
+}
+
+/* The directories above are mounted on themselves: what something is mounted on cannot be renamed, and another put in
+ * its place. Links on the way could, so there must be none. */
+static int protect(struct search *search, const char *last)
+{
+    if (count_one(search))
+        return -1;
+    int at = fcntl(search->base, F_DUPFD_CLOEXEC, 0), failed = at < 0 ? -1 : 0;
+    for (size_t i = 0; !failed && i < search->depth; i++) {
+        autoclose int directory = open_part(at, search->names[i], O_DIRECTORY | O_NOFOLLOW);
+        failed = directory < 0 || (!is_mount_root(directory) && mount_on_itself(directory, 0)) ? -1 : 0;
+        int inside = failed ? -1 : open_part(at, search->names[i], O_DIRECTORY | O_NOFOLLOW);
+        close_descriptor(&at);
+        at = inside;
+        failed = failed || inside < 0 ? -1 : 0;
+    }
+    autoclose int parent = at;
+    autoclose int found = failed ? -1 : open_part(parent, last, O_NOFOLLOW);
+    struct stat status;
+    if (found < 0 || fstat(found, &status))
+        return -1;
+    errno = ELOOP;
+    return S_ISLNK(status.st_mode) ? -1 : mount_on_itself(found, MOUNT_ATTR_RDONLY);
+}
+
+static int carry_out(struct search *search, int directory, const char *name)
+{
+    autoclose int found = open_part(directory, name, search->rule->hide ? 0 : O_NOFOLLOW);
+    if (found < 0)
+        return is_nothing(errno) ? 0 : -1;
+    return search->rule->hide ? hide(search, found) : protect(search, name);
+}
+
+static int match(struct search *search, int directory, size_t part);
+
+static int descend(struct search *search, int directory, const char *name, size_t part, bool follow)
+{
+    bool links = follow && search->rule->hide;
+    autoclose int below = open_part(directory, name, O_DIRECTORY | (links ? 0 : O_NOFOLLOW));
+    if (below < 0)
+        return is_nothing(errno) ? 0 : -1;
+    errno = E2BIG;
+    if (search->depth == LENGTH(search->names))
+        return -1;
+    search->names[search->depth++] = name;
+    int failed = match(search, below, part);
+    search->depth--;
+    return failed;
+}
+
+static bool is_pattern(const char *part)
+{
+    return strpbrk(part, "*?[\\") != NULL;
+}
+
+static int match_entry(struct search *search, int directory, const struct dirent *entry, size_t part)
+{
+    const char *wanted = search->parts[part];
+    bool last = part + 1 == search->part_count;
+    errno = E2BIG;
+    if (++search->entries > ENTRY_LIMIT)
+        return -1;
+    if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+        return 0;
+    if (!strcmp(wanted, "**")) /* links are not followed: what they lead to is met where it lies */
+        return entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN
+                   ? descend(search, directory, entry->d_name, part, false)
+                   : 0;
+    if (fnmatch(wanted, entry->d_name, 0))
+        return 0;
+    return last ? carry_out(search, directory, entry->d_name)
+                : descend(search, directory, entry->d_name, part + 1, true);
+}
+
+static int match(struct search *search, int directory, size_t part)
+{
+    const char *wanted = search->parts[part];
+    bool last = part + 1 == search->part_count, any = !strcmp(wanted, "**");
+    if (!is_pattern(wanted))
+        return last ? carry_out(search, directory, wanted) : descend(search, directory, wanted, part + 1, true);
+    if (any && !last && match(search, directory, part + 1))
+        return -1;
+    int copy = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), failed = 0;
+    DIR *entries = copy < 0 ? NULL : fdopendir(copy);
+    if (!entries) {
+        close_descriptor(&copy);
+        return -1;
+    }
+    for (const struct dirent *entry; !failed && (entry = readdir(entries));)
+        failed = match_entry(search, directory, entry, part);
+    int error = errno;
+    closedir(entries);
+    errno = error;
+    return failed;
+}
+
+/* Into its parts; empty ones and "." mean nothing. */
+static int split(struct search *search)
+{
+    const struct rule *rule = search->rule;
+    size_t length = rule->pattern.length - rule->literal;
+    memcpy(search->pattern, rule->pattern.data + rule->literal, length);
+    search->pattern[length] = 0;
+    search->part_count = search->depth = 0;
+    for (char *saved, *part = strtok_r(search->pattern, "/", &saved); part; part = strtok_r(NULL, "/", &saved)) {
+        errno = E2BIG;
+        if (search->part_count == DEPTH_LIMIT)
+            return -1;
+        if (strcmp(part, "."))
+            search->parts[search->part_count++] = part;
+    }
+    errno = EINVAL;
+    return search->part_count == 0 ? -1 : 0;
+}
+
+static int open_base(const struct rule *rule)
+{
+    char path[PATH_LIMIT + 1];
+    memcpy(path, rule->pattern.data, rule->literal);
+    path[rule->literal] = 0;
+    return open_part(AT_FDCWD, rule->literal == 0 ? "/" : path, O_DIRECTORY);
+}
+
+static int carry_out_rule(struct search *search)
+{
+    size_t before = search->found;
+    search->base = open_base(search->rule);
+    autoclose int base = search->base;
+    if (base < 0 && is_nothing(errno) && !search->rule->must_exist)
+        return 0; /* an optional mount */
+    if (base < 0 || split(search) || match(search, base, 0))
+        return -1;
+    errno = ENOENT;
+    return search->rule->must_exist && search->found == before ? -1 : 0;
+}
+
+static int open_covers(struct search *search)
+{
+    static const char *const NAMES[] = {COVERS "/file", COVERS "/directory"};
+    for (size_t i = 0; i < LENGTH(NAMES); i++) {
+        search->covers[i] = open(NAMES[i], O_PATH | O_CLOEXEC);
+        if (search->covers[i] < 0 || fstat(search->covers[i], &search->cover_status[i]))
+            return -1;
+    }
+    return 0;
+}
+
+int carry_out_rules(const struct define *policy, struct failure *failure)
+{
+    static struct search search; /* large */
+    char path[PATH_LIMIT + 1];
+    if (policy->rule_count == 0)
+        return 0;
+    search = (struct search){.covers = {-1, -1}};
+    if (open_covers(&search))
+        return fail_layer(failure, LAYER_MOUNT);
+    for (size_t i = 0; i < policy->rule_count; i++) {
+        search.rule = &policy->rules[i];
+        if (!carry_out_rule(&search))
+            continue;
+        int error = errno;
+        snprintf(path, sizeof(path), "%.*s", (int)search.rule->pattern.length, (const char *)search.rule->pattern.data);
+        errno = error;
+        return fail(failure, STAGE_RULE, path);
+    }
+    for (size_t i = 0; i < LENGTH(search.covers); i++)
+        close(search.covers[i]);
+    return 0;
+}

@@ -1,0 +1,64 @@
+import { isAbsolute } from 'node:path';
+import { show } from '../show.js';
+import { expectArray, expectText, invalidOption } from './check.js';
+import type { ResolvedMount, ResolvedRule } from './filesystem.js';
+
+const MOST_RULES = 4096;
+const MOST_PARTS = 64;
+
+/** What `filesystem.hide` and `filesystem.protect` mean for these mounts. What is to be protected is written down first: what is hidden lies on top. */
+export function resolveRules(
+  hide: unknown,
+  protect: unknown,
+  mounts: readonly ResolvedMount[],
+): readonly ResolvedRule[] {
+  const rules = [
+    ...patternsOf(protect, 'filesystem.protect').flatMap((pattern) => protecting(pattern, mounts)),
+    ...patternsOf(hide, 'filesystem.hide').flatMap((pattern) => hiding(pattern, mounts)),
+  ];
+  if (rules.length > MOST_RULES) {
+    throw invalidOption(
+      'filesystem.hide and filesystem.protect',
+      `make ${rules.length} rules for the mounted directories, and ${MOST_RULES} are possible`,
+    );
+  }
+  return rules;
+}
+
+function patternsOf(option: unknown, name: string): readonly string[] {
+  return expectArray(option, name).map((entry, index) => checkPattern(entry, `${name}[${index}]`));
+}
+
+function checkPattern(entry: unknown, name: string): string {
+  const pattern = expectText(entry, name);
+  const parts = pattern.split('/').filter((part) => part !== '' && part !== '.');
+  if (parts.length === 0) throw invalidOption(name, `must name something below a directory, and is ${show(pattern)}`);
+  if (parts.length > MOST_PARTS) throw invalidOption(name, `must not have more than ${MOST_PARTS} parts`);
+  if (parts.includes('..')) throw invalidOption(name, `must not contain '..', and is ${show(pattern)}`);
+  if (parts.at(-1) === '**') {
+    throw invalidOption(name, `must not end in '**', and is ${show(pattern)}; name the directory itself`);
+  }
+  return pattern;
+}
+
+function hiding(pattern: string, mounts: readonly ResolvedMount[]): readonly ResolvedRule[] {
+  const rule = { hide: true, mustExist: false };
+  if (isAbsolute(pattern)) return [{ pattern, literal: 0, ...rule }];
+  return mounts.map(({ target }) => ({ pattern: `${target}/${pattern}`, literal: target.length, ...rule }));
+}
+
+function protecting(pattern: string, mounts: readonly ResolvedMount[]): readonly ResolvedRule[] {
+  const isLiteral = !/[*?[\\]/.test(pattern);
+  if (isAbsolute(pattern)) {
+    const around = mounts.findLast(({ target }) => pattern.startsWith(`${target}/`));
+    return [{ pattern, literal: 0, hide: false, mustExist: isLiteral && around?.access === 'writable' }];
+  }
+  return mounts
+    .filter(({ access }) => access !== 'readOnly')
+    .map(({ target, access }) => ({
+      pattern: `${target}/${pattern}`,
+      literal: target.length,
+      hide: false,
+      mustExist: isLiteral && access === 'writable',
+    }));
+}

@@ -1,0 +1,56 @@
+import type { BigIntStats } from 'node:fs';
+
+export type EntryType = 'file' | 'directory' | 'symlink' | 'other';
+
+/** One entry of a directory, as it is or was. */
+export interface Entry {
+  /** `'other'`: a fifo, socket or device. */
+  readonly type: EntryType;
+  /** Permission bits, with the special ones. */
+  readonly mode: number;
+  /** Bytes of a file, and of where a link leads to; 0 for all else. */
+  readonly size: number;
+  /** Where a link leads to; what is not UTF-8 in it is replaced. */
+  readonly link?: string;
+}
+
+/** What commands did to one path of an overlay. */
+export interface Change {
+  readonly kind: 'added' | 'modified' | 'deleted';
+  /** Absolute, inside the sandbox. What is not UTF-8 in it is replaced: `bytes` has it exactly. */
+  readonly path: string;
+  readonly bytes: Uint8Array;
+  /** What it is inside; absent when it was deleted. */
+  readonly now?: Entry;
+  /** What it is outside; absent when it was added. */
+  readonly before?: Entry;
+  /** Whether what it contains, or where it leads to, is another, and not only its mode. */
+  readonly content: boolean;
+}
+
+/** Where in an overlay a change is: names from its top on. */
+export interface Located {
+  readonly change: Change;
+  readonly names: readonly Buffer[];
+  /** Outside: when its inode was changed last, in nanoseconds; absent when it is not there. */
+  readonly changedNs?: bigint;
+}
+
+const MODE_BITS = 0o7777n;
+
+export function typeOf(status: BigIntStats): EntryType {
+  if (status.isFile()) return 'file';
+  if (status.isDirectory()) return 'directory';
+  return status.isSymbolicLink() ? 'symlink' : 'other';
+}
+
+export function entryOf(status: BigIntStats, link?: Buffer): Entry {
+  const type = typeOf(status);
+  return {
+    type,
+    // Of a link it means nothing.
+    mode: type === 'symlink' ? 0o777 : Number(status.mode & MODE_BITS),
+    size: type === 'file' || type === 'symlink' ? Number(status.size) : 0,
+    ...(link === undefined ? {} : { link: link.toString() }),
+  };
+}

@@ -1,0 +1,207 @@
+import type { BigIntStats } from 'node:fs';
+import { SandboxError } from '../../errors.js';
+import type { Addon } from '../../spawner/native.js';
+import { type Change, type Entry, entryOf, type Located, typeOf } from './change.js';
+import type { Directory } from './directory.js';
+import { haveSameContent } from './same-content.js';
+
+/** Of a tree that a step has made; deeper ones would cost the app its descriptors. */
+const MOST_DEPTH = 100;
+const MOST_CHANGES = 200_000;
+const OPAQUE = 'y'.charCodeAt(0);
+
+/** What the comparison of one overlay needs. */
+export interface Comparison {
+  readonly addon: Addon;
+  /** Where it is inside. */
+  readonly target: Buffer;
+  /** The attribute of an upper directory that hides what lies below it. */
+  readonly opaque: string;
+  /** Inside, where something else is mounted: what lies there was put there for it. */
+  readonly mountPoints: ReadonlySet<string>;
+}
+
+/** What commands did to an overlay: the upper layer, which holds all that was written, against the original. Parents come before what is in them. */
+export async function compareLayers(
+  upper: Directory,
+  lower: Directory,
+  comparison: Comparison,
+): Promise<readonly Located[]> {
+  const walk = new Walk(comparison);
+  await walk.directories(upper, lower, []);
+  return walk.found;
+}
+
+class Walk {
+  readonly found: Located[] = [];
+  readonly #comparison: Comparison;
+
+  constructor(comparison: Comparison) {
+    this.#comparison = comparison;
+  }
+
+  /** `replaced`: one above is another directory than the original of that name, and so are all in it. */
+  async directories(
+    upper: Directory,
+    lower: Directory | undefined,
+    names: readonly Buffer[],
+    replaced = false,
+  ): Promise<void> {
+    if (names.length > MOST_DEPTH) throw tooMuch(`directories below each other`, MOST_DEPTH, this.#pathOf(names));
+    const written = await upper.names();
+    const isReplaced = replaced || this.#isOpaque(upper);
+    for (const name of written) await this.#entry(upper, lower, [...names, name], isReplaced);
+    if (lower === undefined || !isReplaced) return;
+    const isWritten = new Set(written.map((name) => name.toString('latin1')));
+    for (const name of await lower.names()) {
+      if (!isWritten.has(name.toString('latin1'))) await this.#deleted(lower, [...names, name]);
+    }
+  }
+
+  async #entry(
+    upper: Directory,
+    lower: Directory | undefined,
+    names: readonly Buffer[],
+    replaced: boolean,
+  ): Promise<void> {
+    const name = names.at(-1) as Buffer;
+    if (this.#comparison.mountPoints.has(this.#pathOf(names).toString('latin1'))) return;
+    const now = await upper.status(name);
+    if (now === undefined) return; // gone meanwhile
+    if (isWhiteout(now)) {
+      if (lower !== undefined) await this.#deleted(lower, names);
+      return;
+    }
+    const before = await lower?.status(name);
+    if (now.isDirectory()) await this.#directory(upper, lower, names, now, before, replaced);
+    else await this.#other(upper, lower, names, now, before);
+  }
+
+  async #directory(
+    upper: Directory,
+    lower: Directory | undefined,
+    names: readonly Buffer[],
+    now: BigIntStats,
+    before: BigIntStats | undefined,
+    replaced: boolean,
+  ): Promise<void> {
+    const name = names.at(-1) as Buffer;
+    if (before === undefined) this.#add('added', names, { now: entryOf(now), content: true });
+    else if (!before.isDirectory()) await this.#modified(names, entryOf(now), lower, before, true);
+    else if ((now.mode & 0o7777n) !== (before.mode & 0o7777n))
+      await this.#modified(names, entryOf(now), lower, before, false);
+    const inUpper = await upper.directory(name);
+    if (inUpper === undefined) return;
+    const inLower = before?.isDirectory() === true ? await lower?.directory(name) : undefined;
+    try {
+      await this.directories(inUpper, inLower, names, replaced);
+    } finally {
+      await inUpper.close();
+      await inLower?.close();
+    }
+  }
+
+  /** Anything but a directory. */
+  async #other(
+    upper: Directory,
+    lower: Directory | undefined,
+    names: readonly Buffer[],
+    now: BigIntStats,
+    before: BigIntStats | undefined,
+  ): Promise<void> {
+    const entry = await describe(upper, names.at(-1) as Buffer, now);
+    if (lower === undefined || before === undefined) {
+      this.#add('added', names, { now: entry, content: true });
+      return;
+    }
+    if (before.isDirectory()) await this.#inside(lower, names);
+    const content = await this.#differ(upper, lower, names.at(-1) as Buffer, now, before);
+    if (content || entry.mode !== entryOf(before).mode) await this.#modified(names, entry, lower, before, content);
+  }
+
+  async #differ(
+    upper: Directory,
+    lower: Directory,
+    name: Buffer,
+    now: BigIntStats,
+    before: BigIntStats,
+  ): Promise<boolean> {
+    if (typeOf(now) !== typeOf(before)) return true;
+    if (now.isSymbolicLink()) return !(await upper.link(name)).equals(await lower.link(name));
+    if (!now.isFile()) return true;
+    return now.size !== before.size || !(await haveSameContent(upper, lower, name));
+  }
+
+  async #deleted(lower: Directory, names: readonly Buffer[]): Promise<void> {
+    const name = names.at(-1) as Buffer;
+    const before = await lower.status(name);
+    if (before === undefined || this.#comparison.mountPoints.has(this.#pathOf(names).toString('latin1'))) return;
+    this.#add('deleted', names, { before: await describe(lower, name, before), content: true }, before);
+    if (before.isDirectory()) await this.#inside(lower, names);
+  }
+
+  /** All that is in a directory that is one no more. */
+  async #inside(lower: Directory, names: readonly Buffer[]): Promise<void> {
+    if (names.length > MOST_DEPTH) throw tooMuch(`directories below each other`, MOST_DEPTH, this.#pathOf(names));
+    const directory = await lower.directory(names.at(-1) as Buffer);
+    if (directory === undefined) return;
+    try {
+      for (const name of await directory.names()) await this.#deleted(directory, [...names, name]);
+    } finally {
+      await directory.close();
+    }
+  }
+
+  async #modified(
+    names: readonly Buffer[],
+    now: Entry,
+    lower: Directory | undefined,
+    before: BigIntStats,
+    content: boolean,
+  ): Promise<void> {
+    const was = lower === undefined ? entryOf(before) : await describe(lower, names.at(-1) as Buffer, before);
+    this.#add('modified', names, { now, before: was, content }, before);
+  }
+
+  #add(
+    kind: Change['kind'],
+    names: readonly Buffer[],
+    what: Pick<Change, 'now' | 'before' | 'content'>,
+    before?: BigIntStats,
+  ): void {
+    const bytes = this.#pathOf(names);
+    if (this.found.length === MOST_CHANGES) throw tooMuch('changes', MOST_CHANGES, bytes);
+    this.found.push({
+      change: { kind, path: bytes.toString(), bytes, ...what },
+      names,
+      ...(before === undefined ? {} : { changedNs: before.ctimeNs }),
+    });
+  }
+
+  #isOpaque(upper: Directory): boolean {
+    const { addon, opaque } = this.#comparison;
+    return addon.attribute(upper.descriptor, opaque) === OPAQUE;
+  }
+
+  #pathOf(names: readonly Buffer[]): Buffer {
+    return Buffer.concat([this.#comparison.target, ...names.flatMap((name) => [SLASH, name])]);
+  }
+}
+
+const SLASH = Buffer.from('/');
+
+/** How an overlay marks what was deleted: a device that no system has. */
+function isWhiteout(status: BigIntStats): boolean {
+  return status.isCharacterDevice() && status.rdev === 0n;
+}
+
+async function describe(directory: Directory, name: Buffer, status: BigIntStats): Promise<Entry> {
+  return entryOf(status, status.isSymbolicLink() ? await directory.link(name) : undefined);
+}
+
+function tooMuch(what: string, most: number, path: Buffer): SandboxError {
+  return new SandboxError('ERR_CHANGES', `Cannot list what was written: there are more than ${most} ${what}.`, {
+    path: path.toString(),
+    remedy: 'Look into the sandbox by a command, or lower limits.scratch so that less can be written.',
+  });
+}

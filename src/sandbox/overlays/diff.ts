@@ -1,0 +1,93 @@
+import { createTwoFilesPatch } from 'diff';
+import type { Entry, Located } from './change.js';
+import { Directory } from './directory.js';
+
+/** Of one file; longer ones are only said to differ. */
+const MOST_BYTES = 1 << 20;
+/** For which the app may be busy with two files that have little in common. */
+const MOST_MS = 500;
+
+/** One change as the unified format tells it, with a line above for what that has no words for. */
+export async function diffChange(upper: Directory, lower: Directory, located: Located): Promise<string> {
+  const { change, names } = located;
+  const head = [
+    `${change.kind} ${change.now?.type ?? change.before?.type ?? ''} ${quoted(change.path)}`,
+    ...modesOf(located),
+  ];
+  if (!change.content || names.length === 0) return lines(head);
+  const [before, now] = [await contentOf(lower, names, change.before), await contentOf(upper, names, change.now)];
+  if (before === '' && now === '') return lines(head);
+  if (before === undefined || now === undefined)
+    return lines([...head, 'its content is not text, or too long to be compared']);
+  const [from, to] = [
+    change.before === undefined ? '/dev/null' : quoted(`a${change.path}`),
+    change.now === undefined ? '/dev/null' : quoted(`b${change.path}`),
+  ];
+  const patch = createTwoFilesPatch(from, to, before, now, undefined, undefined, { context: 3, timeout: MOST_MS });
+  if (patch === undefined) return lines([...head, 'its contents have too little in common to be compared']);
+  // The library puts a line of signs above that belongs to another format.
+  return lines(head) + patch.replace(/^=+\n/, '');
+}
+
+function modesOf({ change: { now, before } }: Located): readonly string[] {
+  if (now === undefined || before === undefined || now.mode === before.mode) return [];
+  return [`mode ${before.mode.toString(8)} -> ${now.mode.toString(8)}`];
+}
+
+function lines(all: readonly string[]): string {
+  return all.map((line) => `${line}\n`).join('');
+}
+
+/** A name that a step has chosen must not begin another line. */
+function quoted(path: string): string {
+  return /["\\]|\p{Cc}|\p{Cf}|\p{Zl}|\p{Zp}|\uFFFD/u.test(path) ? JSON.stringify(path) : path;
+}
+
+/** Of what has none, nothing; undefined when it is no text. */
+async function contentOf(
+  top: Directory,
+  names: readonly Buffer[],
+  entry: Entry | undefined,
+): Promise<string | undefined> {
+  if (entry?.type === 'symlink') return `-> ${quoted(entry.link ?? '')}\n`;
+  if (entry?.type !== 'file') return '';
+  if (entry.size > MOST_BYTES) return undefined;
+  const opened: Directory[] = [];
+  try {
+    let at = top;
+    for (const name of names.slice(0, -1)) {
+      const next = await at.directory(name);
+      if (next === undefined) return '';
+      opened.push(next);
+      at = next;
+    }
+    return await readText(at, names.at(-1) as Buffer);
+  } finally {
+    for (const directory of opened) await directory.close();
+  }
+}
+
+async function readText(directory: Directory, name: Buffer): Promise<string | undefined> {
+  const file = await directory.file(name).catch(() => undefined);
+  if (file === undefined) return undefined;
+  try {
+    if (!(await file.stat()).isFile()) return undefined;
+    const bytes = Buffer.alloc(MOST_BYTES + 1);
+    let length = 0;
+    for (let read = 1; read > 0 && length < bytes.length; length += read) {
+      read = (await file.read(bytes, length, bytes.length - length, length)).bytesRead;
+    }
+    return length > MOST_BYTES ? undefined : textOf(bytes.subarray(0, length));
+  } finally {
+    await file.close();
+  }
+}
+
+function textOf(bytes: Uint8Array): string | undefined {
+  if (bytes.includes(0)) return undefined;
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+}

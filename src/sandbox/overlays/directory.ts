@@ -1,0 +1,70 @@
+import { constants, type BigIntStats } from 'node:fs';
+import { type FileHandle, lstat, open, readdir, readlink } from 'node:fs/promises';
+
+const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants;
+
+/**
+ * An open directory, and what lies in it by one name each. No path of more than one name is ever looked up, and no link is
+ * followed, so nothing that somebody puts there meanwhile leads elsewhere.
+ */
+export class Directory {
+  readonly #handle: FileHandle;
+
+  private constructor(handle: FileHandle) {
+    this.#handle = handle;
+  }
+
+  /** One of the app's own choice: links on the way to it are followed. */
+  static async open(path: string): Promise<Directory> {
+    return new Directory(await open(path, O_RDONLY | O_DIRECTORY));
+  }
+
+  get descriptor(): number {
+    return this.#handle.fd;
+  }
+
+  /** What `name` in it is called for calls that take a path. */
+  at(name: Uint8Array): Buffer {
+    return Buffer.concat([Buffer.from(`/proc/self/fd/${this.#handle.fd}/`), name]);
+  }
+
+  async names(): Promise<readonly Buffer[]> {
+    const names = await readdir(`/proc/self/fd/${this.#handle.fd}`, { encoding: 'buffer' });
+    return names.toSorted((one, other) => Buffer.compare(one, other));
+  }
+
+  /** Nothing when it is not there. */
+  async status(name: Uint8Array): Promise<BigIntStats | undefined> {
+    return await unlessMissing(lstat(this.at(name), { bigint: true }));
+  }
+
+  /** Nothing when there is none: no entry of that name, or one of another kind. */
+  async directory(name: Uint8Array): Promise<Directory | undefined> {
+    const handle = await unlessMissing(open(this.at(name), O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+    return handle === undefined ? undefined : new Directory(handle);
+  }
+
+  /** For reading, and whatever it is now: the caller looks. */
+  async file(name: Uint8Array): Promise<FileHandle> {
+    return await open(this.at(name), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  }
+
+  async link(name: Uint8Array): Promise<Buffer> {
+    return await readlink(this.at(name), { encoding: 'buffer' });
+  }
+
+  async close(): Promise<void> {
+    await this.#handle.close();
+  }
+}
+
+const MISSING = ['ENOENT', 'ENOTDIR', 'ELOOP'];
+
+async function unlessMissing<T>(found: Promise<T>): Promise<T | undefined> {
+  try {
+    return await found;
+  } catch (error) {
+    if (MISSING.includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,49 @@
+import type { ResolvedRule } from '../../options/filesystem.js';
+
+/** Whether `filesystem.protect` names a path, or a directory that it lies in. What did not exist at the start is inside not protected: it is not kept. */
+export function isProtected(path: Buffer, rules: readonly ResolvedRule[]): boolean {
+  const parts = partsOf(path.toString('latin1'));
+  return rules.some((rule) => {
+    if (rule.hide) return false;
+    const pattern = Buffer.from(rule.pattern).toString('latin1');
+    const literal = Buffer.byteLength(rule.pattern.slice(0, rule.literal));
+    const exact = partsOf(pattern.slice(0, literal));
+    if (!exact.every((part, index) => parts[index] === part)) return false;
+    return matches(parts.slice(exact.length), partsOf(pattern.slice(literal)));
+  });
+}
+
+function partsOf(path: string): readonly string[] {
+  return path.split('/').filter((part) => part !== '' && part !== '.');
+}
+
+/** Whether the pattern names the path or one of the directories that it lies in. */
+function matches(parts: readonly string[], pattern: readonly string[]): boolean {
+  const [wanted, ...rest] = pattern;
+  if (wanted === undefined) return true;
+  if (wanted === '**') return matches(parts, rest) || (parts.length > 0 && matches(parts.slice(1), pattern));
+  const [name, ...below] = parts;
+  return name !== undefined && expressionOf(wanted).test(name) && matches(below, rest);
+}
+
+/** A part of a pattern as fnmatch(3) reads it. */
+function expressionOf(part: string): RegExp {
+  let source = '';
+  for (let at = 0; at < part.length; at++) {
+    const character = part.charAt(at);
+    const set = character === '[' ? /^\[([!^]?)(\]?[^\]]*)\]/.exec(part.slice(at)) : null;
+    if (character === '*') source += '[^]*';
+    else if (character === '?') source += '[^]';
+    else if (character === '\\' && at + 1 < part.length) source += literally(part.charAt(++at));
+    else if (set === null) source += literally(character);
+    else {
+      source += `[${set[1] === '' ? '' : '^'}${(set[2] ?? '').replace(/[\\\]^[]/g, '\\$&')}]`;
+      at += set[0].length - 1;
+    }
+  }
+  return new RegExp(`^${source}$`);
+}
+
+function literally(character: string): string {
+  return character.replace(/[\\^$.*+?()[\]{}|/-]/, '\\$&');
+}
