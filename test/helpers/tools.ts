@@ -16,6 +16,7 @@ const PACKAGES = {
   'musl-gcc': 'musl-tools',
   npm: 'npm',
   python3: 'python3',
+  'sphinx-build': 'python3-sphinx',
   sqlite3: 'sqlite3',
 } as const;
 
