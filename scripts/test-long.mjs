@@ -18,6 +18,7 @@ const CHECKS = [
     args: ['scripts/test.mjs', 'integration/zygote-kills'],
     env: { ZYGOTE_KILLS: '200' },
   },
+  { name: 'a root made by debootstrap', args: ['scripts/test-roots.mjs'] },
   { name: '5,000,000 fuzzed messages', args: ['scripts/fuzz.mjs', '5000000'] },
   { name: '200,000 damaged Arrow files', args: ['scripts/fuzz-tables.mjs', '200000'] },
   { name: '1,000,000 damaged messages of typed steps', args: ['scripts/fuzz-messages.mjs', '1000000'] },

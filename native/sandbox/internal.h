@@ -136,6 +136,11 @@ bool is_used_up(const struct statfs *space);
 bool is_own_scratch_full(const struct define *policy);
 bool has_source(const struct mount_entry *entry);
 bool is_overlay(const struct mount_entry *entry);
+/* Where the maker mounts an entry: its target, or, where that lies in an overlay that is still to be made, a place of
+ * its own. */
+const char *place_of(const struct define *policy, const struct mount_entry *entry, char out[PATH_LIMIT + 1]);
+/* The innermost; NULL. */
+const struct mount_entry *overlay_around(const struct define *policy, const struct mount_entry *entry);
 bool is_made_anew(const char *name); /* of the entries on top of a root */
 bool is_idmapped(const struct mount_entry *entry);
 int open_target(int root, dev_t device, const char *path, bool directory, mode_t mode);
@@ -171,6 +176,8 @@ int mount_own_proc(const struct sandbox_start *start, struct failure *failure);
 
 /* sandbox.c */
 const char *target_of(const struct mount_entry *entry, char out[PATH_LIMIT + 1]);
+/* Whether an entry is in the tree, and would be covered by what is mounted at `directory`. */
+bool is_brought_up(const struct define *policy, const struct mount_entry *entry, const char *directory);
 /* Over what the maker had at `path`; the policy's mounts below it are brought up again. */
 int attach_over(const struct define *policy, int mount, const char *path);
 

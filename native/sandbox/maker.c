@@ -92,9 +92,7 @@ static int make_idmaps(const struct maker *maker, const struct identity *identit
         idmaps[i] = -1;
         if (!is_idmapped(entry) || !identity->leased || !maker->tree.privileged)
             continue;
-        memcpy(path, entry->target.data, entry->target.length);
-        path[entry->target.length] = 0;
-        if (stat(path, &owners[i])) {
+        if (stat(place_of(&maker->policy, entry, path), &owners[i])) {
             if (entry->optional && errno == ENOENT)
                 continue;
             return fail(failure, STAGE_MOUNT_SOURCE, path);

@@ -33,14 +33,75 @@ static int new_layers(bool privileged, const char *upper, const char *work)
     return new_overlay(privileged ? trusted : users, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
 }
 
+/* One directory of the upper layer that looks as it does below, or as a new one. */
+static int make_way(const struct sandbox_start *start, int upper, int lower, const char *name)
+{
+    struct stat status;
+    mode_t mode = lower >= 0 && !fstatat(lower, name, &status, AT_SYMLINK_NOFOLLOW) ? status.st_mode & 01777 : 0755;
+    if (mkdirat(upper, name, mode))
+        return errno == EEXIST ? 0 : -1;
+    return fchownat(upper, name, start->identity.step, start->identity.step, AT_SYMLINK_NOFOLLOW);
+}
+
+/* For what will be mounted at `path` in the overlay and finds no place there. In the layer below nothing may be made,
+ * and by way of the overlay only where its owner is known here. A link on the way is left to whoever mounts it. */
+static int make_place(const struct sandbox_start *start, int upper, char *path, bool directory)
+{
+    autoclose int above = fcntl(upper, F_DUPFD_CLOEXEC, 0);
+    autoclose int below = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    char *saved, *name = strtok_r(path, "/", &saved);
+    for (char *next; name; name = next) {
+        struct stat status;
+        next = strtok_r(NULL, "/", &saved);
+        bool is_there = below >= 0 && !fstatat(below, name, &status, AT_SYMLINK_NOFOLLOW);
+        if (is_there && (!next || !S_ISDIR(status.st_mode)))
+            return 0;
+        if (!next && !directory)
+            return mknodat(above, name, S_IFREG | 0444, 0) && errno != EEXIST ? -1 : 0;
+        if (make_way(start, above, below, name))
+            return -1;
+        int above_next = openat(above, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        int below_next = is_there ? openat(below, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
+        close_descriptor(&above);
+        close_descriptor(&below);
+        above = above_next;
+        below = below_next;
+        if (above < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int make_places(const struct sandbox_start *start, const struct mount_entry *overlay, const char *path)
+{
+    char around[PATH_LIMIT + 1], target[PATH_LIMIT + 1], place[PATH_LIMIT + 1];
+    autoclose int upper = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (overlay->kind == MOUNT_ROOT)
+        around[0] = 0;
+    else
+        target_of(overlay, around);
+    for (size_t i = 0; upper >= 0 && i < start->policy->mount_count; i++) {
+        const struct mount_entry *entry = &start->policy->mounts[i];
+        struct stat status;
+        if (entry == overlay || !is_brought_up(start->policy, entry, around))
+            continue;
+        if (stat(place_of(start->policy, entry, place), &status)) /* an optional one */
+            continue;
+        target_of(entry, target);
+        if (make_place(start, upper, target + strlen(around), S_ISDIR(status.st_mode)))
+            return -1;
+    }
+    return upper < 0 ? -1 : 0;
+}
+
 static int make_overlay(const struct sandbox_start *start, const struct mount_entry *entry, const char *place)
 {
     char target[PATH_LIMIT + 1], upper[PATH_LIMIT + 64], work[PATH_LIMIT + 64];
     struct stat lower;
     snprintf(upper, sizeof(upper), "%s/upper", place);
     snprintf(work, sizeof(work), "%s/work", place);
-    if (mkdir(place, 0700) || chdir(target_of(entry, target)) || stat(".", &lower) ||
-        make_layers(start, &lower, upper, work))
+    if (mkdir(place, 0700) || chdir(place_of(start->policy, entry, target)) || stat(".", &lower) ||
+        make_layers(start, &lower, upper, work) || make_places(start, entry, upper))
         return -1;
     return new_layers(start->privileged, upper, work);
 }
@@ -55,7 +116,7 @@ int make_overlays(const struct sandbox_start *start, const char *stand, int *mad
         if (!is_overlay(entry))
             continue;
         made[i] = -1;
-        if (entry->optional && stat(target_of(entry, target), &status) && errno == ENOENT)
+        if (entry->optional && stat(place_of(start->policy, entry, target), &status) && errno == ENOENT)
             continue;
         snprintf(place, sizeof(place), "%s/%zu", stand, i);
         made[i] = make_overlay(start, entry, place);

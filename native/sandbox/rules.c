@@ -39,9 +39,10 @@ static int open_part(int directory, const char *name, int flags)
     return (int)syscall(SYS_openat2, directory, name, &how, sizeof(how));
 }
 
+/* We have every right that a step has: where we may not go, it cannot go either. */
 static bool is_nothing(int error)
 {
-    return error == ENOENT || error == ENOTDIR || error == ELOOP;
+    return error == ENOENT || error == ENOTDIR || error == ELOOP || error == EACCES;
 }
 
 static int count_one(struct search *search)

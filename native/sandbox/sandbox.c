@@ -32,40 +32,57 @@ static bool is_below(struct bytes target, const char *directory)
     return target.length > length && !memcmp(target.data, directory, length) && target.data[length] == '/';
 }
 
-/* What would be covered, and is in the tree by now: sources and files of the maker's, scratch space and overlays. */
-static bool is_mounted_below(const struct mount_entry *entry, const char *directory)
+/* Sources and files of the maker's, scratch space and overlays; but for what lies in an overlay that is still to come.
+ */
+bool is_brought_up(const struct define *policy, const struct mount_entry *entry, const char *directory)
 {
-    return (has_source(entry) || entry->kind == MOUNT_FILE || entry->kind == MOUNT_SCRATCH) &&
-           is_below(entry->target, directory);
+    bool mounted = has_source(entry) || entry->kind == MOUNT_FILE || entry->kind == MOUNT_SCRATCH;
+    if (!mounted || !is_below(entry->target, directory))
+        return false;
+    const struct mount_entry *around = overlay_around(policy, entry);
+    return !around || !is_below(around->target, directory);
+}
+
+/* An empty copy of itself: what has served under another name must not be found by it. */
+static int hide_place(const char *path, bool directory)
+{
+    autoclose int cover = clone_mount(AT_FDCWD, directory ? COVERS "/directory" : COVERS "/file", false);
+    return cover < 0 ? -1 : attach_mount(cover, AT_FDCWD, path);
+}
+
+static int bring_up(const struct define *policy, const struct mount_entry *entry, int mount, dev_t device)
+{
+    char path[PATH_LIMIT + 1];
+    struct stat source;
+    autoclose int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fstat(mount, &source))
+        return -1;
+    autoclose int target = open_target(root, device, target_of(entry, path), S_ISDIR(source.st_mode), 0755);
+    if (target < 0 || attach_mount(mount, target, ""))
+        return -1;
+    return overlay_around(policy, entry) ? hide_place(place_of(policy, entry, path), S_ISDIR(source.st_mode)) : 0;
 }
 
 int attach_over(const struct define *policy, int mount, const char *path)
 {
-    char target_path[PATH_LIMIT + 1];
+    char place[PATH_LIMIT + 1];
     int below[MOUNT_LIMIT];
     for (size_t i = 0; i < policy->mount_count; i++) {
         const struct mount_entry *other = &policy->mounts[i];
         below[i] = -1;
-        if (!is_mounted_below(other, path))
+        if (!is_brought_up(policy, other, path))
             continue;
-        below[i] = clone_mount(AT_FDCWD, target_of(other, target_path), true);
+        below[i] = clone_mount(AT_FDCWD, place_of(policy, other, place), true);
         if (below[i] < 0 && !(other->optional && errno == ENOENT))
             return -1;
     }
-    if (attach_mount(mount, AT_FDCWD, path))
+    struct stat ours;
+    if (attach_mount(mount, AT_FDCWD, path) || stat(path, &ours))
         return -1;
-    struct stat ours, source;
-    if (stat(path, &ours))
-        return -1;
-    autoclose int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
     for (size_t i = 0; i < policy->mount_count; i++) {
         if (below[i] < 0)
             continue;
-        target_of(&policy->mounts[i], target_path);
-        if (fstat(below[i], &source))
-            return -1;
-        autoclose int target = open_target(root, ours.st_dev, target_path, S_ISDIR(source.st_mode), 0755);
-        if (target < 0 || attach_mount(below[i], target, ""))
+        if (bring_up(policy, &policy->mounts[i], below[i], ours.st_dev))
             return -1;
         close(below[i]);
     }
@@ -123,8 +140,11 @@ static int attach_taken(const struct define *policy, size_t which, int mount)
 {
     const struct mount_entry *entry = &policy->mounts[which];
     char path[PATH_LIMIT + 1];
-    return entry->kind == MOUNT_ROOT ? attach_root(policy, entry, mount)
-                                     : attach_over(policy, mount, target_of(entry, path));
+    if (entry->kind == MOUNT_ROOT)
+        return attach_root(policy, entry, mount);
+    /* An overlay that lies in another was brought to its target with that one, as what is below it. */
+    return attach_over(policy, mount,
+                       entry->kind == MOUNT_OVERLAY ? target_of(entry, path) : place_of(policy, entry, path));
 }
 
 /* In the policy's order: what comes later lies on top. */
@@ -157,7 +177,7 @@ static int mount_as_owner(const struct sandbox_start *start, char path[PATH_LIMI
         const struct mount_entry *entry = &start->policy->mounts[i];
         if (!is_idmapped(entry) || start->idmaps[i] < 0)
             continue;
-        target_of(entry, path);
+        place_of(start->policy, entry, path);
         autoclose int copy = clone_mount(AT_FDCWD, path, true);
         if (copy < 0)
             return -1;

@@ -40,6 +40,32 @@ bool is_idmapped(const struct mount_entry *entry)
     return entry->kind == MOUNT_WRITABLE || is_overlay(entry) || (entry->kind == MOUNT_READ_ONLY && entry->as_owner);
 }
 
+static bool lies_below(const struct bytes *target, const struct bytes *around)
+{
+    return target->length > around->length && !memcmp(target->data, around->data, around->length) &&
+           target->data[around->length] == '/';
+}
+
+const struct mount_entry *overlay_around(const struct define *policy, const struct mount_entry *entry)
+{
+    const struct mount_entry *innermost = NULL;
+    for (size_t i = 0; i < policy->mount_count; i++) {
+        const struct mount_entry *other = &policy->mounts[i];
+        if (other->kind == MOUNT_OVERLAY && lies_below(&entry->target, &other->target) &&
+            (!innermost || other->target.length > innermost->target.length))
+            innermost = other;
+    }
+    return innermost;
+}
+
+const char *place_of(const struct define *policy, const struct mount_entry *entry, char out[PATH_LIMIT + 1])
+{
+    if (!overlay_around(policy, entry))
+        return text_of(entry->target, out);
+    snprintf(out, PATH_LIMIT + 1, COVERS "/%zu", (size_t)(entry - policy->mounts));
+    return out;
+}
+
 static uint64_t attributes_of(const struct mount_entry *entry)
 {
     switch (entry->kind) {
@@ -242,7 +268,7 @@ static int fill(const struct define *policy, const struct tree *tree, int root, 
     if (fstat(root, &status))
         return fail(failure, STAGE_MOUNT_TARGET, "/");
     for (size_t i = 0; i < policy->mount_count; i++) {
-        text_of(policy->mounts[i].target, path);
+        place_of(policy, &policy->mounts[i], path);
         if (place(tree, root, status.st_dev, &policy->mounts[i], sources[i], path))
             return fail(failure, STAGE_MOUNT_TARGET, path);
     }
@@ -253,8 +279,9 @@ static int fill(const struct define *policy, const struct tree *tree, int root, 
 static int make_covers(int root)
 {
     /* Relative to root: an absolute path would mean the host's. */
-    autoclose int covers =
-        mkdirat(root, &COVERS[1], 0755) ? -1 : openat(root, &COVERS[1], O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    autoclose int covers = mkdirat(root, &COVERS[1], 0755) && errno != EEXIST
+                               ? -1
+                               : openat(root, &COVERS[1], O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     return covers < 0 || mkdirat(covers, "directory", 0555) || mknodat(covers, "file", S_IFREG | 0444, 0) ? -1 : 0;
 }
 

@@ -23,7 +23,7 @@ export interface Sandbox extends AsyncDisposable {
    * @throws SandboxError `ERR_INVALID_OPTION` or `ERR_SANDBOX_CLOSED`
    */
   spawn(file: string, args?: readonly string[], options?: SandboxOptions): Step;
-  /** Resolves when nothing is left of it, whatever ended it. */
+  /** Resolves when nothing is left of it, whatever ended it. Who has asked for it keeps the app alive until then. */
   readonly ended: Promise<SandboxEnd>;
   /**
    * What commands did to the directories of `filesystem.overlay`, parents before what is in them. Also after the sandbox has ended by itself, until
@@ -88,6 +88,7 @@ class LivingSandbox implements Sandbox {
   readonly #idleTime: number;
   #idle: NodeJS.Timeout | undefined;
   #running = 0;
+  #isAwaited = false;
 
   constructor(options: SandboxOptions) {
     const plan = planSandbox(options);
@@ -121,6 +122,14 @@ class LivingSandbox implements Sandbox {
   }
 
   get ended(): Promise<SandboxEnd> {
+    if (!this.#isAwaited) {
+      this.#isAwaited = true;
+      const { connection } = this.#session;
+      connection.hold();
+      void this.#over.then(() => {
+        connection.letGo();
+      });
+    }
     return this.#over;
   }
 
@@ -154,9 +163,14 @@ class LivingSandbox implements Sandbox {
       before.connection,
     );
     this.#session = next;
+    before.connection.hold();
     before.end('destroyed');
     before.forget();
-    await Promise.all([next.made, before.over]);
+    try {
+      await Promise.all([next.made, before.over]);
+    } finally {
+      before.connection.letGo();
+    }
     this.#waitForCommand();
   }
 

@@ -66,13 +66,15 @@ export function resolveZygoteOptions(options: unknown): ResolvedZygoteOptions {
   for (const name of ['input', 'stdin'] as const) {
     if (sandbox[name] !== undefined) throw invalidOption(name, 'belongs to one step: give it to zygote.spawn()');
   }
+  const parked = given['parked'] === undefined ? 0 : expectInteger(given['parked'], 'parked', 0, MOST_PARKED);
+  checkFilesystem(sandbox, parked);
   return {
     runtime,
     interpreter: expectText(given['interpreter'] ?? DEFAULT_INTERPRETERS[runtime], 'interpreter'),
     preload: expectArray(given['preload'], 'preload').map((name, index) => expectText(name, `preload[${index}]`)),
     preloadCode: given['preloadCode'] === undefined ? undefined : expectText(given['preloadCode'], 'preloadCode'),
     mode: given['mode'] === undefined ? undefined : expectOneOf<ZygoteMode>(given['mode'], 'mode', ['fork', 'parked']),
-    parked: given['parked'] === undefined ? 0 : expectInteger(given['parked'], 'parked', 0, MOST_PARKED),
+    parked,
     recycleSteps:
       recycle['steps'] === undefined
         ? DEFAULT_RECYCLE_STEPS
@@ -81,4 +83,21 @@ export function resolveZygoteOptions(options: unknown): ResolvedZygoteOptions {
     signal: checkSignal(given['signal']),
     sandbox,
   };
+}
+
+/**
+ * What a zygote has preloaded belongs to its own root; and what a rule names is looked for when a step's sandbox is made, which for one that is parked
+ * would be too early.
+ *
+ * @throws SandboxError `ERR_INVALID_OPTION`
+ */
+export function checkFilesystem({ filesystem = {} }: SandboxOptions, parked: number): void {
+  if (filesystem.root !== undefined) throw invalidOption('filesystem.root', 'cannot be given to a zygote or its steps');
+  const hasRules = (filesystem.hide?.length ?? 0) + (filesystem.protect?.length ?? 0) > 0;
+  if (parked > 0 && hasRules) {
+    throw invalidOption(
+      'filesystem.hide and filesystem.protect',
+      'cannot be had together with parked: they are looked for when a step is asked for',
+    );
+  }
 }

@@ -5,7 +5,7 @@ import type { Policy } from '../policy/policy.js';
 import { encodeBoot } from '../spawner/codec.js';
 import { compileForZygote, resolveSyscalls, zygoteSyscalls } from '../syscalls/index.js';
 import { parseSize } from '../units.js';
-import type { ResolvedZygoteOptions } from './options.js';
+import { checkFilesystem, type ResolvedZygoteOptions } from './options.js';
 import { mainProgram, type RuntimeName, runtimeMounts } from './runtimes.js';
 
 const LEAST_MEMORY = 2 ** 30;
@@ -75,9 +75,11 @@ function zygotePolicy(policy: Policy, runtime: RuntimeName, asked: SandboxOption
 
 /** How one of its steps runs; whose step it is, is still to be said. */
 export function planJob(
-  { interpreter, sandbox }: ResolvedZygoteOptions,
+  { interpreter, sandbox, parked }: ResolvedZygoteOptions,
   job: readonly Buffer[],
   own: SandboxOptions,
 ): Plan {
-  return planWith(interpreter, job, mergeOptions(sandbox, own));
+  const options = mergeOptions(sandbox, own);
+  checkFilesystem(options, parked);
+  return planWith(interpreter, job, options);
 }

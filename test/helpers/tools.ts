@@ -5,6 +5,7 @@ import { findInPath } from '#src/policy/lookup.js';
 /** The Debian package of every program that a test may need; `scripts/test-packages.txt` lists them for CI. */
 const PACKAGES = {
   bash: 'bash',
+  busybox: 'busybox-static',
   cc: 'gcc libc6-dev',
   chromium: 'chromium',
   gcc: 'gcc libc6-dev',

@@ -146,12 +146,12 @@ void describe('options', () => {
     // Their order goes by the depth of the target, which differs from checkout to checkout.
     const byTarget = new Map(mounts.map((mount) => [mount.target, mount]));
     const expected = [
-      { source: '/x', target: '/y', writable: true, optional: true },
-      { source: join(homedir(), 'data'), target: join(homedir(), 'data'), writable: false, optional: false },
+      { source: '/x', target: '/y', access: 'writable', optional: true },
+      { source: join(homedir(), 'data'), target: join(homedir(), 'data'), access: 'readOnly', optional: false },
       {
         source: join(process.cwd(), 'relative'),
         target: join(process.cwd(), 'relative'),
-        writable: false,
+        access: 'readOnly',
         optional: false,
       },
     ];

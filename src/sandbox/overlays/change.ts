@@ -32,6 +32,11 @@ export interface Change {
 export interface Located {
   readonly change: Change;
   readonly names: readonly Buffer[];
+  /**
+   * It was copied from an original, of this name or of another that it was renamed from, and there is none of this name. When that directory
+   * was changed last, in nanoseconds: an original that was removed meanwhile was removed from it.
+   */
+  readonly missingSinceNs?: bigint;
   /** Outside: when its inode was changed last, in nanoseconds; absent when it is not there. */
   readonly changedNs?: bigint;
 }

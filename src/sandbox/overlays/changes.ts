@@ -15,8 +15,8 @@ export interface Comparison {
   readonly addon: Addon;
   /** Where it is inside. */
   readonly target: Buffer;
-  /** The attribute of an upper directory that hides what lies below it. */
-  readonly opaque: string;
+  /** What the names of the overlay's own attributes begin with. */
+  readonly attributes: 'trusted.' | 'user.';
   /** Inside, where something else is mounted: what lies there was put there for it. */
   readonly mountPoints: ReadonlySet<string>;
 }
@@ -29,7 +29,7 @@ export async function compareLayers(
 ): Promise<readonly Located[]> {
   const walk = new Walk(comparison);
   await walk.directories(upper, lower, []);
-  return walk.found;
+  return walk.found.toSorted((one, other) => Buffer.compare(one.change.bytes, other.change.bytes));
 }
 
 class Walk {
@@ -111,7 +111,9 @@ class Walk {
   ): Promise<void> {
     const entry = await describe(upper, names.at(-1) as Buffer, now);
     if (lower === undefined || before === undefined) {
-      this.#add('added', names, { now: entry, content: true });
+      const isCopy = lower !== undefined && now.isFile() && (await this.#isCopy(upper, names.at(-1) as Buffer));
+      const missingSinceNs = isCopy ? (await lower.status(SELF))?.ctimeNs : undefined;
+      this.#add('added', names, { now: entry, content: true }, undefined, missingSinceNs);
       return;
     }
     if (before.isDirectory()) await this.#inside(lower, names);
@@ -168,19 +170,33 @@ class Walk {
     names: readonly Buffer[],
     what: Pick<Change, 'now' | 'before' | 'content'>,
     before?: BigIntStats,
+    missingSinceNs?: bigint,
   ): void {
     const bytes = this.#pathOf(names);
     if (this.found.length === MOST_CHANGES) throw tooMuch('changes', MOST_CHANGES, bytes);
     this.found.push({
       change: { kind, path: bytes.toString(), bytes, ...what },
       names,
+      ...(missingSinceNs === undefined ? {} : { missingSinceNs }),
       ...(before === undefined ? {} : { changedNs: before.ctimeNs }),
     });
   }
 
   #isOpaque(upper: Directory): boolean {
-    const { addon, opaque } = this.#comparison;
-    return addon.attribute(upper.descriptor, opaque) === OPAQUE;
+    const { addon, attributes } = this.#comparison;
+    return addon.attribute(upper.descriptor, `${attributes}overlay.opaque`) === OPAQUE;
+  }
+
+  /** Whether it was copied from an original. */
+  async #isCopy(upper: Directory, name: Buffer): Promise<boolean> {
+    const { addon, attributes } = this.#comparison;
+    const file = await upper.file(name).catch(() => undefined);
+    if (file === undefined) return false;
+    try {
+      return addon.attribute(file.fd, `${attributes}overlay.origin`) >= 0;
+    } finally {
+      await file.close();
+    }
   }
 
   #pathOf(names: readonly Buffer[]): Buffer {
@@ -189,6 +205,7 @@ class Walk {
 }
 
 const SLASH = Buffer.from('/');
+const SELF = Buffer.from('.');
 
 /** How an overlay marks what was deleted: a device that no system has. */
 function isWhiteout(status: BigIntStats): boolean {

@@ -15,8 +15,8 @@ export interface Keeping {
   readonly upper: Directory;
   readonly lower: Directory;
   readonly changes: readonly Located[];
-  /** Told the inode's time of change of what was written, in nanoseconds: the original from now on. */
-  readonly kept: (located: Located, changedNs: bigint) => void;
+  /** Told when the inode at a path was changed by this, in nanoseconds: it is the original from now on. */
+  readonly kept: (path: Uint8Array, changedNs: bigint) => void;
   /** @throws SandboxError when the original is not what it was; asked again right before each is replaced */
   readonly check: (located: Located, now: BigIntStats | undefined) => void;
 }
@@ -41,6 +41,10 @@ interface Place {
   readonly name: Buffer;
 }
 
+export function parentOf(path: Uint8Array): Uint8Array {
+  return path.subarray(0, path.lastIndexOf('/'.charCodeAt(0)));
+}
+
 /** Deleted, or in the way of something of another kind. */
 function isRemoved({ change: { now, before } }: Located): boolean {
   if (before === undefined) return false;
@@ -53,7 +57,7 @@ async function remove(keeping: Keeping, located: Located, { to, name }: Place): 
   keeping.check(located, now);
   try {
     await (now.isDirectory() ? rmdir(to.at(name)) : unlink(to.at(name)));
-    if (located.change.now !== undefined) keeping.kept(located, 0n); // what takes its place finds nothing there
+    if (located.change.now !== undefined) keeping.kept(located.change.bytes, 0n); // what takes its place finds nothing there
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOTEMPTY') throw error;
     throw new SandboxError('ERR_CHANGE_CONFLICT', 'Cannot delete a directory: something else is in it by now.', {
@@ -85,7 +89,7 @@ async function writeDirectory(
   try {
     if (original === undefined) await own(handle, await ownerFor(to, undefined));
     await handle.chmod((located.change.now?.mode ?? 0) & PERMISSIONS);
-    kept(located, (await handle.stat({ bigint: true })).ctimeNs);
+    kept(located.change.bytes, (await handle.stat({ bigint: true })).ctimeNs);
   } finally {
     await handle.close();
     await made.close();
@@ -163,7 +167,7 @@ async function replace(
     throw error;
   }
   const written = await to.status(name);
-  if (written !== undefined) kept(located, written.ctimeNs);
+  if (written !== undefined) kept(located.change.bytes, written.ctimeNs);
 }
 
 async function copy(source: FileHandle, target: FileHandle, located: Located): Promise<void> {
@@ -209,6 +213,8 @@ async function within(keeping: Keeping, located: Located, act: (place: Place) =>
     }
     // What is deleted with its directory has none in the upper layer.
     await act({ from: from ?? keeping.upper, to, name: located.names.at(-1) as Buffer });
+    const status = await to.status(Buffer.from('.'));
+    if (status !== undefined) keeping.kept(parentOf(located.change.bytes), status.ctimeNs);
   } finally {
     for (const directory of opened) await directory.close();
   }

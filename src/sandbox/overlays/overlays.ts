@@ -4,7 +4,7 @@ import { MOUNT_KIND, type MountMessage } from '../../spawner/messages.js';
 import type { Addon } from '../../spawner/native.js';
 import type { Change, Located } from './change.js';
 import { type Comparison, compareLayers } from './changes.js';
-import { keepChanges } from './commit.js';
+import { keepChanges, parentOf } from './commit.js';
 import { diffChange } from './diff.js';
 import { Directory } from './directory.js';
 import { type CommitOptions, checkKeepable, checkOriginal, select, Selection } from './selection.js';
@@ -97,8 +97,8 @@ export class Overlays {
         check: (located, now) => {
           this.#check(located, now?.ctimeNs, now?.isDirectory());
         },
-        kept: ({ change }, changedNs) => {
-          this.#kept.set(keyOf(change), changedNs);
+        kept: (path, changedNs) => {
+          this.#kept.set(keyOf(path), changedNs);
         },
       });
     });
@@ -109,7 +109,10 @@ export class Overlays {
     changedNs: bigint | undefined,
     isDirectory = located.change.before?.type === 'directory',
   ): void {
-    checkOriginal(located, { changedNs, isDirectory, since: this.#since, kept: this.#kept.get(keyOf(located.change)) });
+    const { bytes } = located.change;
+    const kept = this.#kept.get(keyOf(bytes));
+    const parentKept = this.#kept.get(keyOf(parentOf(bytes)));
+    checkOriginal(located, { changedNs, isDirectory, since: this.#since, kept, parentKept });
   }
 
   #selectionOf(paths: readonly (string | Uint8Array)[] | undefined): Selection | undefined {
@@ -133,7 +136,7 @@ export class Overlays {
       const comparison: Comparison = {
         addon: this.#addon,
         target: overlay.target,
-        opaque: `${attributes}overlay.opaque`,
+        attributes,
         mountPoints: new Set(this.#mounts.map(({ target }) => target.toString('latin1'))),
       };
       return await act(layers, await compareLayers(layers.upper, layers.lower, comparison));
@@ -170,6 +173,6 @@ async function openLayer(path: string, source: string): Promise<Directory> {
   });
 }
 
-function keyOf({ bytes }: Change): string {
-  return Buffer.from(bytes).toString('latin1');
+function keyOf(path: Uint8Array): string {
+  return Buffer.from(path).toString('latin1');
 }

@@ -120,8 +120,9 @@ export interface Original {
   readonly changedNs: bigint | undefined;
   readonly isDirectory: boolean;
   readonly since: bigint;
-  /** When commit() wrote it. */
+  /** When commit() wrote it, and when it wrote last to the directory that it lies in. */
   readonly kept: bigint | undefined;
+  readonly parentKept: bigint | undefined;
 }
 
 /**
@@ -129,12 +130,16 @@ export interface Original {
  *
  * @throws SandboxError `ERR_CHANGE_CONFLICT`
  */
-export function checkOriginal({ change }: Located, { changedNs, isDirectory, since, kept }: Original): void {
+export function checkOriginal(
+  { change, missingSinceNs }: Located,
+  { changedNs, isDirectory, since, kept, parentKept }: Original,
+): void {
   const isThere = changedNs !== undefined;
   if (isThere && (isDirectory || changedNs <= since || changedNs === kept)) {
     if (change.before !== undefined || isDirectory) return;
   }
-  if (!isThere && (change.before === undefined || kept !== undefined)) return;
+  const wasRemoved = missingSinceNs !== undefined && missingSinceNs > since && missingSinceNs !== parentKept;
+  if (!isThere && !wasRemoved && (change.before === undefined || kept !== undefined)) return;
   throw new SandboxError(
     'ERR_CHANGE_CONFLICT',
     isThere
