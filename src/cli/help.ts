@@ -16,6 +16,12 @@ Limits of run (sizes as 256MiB, durations as 500ms, 10s or 2m; Infinity lifts a 
 What the command sees:
   --read-only SRC[:DST]    show a file or directory; may be repeated
   --writable SRC[:DST]     show it writable; may be repeated
+  --overlay SRC[:DST]      show a directory writable, and keep what is written aside; may be repeated
+  --review                 show what was written to overlays, and ask whether to keep it
+  --commit, --discard      the same without asking: keep it if the command has succeeded, or throw it away
+  --hide PATTERN           show a path as empty, as .env, '*.pem' or '**/*.key'; may be repeated
+  --protect PATTERN        keep a path from being changed, as .git/hooks; may be repeated
+  --root DIR               a system to run in instead of this one's; what is written to it is thrown away
   --env NAME[=VALUE]       set a variable, or pass on the current value; may be repeated
   --cwd DIR                working directory inside                   [its home directory]
   --network none|host      host needs --allow-missing net             [none]

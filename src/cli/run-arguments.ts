@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { SandboxError } from '../errors.js';
 import type { Layer } from '../layers.js';
 import { nearest } from '../options/did-you-mean.js';
-import type { Mount } from '../options/filesystem.js';
+import type { FilesystemOptions, Mount } from '../options/filesystem.js';
 import type { LimitOptions } from '../options/limits.js';
 import type { SandboxOptions } from '../options/sandbox-options.js';
 
@@ -13,7 +13,12 @@ export interface RunArguments {
   readonly args: readonly string[];
   readonly options: SandboxOptions;
   readonly resultFile: string | undefined;
+  /** What becomes of what was written to overlays. @default it is thrown away unseen */
+  readonly review: ReviewMode | undefined;
 }
+
+/** Shown, and then: asked about, kept if the command has succeeded, or thrown away. */
+export type ReviewMode = 'ask' | 'commit' | 'discard';
 
 const FLAGS = {
   memory: { type: 'string' },
@@ -25,6 +30,13 @@ const FLAGS = {
   scratch: { type: 'string' },
   'read-only': { type: 'string', multiple: true },
   writable: { type: 'string', multiple: true },
+  overlay: { type: 'string', multiple: true },
+  hide: { type: 'string', multiple: true },
+  protect: { type: 'string', multiple: true },
+  root: { type: 'string' },
+  review: { type: 'boolean' },
+  commit: { type: 'boolean' },
+  discard: { type: 'boolean' },
   env: { type: 'string', multiple: true },
   cwd: { type: 'string' },
   network: { type: 'string' },
@@ -44,7 +56,14 @@ export function parseRunArguments(argv: readonly string[]): RunArguments {
   if (file === undefined && !help) {
     throw usage('There is no command', 'Put it behind --, as in: spawn-sandbox run --memory 256MiB -- python3 job.py');
   }
-  return { help, file: file ?? '', args, options: toOptions(values), resultFile: values['result-file'] };
+  return {
+    help,
+    file: file ?? '',
+    args,
+    options: toOptions(values),
+    resultFile: values['result-file'],
+    review: toReview(values),
+  };
 }
 
 type Flags = ReturnType<typeof parseArgs<{ options: typeof FLAGS }>>['values'];
@@ -85,6 +104,15 @@ function usage(problem: string, remedy: string): SandboxError {
   return new SandboxError('ERR_INVALID_OPTION', `${problem}.`, { remedy });
 }
 
+function toReview({ review, commit, discard, overlay }: Flags): ReviewMode | undefined {
+  if (commit === true && discard === true)
+    throw usage('--commit and --discard exclude each other', 'Give one of them.');
+  if (commit !== true && discard !== true && review !== true) return undefined;
+  if (overlay === undefined) throw usage('There is nothing to review', 'Name a directory by --overlay.');
+  if (commit === true) return 'commit';
+  return discard === true ? 'discard' : 'ask';
+}
+
 /** Only what was given: the library's own defaults hold for the rest, and its own checks for all. */
 function toOptions(flags: Flags): SandboxOptions {
   return withoutUndefined({
@@ -99,7 +127,14 @@ function toOptions(flags: Flags): SandboxOptions {
       // Whoever runs the command line is also who gives the input.
       input: Infinity,
     }),
-    filesystem: { readOnly: (flags['read-only'] ?? []).map(toMount), writable: (flags.writable ?? []).map(toMount) },
+    filesystem: withoutUndefined<FilesystemOptions>({
+      readOnly: (flags['read-only'] ?? []).map(toMount),
+      writable: (flags.writable ?? []).map(toMount),
+      overlay: (flags.overlay ?? []).map(toMount),
+      hide: flags.hide,
+      protect: flags.protect,
+      root: flags.root,
+    }),
     env: Object.fromEntries((flags.env ?? []).map(toVariable)),
     cwd: flags.cwd,
     network: flags.network as SandboxOptions['network'],

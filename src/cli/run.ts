@@ -1,27 +1,30 @@
 import { writeFileSync } from 'node:fs';
+import type { SandboxOptions } from '../options/sandbox-options.js';
 import type { StepResult } from '../result.js';
 import { spawnSandbox } from '../spawn-sandbox.js';
 import type { Step } from '../step/step.js';
 import { exitStatusOf, exitStatusOfError } from './exit-status.js';
 import { HELP } from './help.js';
+import { runReviewed } from './review.js';
 import { parseRunArguments } from './run-arguments.js';
 
 /** `spawn-sandbox run`: the step's streams are ours, and so is its exit status. */
 export async function run(argv: readonly string[]): Promise<number> {
   try {
-    const { help, file, args, options, resultFile } = parseRunArguments(argv);
+    const { help, file, args, options, resultFile, review } = parseRunArguments(argv);
     if (help) {
       process.stdout.write(HELP);
       return 0;
     }
-    const step = spawnSandbox(file, args, {
-      ...options,
+    const streams: SandboxOptions = {
       stdin: 'pipe',
       stdout: 'inherit',
       stderr: 'inherit',
       ...(resultFile === undefined ? { collect: false } : {}),
-    });
-    const result = await relayed(step);
+    };
+    const result = await (review === undefined
+      ? relayed(spawnSandbox(file, args, { ...options, ...streams }))
+      : runReviewed(options, (sandbox, limits) => relayed(sandbox.spawn(file, args, { ...streams, limits })), review));
     if (resultFile !== undefined) writeFileSync(resultFile, `${JSON.stringify(result, null, 2)}\n`);
     explainEnding(result);
     return exitStatusOf(result);

@@ -1,0 +1,104 @@
+import { closeSync, openSync, readSync } from 'node:fs';
+import { SandboxError } from '../errors.js';
+import type { LimitOptions } from '../options/limits.js';
+import type { SandboxOptions } from '../options/sandbox-options.js';
+import type { StepResult } from '../result.js';
+import type { Change } from '../sandbox/overlays/change.js';
+import { createSandbox, type Sandbox } from '../sandbox/sandbox.js';
+import type { ReviewMode } from './run-arguments.js';
+
+/** Runs a command in a sandbox whose overlays are looked at before it is gone. All of it is told on stderr: stdout is the command's. */
+export async function runReviewed(
+  options: SandboxOptions,
+  run: (sandbox: Sandbox, limits: LimitOptions) => PromiseLike<StepResult>,
+  mode: ReviewMode,
+): Promise<StepResult> {
+  // The deadlines are the command's: the sandbox waits for an answer.
+  const { wallTime = COMMAND_TIME, idleTime = Infinity, ...limits } = options.limits ?? {};
+  const sandbox = await createSandbox({ ...options, limits });
+  try {
+    const result = await run(sandbox, { wallTime, idleTime });
+    await review(sandbox, result, mode);
+    return result;
+  } finally {
+    await sandbox.destroy();
+  }
+}
+
+async function review(sandbox: Sandbox, result: StepResult, mode: ReviewMode): Promise<void> {
+  const changes = await sandbox.changes();
+  if (changes.length === 0) {
+    say('Nothing was changed.');
+    return;
+  }
+  for (const change of changes) say(lineOf(change));
+  if (mode === 'discard' || (mode === 'commit' && !result.ok)) {
+    say(mode === 'discard' ? 'Discarded.' : 'Discarded, because the command has not succeeded.');
+    return;
+  }
+  if (mode === 'ask' && !(await isWanted(sandbox))) {
+    say('Discarded.');
+    return;
+  }
+  const kept = await sandbox.commit();
+  say(`Kept ${kept.length} change${kept.length === 1 ? '' : 's'}.`);
+}
+
+/** As without a review. */
+const COMMAND_TIME = '60s';
+const SIGNS = { added: 'A', modified: 'M', deleted: 'D' } as const;
+
+/** As of a version control system; names that could pass for another line, or move the cursor, are quoted. */
+function lineOf({ kind, path, now, before, content }: Change): string {
+  const name = /^[\p{L}\p{N}\p{M}\p{P}\p{S} ]*$/u.test(path) ? path : JSON.stringify(path);
+  const mode =
+    now !== undefined && before !== undefined && now.mode !== before.mode ? ` mode ${now.mode.toString(8)}` : '';
+  const link = now?.link === undefined ? '' : ` -> ${JSON.stringify(now.link)}`;
+  const size = now?.type === 'file' && content ? ` ${now.size} bytes` : '';
+  const type = now?.type ?? before?.type ?? '';
+  return `${SIGNS[kind]} ${name}${type === 'file' ? '' : ` (${type})`}${link}${size}${mode}`;
+}
+
+/**
+ * Asks whoever sits at the terminal; stdin may be the command's. It waits in the read: a terminal that is watched would take what is typed ahead, and
+ * nothing else is to be done meanwhile.
+ */
+async function isWanted(sandbox: Sandbox): Promise<boolean> {
+  const terminal = openTerminal();
+  try {
+    for (;;) {
+      process.stderr.write('Keep these changes? [y]es, [N]o, show the [d]ifference: ');
+      const answer = readLine(terminal).trim().toLowerCase();
+      if (answer !== 'd') return answer === 'y' || answer === 'yes';
+      process.stderr.write(harmless(await sandbox.diff()));
+    }
+  } finally {
+    closeSync(terminal);
+  }
+}
+
+/** Empty at the end of what is typed. */
+function readLine(terminal: number): string {
+  const line = Buffer.alloc(1024);
+  return line.toString('utf8', 0, readSync(terminal, line));
+}
+
+function openTerminal(): number {
+  try {
+    return openSync('/dev/tty', 'r');
+  } catch (cause) {
+    throw new SandboxError('ERR_INVALID_OPTION', '--review asks on a terminal, and there is none. Nothing was kept.', {
+      cause,
+      remedy: 'Use --commit or --discard in scripts.',
+    });
+  }
+}
+
+/** What a file contains must not move the cursor of whoever is to judge it. */
+function harmless(text: string): string {
+  return text.replace(/[^\P{C}\n\t]/gu, (character) => JSON.stringify(character).slice(1, -1));
+}
+
+function say(line: string): void {
+  process.stderr.write(`spawn-sandbox: ${line}\n`);
+}
