@@ -130,7 +130,7 @@ function toOptions(flags: Flags): SandboxOptions {
     filesystem: withoutUndefined<FilesystemOptions>({
       readOnly: (flags['read-only'] ?? []).map(toMount),
       writable: (flags.writable ?? []).map(toMount),
-      overlay: (flags.overlay ?? []).map(toMount),
+      overlay: flags.overlay?.map(toMount),
       hide: flags.hide,
       protect: flags.protect,
       root: flags.root,

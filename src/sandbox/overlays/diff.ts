@@ -1,4 +1,3 @@
-import { createTwoFilesPatch } from 'diff';
 import type { Entry, Located } from './change.js';
 import { Directory } from './directory.js';
 
@@ -23,6 +22,7 @@ export async function diffChange(upper: Directory, lower: Directory, located: Lo
     change.before === undefined ? '/dev/null' : quoted(`a${change.path}`),
     change.now === undefined ? '/dev/null' : quoted(`b${change.path}`),
   ];
+  const { createTwoFilesPatch } = await import('diff'); // for few, so not at the start
   const patch = createTwoFilesPatch(from, to, before, now, undefined, undefined, { context: 3, timeout: MOST_MS });
   if (patch === undefined) return lines([...head, 'its contents have too little in common to be compared']);
   // The library puts a line of signs above that belongs to another format.
