@@ -91,6 +91,7 @@ struct start {
     size_t argv_count, env_count;
     uint32_t further[FURTHER_LIMIT]; /* enum further */
     size_t further_count;
+    uint32_t builtin; /* enum builtin */
 };
 
 struct kill_request {

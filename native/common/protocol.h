@@ -105,6 +105,11 @@ enum further {
     FURTHER_TREE_SOCKET = 3,
 };
 
+enum builtin {
+    BUILTIN_NONE = 0,
+    BUILTIN_FILES = 1,
+};
+
 enum kind {
     MOUNT_READ_ONLY = 0,
     MOUNT_WRITABLE = 1,

@@ -266,7 +266,8 @@ int read_define(struct bytes body, struct define *out)
     if ((out->session && out->within) || ((out->session || out->within) && other))
         reader.failed = true;
     struct start boot;
-    if (out->boot.length > 0 && (read_start(out->boot, &boot) || count_pipes(&boot) != 1 || boot.further_count > 0))
+    if (out->boot.length > 0 &&
+        (read_start(out->boot, &boot) || count_pipes(&boot) != 1 || boot.further_count > 0 || boot.builtin))
         reader.failed = true;
     return reader.failed ? -1 : 0;
 }
@@ -364,6 +365,11 @@ int read_start(struct bytes body, struct start *out)
             break;
         case 12:
             read_further(&reader, &field, out);
+            break;
+        case 13:
+            out->builtin = field_u32(&reader, &field);
+            if (out->builtin > BUILTIN_FILES)
+                reader.failed = true;
             break;
         }
     }

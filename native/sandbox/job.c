@@ -210,7 +210,8 @@ static int take_job(struct sandbox_start *sandbox, bool executes, const uint8_t 
         return fail(failure, STAGE_PROTOCOL, NULL);
     out->body = (struct bytes){&message.data[job.body_offset], job.body_length};
     out->boots = job.boots;
-    if (read_start(out->body, &out->start))
+    /* What is built in is in this program, and in no other that takes jobs. */
+    if (read_start(out->body, &out->start) || (out->start.builtin && (!executes || job.boots)))
         return fail(failure, STAGE_PROTOCOL, NULL);
     control = job.has_control ? 1 : 0;
     size_t pipes = count_pipes(&out->start), count = out->start.further_count;

@@ -2,6 +2,7 @@
  * Runs our own code without any privilege; the job comes from the app by way of the spawner. After execve nothing of us
  * is left. */
 #include "sandbox/internal.h"
+#include "sandbox/files.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -61,6 +62,10 @@ _Noreturn static void execute(const struct sandbox_start *sandbox, struct bytes 
     cwd[start->cwd.length] = 0;
     if (chdir(cwd))
         refuse(sandbox->report, STAGE_WORK_DIRECTORY, cwd);
+    if (start->builtin == BUILTIN_FILES) {
+        close_range(3, ~0u, 0);
+        files_main(argv, start->argv_count);
+    }
     if (strchr(file, '/'))
         execve(file, argv, env);
     else

@@ -268,6 +268,10 @@ void start_step(struct spawner *spawner, struct bytes message, struct bytes body
         tell_failed(spawner, start.step_id, &failure);
         return;
     }
+    if (start.builtin && !policy->within) { /* only sandboxes that live have it */
+        tell_failed(spawner, start.step_id, &failure);
+        return;
+    }
     if (spawner->most_further < start.further_count)
         spawner->most_further = (uint32_t)start.further_count;
     bool whole = !packet->truncated && packet->descriptor_count == first + all;

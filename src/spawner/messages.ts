@@ -80,6 +80,8 @@ export const FURTHER_KIND = { pipe: 0, file: 1, readOnlyFile: 2, treeSocket: 3 }
 /** Of one step; the spawner refuses more. */
 export const MOST_FURTHER = 32;
 
+export const BUILTIN = { none: 0, files: 1 } as const;
+
 /** 0 always means: no limit. */
 export interface LimitsMessage {
   readonly memoryBytes: number;
@@ -100,6 +102,8 @@ export interface StartSettings {
   readonly stderr: number;
   readonly limits: LimitsMessage;
   readonly announce: boolean;
+  /** A command of the library's own, instead of a program. @default none */
+  readonly builtin?: number;
 }
 
 /** The part of `Start` that differs from step to step. */

@@ -28,6 +28,7 @@ static void check_start(struct bytes body)
     require(start.further_count <= FURTHER_LIMIT);
     for (size_t i = 0; i < start.further_count; i++)
         require(start.further[i] <= FURTHER_READ_ONLY_FILE);
+    require(start.builtin <= BUILTIN_FILES);
     require_inside(start.file, body);
     require_inside(start.cwd, body);
     require(!memchr(start.file.data, 0, start.file.length));

@@ -15,6 +15,7 @@ const ENUMS: Record<string, readonly [name: string, prefix: string]> = {
   State: ['state', 'STATE'],
   Stdio: ['stdio', 'STDIO'],
   Further: ['further', 'FURTHER'],
+  Builtin: ['builtin', 'BUILTIN'],
   Kind: ['kind', 'MOUNT'],
   What: ['what', 'PROBE'],
 };

@@ -91,6 +91,7 @@ export const SETTINGS: StartSettings = {
     openFiles: 1024,
   },
   announce: true,
+  builtin: 1,
 };
 
 /** In the words of the schema. */
