@@ -7,6 +7,23 @@ export type { SpawnerOptions } from './options/spawner-options.js';
 export type { Cause, Denial, Limit, StepFailure, StepResult, Usage } from './result.js';
 export type { Change, Entry, EntryType } from './sandbox/overlays/change.js';
 export type { CommitOptions } from './sandbox/overlays/selection.js';
+export type {
+  CopyInOptions,
+  CopyOptions,
+  CopyOutOptions,
+  CopyResult,
+  FileContent,
+  FileEntry,
+  FileOptions,
+  FileStatus,
+  FileType,
+  ListOptions,
+  ReadOptions,
+  RemoveOptions,
+  SandboxFiles,
+  SandboxPath,
+  WriteOptions,
+} from './sandbox/files/types.js';
 export { createSandbox, type Sandbox } from './sandbox/sandbox.js';
 export type { SandboxEnd } from './sandbox/session.js';
 export { spawnSandbox } from './spawn-sandbox.js';

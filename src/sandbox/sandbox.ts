@@ -5,12 +5,16 @@ import type { SandboxOptions } from '../options/sandbox-options.js';
 import { checkSignal } from '../options/signal.js';
 import { loadAddon, requireLinux } from '../spawner/locate.js';
 import { sharedConnection, trackStep, untrackStep } from '../spawner/shared.js';
-import { inputSource } from '../step/input.js';
+import type { Plan } from '../plan.js';
+import { type InputSource, inputSource } from '../step/input.js';
 import { RunningStep } from '../step/running-step.js';
 import type { Step } from '../step/step.js';
 import type { Change } from './overlays/change.js';
 import type { CommitOptions } from './overlays/selection.js';
 import { planCommand, planSandbox, type SandboxPlan } from './plans.js';
+import { LivingFiles } from './files/living-files.js';
+import { filesPlanner } from './files/plan.js';
+import type { SandboxFiles } from './files/types.js';
 import { type SandboxEnd, Session } from './session.js';
 
 /** A sandbox that lives: commands run in it one after another or at once, and find what others have left. */
@@ -23,6 +27,8 @@ export interface Sandbox extends AsyncDisposable {
    * @throws SandboxError `ERR_INVALID_OPTION` or `ERR_SANDBOX_CLOSED`
    */
   spawn(file: string, args?: readonly string[], options?: SandboxOptions): Step;
+  /** Its files, as its commands see them. */
+  readonly files: SandboxFiles;
   /** Resolves when nothing is left of it, whatever ended it. Who has asked for it keeps the app alive until then. */
   readonly ended: Promise<SandboxEnd>;
   /**
@@ -86,6 +92,7 @@ class LivingSandbox implements Sandbox {
   #tellEnd!: (end: SandboxEnd) => void;
   /** Milliseconds. */
   readonly #idleTime: number;
+  readonly files: SandboxFiles;
   #idle: NodeJS.Timeout | undefined;
   #running = 0;
   #isAwaited = false;
@@ -96,6 +103,11 @@ class LivingSandbox implements Sandbox {
     this.#idleTime = plan.options.limits.idleTime;
     this.#over = new Promise((resolve) => (this.#tellEnd = resolve));
     this.#session = this.#begin(plan);
+    const planFiles = filesPlanner(options);
+    this.files = new LivingFiles((request, source, signal) => {
+      this.#requireOpen();
+      return this.#start(planFiles(request, this.#session.policy), source, signal);
+    }, plan.options.cwd);
     const handle = {
       destroy: () => {
         this.#session.end('destroyed');
@@ -175,9 +187,17 @@ class LivingSandbox implements Sandbox {
   }
 
   spawn(file: string, args: readonly string[] = [], options: SandboxOptions = {}): Step {
-    if (this.#session.isOver) throw closed('Cannot run a command in a sandbox that is over.');
+    this.#requireOpen();
     const plan = planCommand(file, args, this.#options, options, this.#session.policy);
-    const step = new RunningStep(plan, inputSource(options.input, plan.options.stdin), checkSignal(options.signal), {
+    return this.#start(plan, inputSource(options.input, plan.options.stdin), checkSignal(options.signal));
+  }
+
+  #requireOpen(): void {
+    if (this.#session.isOver) throw closed('Cannot run a command in a sandbox that is over.');
+  }
+
+  #start(plan: Plan, source: InputSource, signal: AbortSignal | undefined): RunningStep {
+    const step = new RunningStep(plan, source, signal, {
       addon: loadAddon(),
       connection: () => this.#session.connection,
       onSettled: () => {

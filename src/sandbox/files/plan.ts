@@ -1,0 +1,48 @@
+import { mergeOptions } from '../../options/merge.js';
+import { hardLimitOfOpenFiles } from '../../options/open-files.js';
+import { resolveOptions } from '../../options/resolve.js';
+import type { SandboxOptions } from '../../options/sandbox-options.js';
+import type { Plan } from '../../plan.js';
+import type { Policy } from '../../policy/policy.js';
+import { startSettings } from '../../policy/start-settings.js';
+import { encodeStartSettings } from '../../spawner/codec.js';
+import { BUILTIN } from '../../spawner/messages.js';
+
+/** Each level of a tree takes one. */
+const OPEN_FILES = 256;
+const NO_PROGRAM = { file: '', key: '', mounts: [], bins: [] };
+const PROGRAM = Buffer.from('/');
+const NAME = Buffer.from('files');
+
+export interface FilesRequest {
+  /** The operation, and what it is given. */
+  readonly words: readonly Buffer[];
+  /** Milliseconds. */
+  readonly timeout: number;
+  readonly hasContent: boolean;
+}
+
+/** Plans commands with a program of the library's, which have the limits of the sandbox's other commands but for what is bounded here. */
+export function filesPlanner(sandbox: SandboxOptions): (request: FilesRequest, policy: Policy) => Plan {
+  const options = resolveOptions(
+    mergeOptions(sandbox, {
+      limits: {
+        idleTime: Infinity,
+        input: Infinity,
+        output: Infinity,
+        openFiles: Math.min(OPEN_FILES, hardLimitOfOpenFiles()),
+      },
+      cwd: '/',
+      stdout: 'pipe',
+      stderr: 'ignore',
+      collect: false,
+      encoding: 'buffer',
+      reject: false,
+    }),
+  );
+  return ({ words, timeout, hasContent }, policy) => {
+    const limited = { ...options, limits: { ...options.limits, wallTime: timeout } };
+    const settings = { ...startSettings(limited, NO_PROGRAM, hasContent), builtin: BUILTIN.files };
+    return { options: limited, policy, settings: encodeStartSettings(settings), file: PROGRAM, argv: [NAME, ...words] };
+  };
+}
