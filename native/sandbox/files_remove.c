@@ -122,11 +122,13 @@ static int remove_level(struct removal *removal)
 int remove_whole(int parent, const char *name, struct problem *problem)
 {
     static struct removal removal;
+    struct stat status;
     removal = (struct removal){.parent = parent, .problem = problem};
-    if (!unlinkat(parent, name, 0))
-        return 0;
-    if (errno != EISDIR)
-        return note(problem, CALL_UNLINK, name);
+    /* Looked at, for who may not remove a directory may still remove what is in it, as that of a mount. */
+    if (fstatat(parent, name, &status, AT_SYMLINK_NOFOLLOW))
+        return errno == ENOENT ? 0 : note(problem, CALL_STAT, name);
+    if (!S_ISDIR(status.st_mode))
+        return unlinkat(parent, name, 0) && errno != ENOENT ? note(problem, CALL_UNLINK, name) : 0;
     int failed = push(&removal, parent, name);
     while (removal.count > 0 && !failed) {
         errno = 0;

@@ -31,16 +31,15 @@ static int report(struct walk *walk, enum call call, const char *name)
 
 static bool has_gone(int error)
 {
-    return error == ENOENT || error == ENOTDIR || error == ELOOP;
+    return error == ENOENT || error == ENOTDIR || error == ELOOP || error == ENXIO;
 }
 
 /* The directory is the walk's from now on. */
 static int descend(struct walk *walk, int directory, const char *name)
 {
-    errno = ELOOP;
-    DIR *level = walk->level == walk->depth ? NULL : fdopendir(directory);
+    DIR *level = fdopendir(directory);
     if (!level) {
-        report(walk, walk->level == walk->depth ? TOO_DEEP : CALL_LIST, name);
+        report(walk, CALL_LIST, name);
         close(directory);
         return -1;
     }
@@ -92,6 +91,9 @@ static int enter(struct walk *walk, int directory)
 {
     struct stat status;
     struct entry *entry = &walk->entry;
+    errno = ELOOP;
+    if (walk->level == walk->depth)
+        return report(walk, TOO_DEEP, entry->name);
     int opened = openat(directory, entry->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (opened < 0)
         return has_gone(errno) ? 0 : report(walk, CALL_OPEN, entry->name);

@@ -9,6 +9,8 @@ import type { FileEntry, FileStatus } from './types.js';
 const USUAL_ENTRIES = 10_000;
 const MOST_ENTRIES = 10_000_000;
 export const MOST_DEPTH = 64;
+/** Of all paths and targets together: 10,000 can be of 16 KiB each. */
+const MOST_BYTES = 32 * 2 ** 20;
 const SLASH = Buffer.from('/');
 
 export async function statPath(start: StartFiles, path: Buffer, options: unknown): Promise<FileStatus> {
@@ -55,6 +57,7 @@ export function entryOf({ kind, payload }: Frame, deed: Deed): Entry {
 export class Listing {
   readonly #limit: number;
   readonly #depth: number;
+  #bytes = 0;
   readonly #found: { readonly path: Buffer; readonly entry: FileEntry }[] = [];
   /** Of the directories that the next entry can be in: `#parents[n]` is that of depth n + 1. */
   readonly #parents: Buffer[] = [Buffer.alloc(0)];
@@ -71,6 +74,8 @@ export class Listing {
     if (this.#found.length === this.#limit) throw new Malformed('more entries than were asked for');
     const name = Buffer.from(entry.name);
     const path = parent.length === 0 ? name : Buffer.concat([parent, SLASH, name]);
+    this.#bytes += path.length + entry.target.length;
+    if (this.#bytes > MOST_BYTES) throw new Malformed('paths that are too long together');
     this.#parents.length = entry.depth;
     if (entry.type === 'directory') this.#parents.push(path);
     this.#found.push({

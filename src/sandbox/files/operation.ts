@@ -7,8 +7,11 @@ import { type Frame, FRAME, FrameReader, Malformed } from './frames.js';
 import type { FilesRequest } from './plan.js';
 import { type Deed, filesError, notUnderstood, problemOf } from './problem.js';
 
+/** The command, as far as it is used here. */
+export type FilesCommand = Pick<RunningStep, 'attach' | 'destroy' | 'result'>;
+
 /** Starts the command for an operation. */
-export type StartFiles = (request: FilesRequest, source: InputSource, signal: AbortSignal | undefined) => RunningStep;
+export type StartFiles = (request: FilesRequest, source: InputSource, signal: AbortSignal | undefined) => FilesCommand;
 
 export interface OperationOptions {
   /** Milliseconds. */
@@ -19,7 +22,7 @@ export interface OperationOptions {
 /** One operation: a command with a program of the library's, and what it sends. */
 export class Operation {
   readonly #deed: Deed;
-  readonly #step: RunningStep;
+  readonly #step: FilesCommand;
   readonly #queue: ChunkQueue;
   readonly #signal: AbortSignal | undefined;
   #hasAnswered = false;

@@ -7,7 +7,7 @@ import type { Sending } from './sending.js';
 export const FLAG = { overwrites: 1, makesParents: 2, keepsMode: 4 } as const;
 /** As in native/sandbox/files_remove.c: recursive and forced. */
 const ALL_OF_IT = '3';
-const CLEANING_MS = 10_000;
+const CLEANING_MS = 5000;
 const SLASH = 0x2f;
 
 export interface Making extends OperationOptions {
