@@ -63,7 +63,8 @@ _Noreturn static void execute(const struct sandbox_start *sandbox, struct bytes 
     if (chdir(cwd))
         refuse(sandbox->report, STAGE_WORK_DIRECTORY, cwd);
     if (start->builtin == BUILTIN_FILES) {
-        close_range(3, ~0u, 0);
+        if (close_range(3, ~0u, 0))
+            refuse(sandbox->report, STAGE_RESOURCES, NULL);
         files_main(argv, start->argv_count);
     }
     if (strchr(file, '/'))

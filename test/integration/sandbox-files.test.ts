@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import {
   chmodSync,
   lstatSync,
@@ -18,6 +19,7 @@ import { buffer } from 'node:stream/consumers';
 import { suite, test, type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createSandbox, type FileEntry, type Sandbox, type SandboxOptions } from 'spawn-sandbox';
+import { countDescriptors } from '../helpers/marked-processes.js';
 import { temporaryDirectory } from '../helpers/temporary-directory.js';
 import { umask } from '../helpers/umask.js';
 import { until } from '../helpers/until.js';
@@ -413,7 +415,45 @@ content${createHash('sha256')
     await sandbox.destroy();
     await told;
     await assert.rejects(sandbox.files.read('/tmp/f'), { code: 'ERR_SANDBOX_CLOSED' });
+    await assert.rejects(sandbox.files.copyIn(import.meta.dirname, '/tmp/f'), { code: 'ERR_SANDBOX_CLOSED' });
     await assert.rejects(buffer(sandbox.files.readStream('/tmp/f')), { code: 'ERR_SANDBOX_CLOSED' });
+  });
+
+  void test('of a copy whose sandbox ends meanwhile nothing is left, nor of one that is given up', async (context) => {
+    const host = temporaryDirectory(context);
+    const sandbox = await made(context);
+    await sandbox.files.write('/tmp/d/file', pieces(40, MEBIBYTE), { parents: true });
+    await assert.rejects(sandbox.files.copyOut('/tmp/d', join(host, 'd'), { signal: AbortSignal.timeout(15) }), {
+      code: 'ERR_FILES',
+      message: /aborted/,
+    });
+    assert.deepEqual(readdirSync(host), []);
+    const copying = sandbox.files.copyOut('/tmp/d', join(host, 'd'));
+    const told = assert.rejects(copying, { code: 'ERR_SANDBOX_CLOSED' });
+    await until('it has begun', () => readdirSync(host).length > 0, { every: 1 });
+    await sandbox.destroy();
+    await told;
+    assert.deepEqual(readdirSync(host), []);
+  });
+
+  void test('nothing stays open of hundreds of them', async (context) => {
+    const { files } = await parts(context);
+    const host = temporaryDirectory(context, { 'tree/a/b/file': 'x' });
+    const all = async (round: number): Promise<void> => {
+      await files.copyIn(join(host, 'tree'), `/tmp/${round}`);
+      await files.copyOut(`/tmp/${round}`, join(host, String(round)));
+      await files.copyOut('/tmp/none', join(host, 'none')).catch(() => undefined);
+      await files.copyIn(join(host, 'none'), '/tmp/none').catch(() => undefined);
+      await files.copyIn(join(host, 'tree'), '/usr/none').catch(() => undefined);
+      await files.write(`/tmp/${round}/file`, Readable.from(['x', 'y']));
+      await once(files.readStream(`/tmp/${round}/file`).resume(), 'close');
+      await files.remove(`/tmp/${round}`, { recursive: true });
+    };
+    await all(0);
+    const before = countDescriptors(process.pid);
+    for (let round = 1; round < 40; round++) await all(round);
+    await until('it is as it was', () => countDescriptors(process.pid) <= before + 3, { within: 2000 });
+    assert.deepEqual(await files.list('/tmp'), []);
   });
 
   void test('limits of the sandbox hold for it: no space, a file that is too long, no memory, no processes', async (context) => {

@@ -1,7 +1,7 @@
 // A hostile command beside the operations on a sandbox's files, in the sandbox and where both it and the app can write.
 import assert from 'node:assert/strict';
 import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { cp, mkdtemp, readFile, rename, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test, type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -13,6 +13,7 @@ import { sharedConnection } from '#src/spawner/shared.js';
 import { startSettings } from '#src/policy/start-settings.js';
 import { RunningStep } from '#src/step/running-step.js';
 import { temporaryDirectory } from '../helpers/temporary-directory.js';
+import { until } from '../helpers/until.js';
 
 async function made(context: TestContext, options: SandboxOptions = {}): Promise<Sandbox> {
   const sandbox = await createSandbox(options);
@@ -88,14 +89,14 @@ void suite('a hostile command and the files of its sandbox', () => {
       ...startSettings(plan.options, { file: '', key: '', mounts: [], bins: [] }, false),
       builtin: 1,
     });
-    const start = (settings: Uint8Array): RunningStep => {
+    const start = (settings: Uint8Array): Pick<RunningStep, 'result'> => {
       const context = { addon: loadAddon(), connection: sharedConnection, onSettled: () => undefined };
       const step = new RunningStep({ ...plan, settings }, { kind: 'none' }, undefined, context);
       step.start();
       return step;
     };
     await assert.rejects(start(settings).result, { code: 'ERR_PROTOCOL' });
-    assert.equal((await start(plan.settings)).ok, true, 'control');
+    assert.equal((await start(plan.settings).result).ok, true, 'control');
   });
 
   void test('links lead to nothing that commands cannot reach', async (context) => {
@@ -273,6 +274,39 @@ while True:
     await endAttack();
   });
 
+  void test('who ends and stops whatever it can keeps nobody waiting', async (context) => {
+    const { all, files } = bound(await made(context));
+    await files.write('/tmp/f', 'x');
+    const endAttack = await attack(
+      all,
+      `
+import signal
+while True:
+  for number in (signal.SIGSTOP, signal.SIGKILL):
+    for pid in os.listdir("/proc"):
+      try:
+        if pid.isdigit() and int(pid) != os.getpid(): os.kill(int(pid), number)
+      except OSError: pass
+    time.sleep(0.001)`,
+    );
+    const begun = performance.now();
+    let done = 0;
+    for (let round = 0; round < 40; round++) {
+      const outcomes = await Promise.allSettled([
+        files.read('/tmp/f', { timeout: '3s' }),
+        files.write(`/tmp/${round}`, 'y', { timeout: '3s' }),
+      ]);
+      for (const outcome of outcomes) {
+        if (outcome.status === 'fulfilled') done++;
+        else assert.match(codeOf(outcome.reason), /^ERR_(FILES|STEP_LOST)$/, String(outcome.reason));
+      }
+    }
+    assert.ok(performance.now() - begun < 60_000);
+    await endAttack();
+    assert.ok(done > 0 || (await files.read('/tmp/f')).length === 1);
+    assert.equal(await files.read('/tmp/f', { encoding: 'utf8' }), 'x', 'afterwards it is as before');
+  });
+
   void test('a copy into a directory where the sandbox can write stays in it', async (context) => {
     const host = temporaryDirectory(context, { 'shared/there': '', 'victim/there': '' });
     const [shared, victim] = [join(host, 'shared'), join(host, 'victim')];
@@ -305,8 +339,11 @@ while True:
       }
     }
     assert.deepEqual(readdirSync(victim), ['there']);
-    for (let round = 0; round < 200 && readdirSync(victim).length === 1; round++) await naiveCopy(shared);
-    assert.ok(readdirSync(victim).length > 1, 'control: by paths it leaves it');
+    const leaves = async (): Promise<boolean> => {
+      await naiveCopy(shared);
+      return readdirSync(victim).length > 1;
+    };
+    await until('a copy by paths leaves it, which is the control', leaves, { within: 60_000 });
     await endAttack();
     assert.ok(copied > 0, `${copied} copies`);
   });
@@ -339,10 +376,11 @@ while True:
     assert.ok(copied > 20, `${copied} copies`);
     assert.ok((await sh(all, 'grep -rl hers /tmp | head -1')).length > 0);
     let leaked = false;
-    for (let round = 0; round < 500 && !leaked; round++) {
+    for (let round = 0; round < 3000 && !leaked; round++) {
       const naive = await mkdtemp(join(host, 'naive-'));
       await cp(join(shared, 'tree'), naive, { recursive: true, dereference: true }).catch(() => undefined);
       leaked = (await readFile(join(naive, 'a/file'), 'utf8').catch(() => '')) === 'secret';
+      rmSync(naive, { recursive: true });
     }
     assert.ok(leaked, 'control: by paths it is');
     await endAttack();
@@ -369,7 +407,7 @@ async function naiveCopy(shared: string): Promise<void> {
       await writeFile(join(staging, `f${index}`), 'x');
       await delay(1);
     }
-    await rename(staging, `${staging}.done`);
+    await rm(staging, { recursive: true, force: true });
   } catch {
     // It was in the way of what changes it.
   }

@@ -6,6 +6,7 @@ import type { CopyResult } from './types.js';
 
 const GIBIBYTE = 2 ** 30;
 const USUAL_ENTRIES = 100_000;
+const USUAL_TIMEOUT = 5 * 60_000;
 const MOST_ENTRIES = 10_000_000;
 export const COPY_OPTIONS = ['timeout', 'signal', 'limit', 'entries', 'depth', 'overwrite'] as const;
 
@@ -19,7 +20,7 @@ export interface CopyBounds extends OperationOptions {
 export function copyBounds(given: Readonly<Record<string, unknown>>): CopyBounds {
   const { entries = USUAL_ENTRIES, depth = MOST_DEPTH } = given;
   return {
-    ...operationOptions(given),
+    ...operationOptions(given, USUAL_TIMEOUT),
     limit: sizeOption(given, GIBIBYTE),
     entries: expectInteger(entries, 'entries', 1, MOST_ENTRIES),
     depth: expectInteger(depth, 'depth', 1, MOST_DEPTH),

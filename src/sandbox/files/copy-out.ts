@@ -33,7 +33,7 @@ export async function copyOut(
       await writer.close();
     }
   } catch (error) {
-    throw hostFailed(deed, error);
+    throw hostFailed(deed, error, hostPath);
   }
   return counts;
 }

@@ -20,6 +20,7 @@ interface Level {
  */
 export class HostReader {
   readonly #place: HostPlace;
+  readonly #hostPath: unknown;
   readonly #deed: Deed;
   readonly #bounds: CopyBounds;
   readonly #counts: Counts;
@@ -28,8 +29,9 @@ export class HostReader {
   #left: number;
   #closed = false;
 
-  private constructor(place: HostPlace, deed: Deed, bounds: CopyBounds, counts: Counts) {
+  private constructor(place: HostPlace, hostPath: unknown, deed: Deed, bounds: CopyBounds, counts: Counts) {
     this.#place = place;
+    this.#hostPath = hostPath;
     this.#deed = deed;
     this.#bounds = bounds;
     this.#counts = counts;
@@ -40,7 +42,7 @@ export class HostReader {
   static async open(hostPath: unknown, deed: Deed, bounds: CopyBounds, counts: Counts): Promise<HostReader> {
     try {
       const place = await openHostPlace(hostPath);
-      const reader = new HostReader(place, deed, bounds, counts);
+      const reader = new HostReader(place, hostPath, deed, bounds, counts);
       const status = await lstat(below(place.directory, place.name)).catch(async (error: unknown) => {
         await reader.close();
         throw error;
@@ -48,7 +50,7 @@ export class HostReader {
       if (status.isFile() || status.isDirectory() || status.isSymbolicLink()) return reader;
       await reader.close();
     } catch (error) {
-      throw hostFailed(deed, error);
+      throw hostFailed(deed, error, hostPath);
     }
     throw filesError(deed, 'what is to be copied is neither a file nor a directory nor a link');
   }
@@ -68,7 +70,7 @@ export class HostReader {
         else yield* this.#one(level.handle, found.name as unknown as Buffer, this.#levels.length);
       }
     } catch (error) {
-      throw hostFailed(this.#deed, error);
+      throw hostFailed(this.#deed, error, this.#hostPath);
     }
   }
 

@@ -11,8 +11,8 @@ const SLASH = 0x2f;
 
 type Given = Readonly<Record<string, unknown>>;
 
-export function operationOptions(given: Given): OperationOptions {
-  const timeout = given['timeout'] === undefined ? DEFAULT_TIMEOUT : parseDuration(given['timeout'], 'timeout');
+export function operationOptions(given: Given, fallback = DEFAULT_TIMEOUT): OperationOptions {
+  const timeout = given['timeout'] === undefined ? fallback : parseDuration(given['timeout'], 'timeout');
   if (timeout < 1) throw invalidOption('timeout', 'must be more than 0');
   return { timeout, signal: checkSignal(given['signal']) };
 }

@@ -1,4 +1,5 @@
 import { constants } from 'node:os';
+import { basename } from 'node:path';
 import { SandboxError, type SandboxErrorDetails } from '../../errors.js';
 import { quoted } from '../../quoted.js';
 import { systemReason } from '../../system-reason.js';
@@ -82,11 +83,13 @@ export function tooMany(deed: Deed): SandboxError {
   return filesError(deed, 'there are more entries than the limit allows', { remedy: 'Raise entries.' });
 }
 
-/** Of what the app itself does on the host. */
-export function hostFailed(deed: Deed, error: unknown): unknown {
-  if (!(error instanceof Error) || error.name === 'SandboxError') return error;
-  const { errno, syscall, message } = error as NodeJS.ErrnoException;
-  return filesError(deed, `on the host, ${message}`, {
+/** Of what the app itself does on the host, at or below `hostPath`. */
+export function hostFailed(deed: Deed, error: unknown, hostPath: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof SandboxError) return error;
+  const { errno, syscall, path, message } = error as NodeJS.ErrnoException;
+  const reason = errno === undefined ? message : systemReason(Math.abs(errno));
+  const name = path === undefined ? '' : ` (${quoted(basename(path), LONGEST)})`;
+  return filesError(deed, `on the host, at ${quoted(String(hostPath), LONGEST)}: ${reason}${name}`, {
     cause: error,
     syscall,
     errno: errno === undefined ? undefined : Math.abs(errno),

@@ -1,5 +1,8 @@
 import { END_FRAME } from './frames.js';
 
+/** Each piece costs a system call, and a tree is many small frames. Nobody waits for the first of them: it is all or nothing. */
+const AT_ONCE = 32 * 1024;
+
 /**
  * What is sent into the sandbox. When its source fails the end is left out, by which the command there knows that it is to undo
  * what it has done; why it failed is kept for who waits for the operation.
@@ -13,12 +16,21 @@ export class Sending implements AsyncIterable<Uint8Array> {
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
+    let small: Uint8Array[] = [];
+    let bytes = 0;
     try {
-      yield* this.#frames;
+      for await (const frame of this.#frames) {
+        small.push(frame);
+        bytes += frame.length;
+        if (bytes < AT_ONCE) continue;
+        yield small.length === 1 ? frame : Buffer.concat(small);
+        small = [];
+        bytes = 0;
+      }
     } catch (error) {
       this.failure = { error };
       return;
     }
-    yield END_FRAME;
+    yield Buffer.concat([...small, END_FRAME]);
   }
 }

@@ -10,7 +10,7 @@ export type FileContent =
 
 /** What each operation can be given. */
 export interface FileOptions {
-  /** Longest time from its start in the sandbox to its end, in milliseconds or as `'10s'`. Removing what a write or copy has left can take 5 s more. @default '60s' */
+  /** Longest time from its start in the sandbox to its end, in milliseconds or as `'10s'`. Removing what a write or copy has left can take 5 s more. @default '60s', and '5m' for copies */
   readonly timeout?: Duration;
   /** Ends the operation; it rejects with `ERR_FILES`, whose `cause` is the signal's reason. */
   readonly signal?: AbortSignal;
