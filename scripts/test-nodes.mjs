@@ -20,6 +20,7 @@ const PART = [
     'kill',
     'life',
     'lines',
+    'sandbox-files',
     'sandboxes',
     'spawner',
     'streams',
