@@ -403,6 +403,23 @@ content${createHash('sha256')
     }
   });
 
+  void test('a policy that refuses what it needs is told, and one that has no renameat2 is enough', async (context) => {
+    const policy = (name: string, verdict: 'kill' | 'errno', errno?: 'ENOSYS'): SandboxOptions => ({
+      syscalls: { extends: 'default', rules: [{ name, verdict, reason: 'test', ...(errno ? { errno } : {}) }] },
+    });
+    const killed = await parts(context, policy('fchmod', 'kill'));
+    await assert.rejects(killed.files.write('/tmp/f', 'x'), { code: 'ERR_FILES', message: /the system call fchmod/ });
+    assert.deepEqual(await killed.files.list('/tmp'), [], 'nor is anything left');
+    const { files } = await parts(context, policy('renameat2', 'errno', 'ENOSYS'));
+    const host = temporaryDirectory(context, { 'one/a': '1', 'two/b': '2' });
+    await files.copyIn(join(host, 'one'), '/tmp/d');
+    await assert.rejects(files.copyIn(join(host, 'two'), '/tmp/d'), { code: 'ERR_FILES', errno: 17 });
+    await files.copyIn(join(host, 'two'), '/tmp/d', { overwrite: true });
+    assert.deepEqual(names(await files.list('/tmp', { recursive: true })), ['d', 'd/b']);
+    await assert.rejects(files.write('/tmp/d/b', 'x', { overwrite: false }), { code: 'ERR_FILES', errno: 17 });
+    await files.write('/tmp/d/c', 'x', { overwrite: false });
+  });
+
   void test('a sandbox that is over, or that ends meanwhile, is told', async (context) => {
     const sandbox = await made(context);
     async function* never(): AsyncGenerator<string> {

@@ -6,6 +6,8 @@ import {
   configureSpawner,
   createSandbox,
   type Layer,
+  type CopyResult,
+  type FileEntry,
   type Sandbox,
   type SandboxError,
   type SandboxOptions,
@@ -26,6 +28,14 @@ void test('the public types are those of the contract', () => {
   expectTypeOf<Sandbox['spawn']>().toEqualTypeOf<
     (file: string, args?: readonly string[], options?: SandboxOptions) => Step
   >();
+  expectTypeOf<Sandbox['files']['read']>().toBeCallableWith('a', { encoding: 'utf8' });
+  expectTypeOf((files: Sandbox['files']) => files.read('a')).returns.toEqualTypeOf<Promise<Buffer>>();
+  expectTypeOf((files: Sandbox['files']) => files.read('a', { encoding: 'utf8' })).returns.toEqualTypeOf<
+    Promise<string>
+  >();
+  expectTypeOf<Sandbox['files']['readStream']>().returns.toEqualTypeOf<Readable>();
+  expectTypeOf<Sandbox['files']['list']>().returns.toEqualTypeOf<Promise<readonly FileEntry[]>>();
+  expectTypeOf<Sandbox['files']['copyOut']>().returns.toEqualTypeOf<Promise<CopyResult>>();
   expectTypeOf(closeSpawner).returns.toEqualTypeOf<Promise<void>>();
   expectTypeOf(configureSpawner).parameter(0).toHaveProperty('queueTimeout');
 

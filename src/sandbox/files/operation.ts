@@ -96,7 +96,7 @@ export class Operation {
     }
     if (cause === 'aborted') return filesError(this.#deed, 'it was aborted', { cause: this.#signal?.reason });
     if (cause === 'wallTimeout') return filesError(this.#deed, 'it took too long', { remedy: 'Raise timeout.' });
-    return filesError(this.#deed, `the command that was to do it was ended: ${detail}`);
+    return filesError(this.#deed, `the command that was to do it was ended: ${detail.replace(/\.$/, '')}`);
   }
 }
 
