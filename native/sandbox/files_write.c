@@ -159,16 +159,23 @@ static int finish_file(struct copy *copy)
     return close(take_descriptor(&copy->file)) ? note(copy->problem, CALL_WRITE, copy->path) : 0;
 }
 
+/* For messages: the top has its temporary name still. */
+static const char *shown_name(const struct copy *copy, const struct entry *entry)
+{
+    return entry->depth == 0 ? copy->path : entry->name;
+}
+
 static int make_directory(struct copy *copy, int parent, const struct entry *entry, const char *name)
 {
+    const char *shown = shown_name(copy, entry);
     errno = ELOOP;
     if (copy->depth == DEPTH_LIMIT)
-        return note(copy->problem, TOO_DEEP, name);
+        return note(copy->problem, TOO_DEEP, shown);
     if (mkdirat(parent, name, 0700))
-        return note(copy->problem, CALL_MKDIR, name);
+        return note(copy->problem, CALL_MKDIR, shown);
     int directory = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (directory < 0)
-        return note(copy->problem, CALL_OPEN, name);
+        return note(copy->problem, CALL_OPEN, shown);
     copy->levels[copy->depth].directory = directory;
     copy->levels[copy->depth++].mode = entry->mode;
     return 0;
@@ -188,9 +195,9 @@ static int make_one(struct copy *copy, const struct entry *entry)
     if (entry->kind == KIND_DIRECTORY)
         return make_directory(copy, parent, entry, name);
     if (entry->kind == KIND_LINK)
-        return symlinkat(entry->target, parent, name) ? note(copy->problem, CALL_SYMLINK, name) : 0;
+        return symlinkat(entry->target, parent, name) ? note(copy->problem, CALL_SYMLINK, shown_name(copy, entry)) : 0;
     copy->file = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC, 0600);
-    return copy->file < 0 ? note(copy->problem, CALL_OPEN, name) : 0;
+    return copy->file < 0 ? note(copy->problem, CALL_OPEN, shown_name(copy, entry)) : 0;
 }
 
 static int receive_tree(struct copy *copy)
@@ -211,7 +218,7 @@ static int receive_tree(struct copy *copy)
         if (frame.kind == FRAME_ENTRY || copy->file < 0)
             return note(copy->problem, NOT_UNDERSTOOD, copy->path);
         if (write_whole(copy->file, frame.payload))
-            return note(copy->problem, CALL_WRITE, entry.depth == 0 ? copy->path : entry.name);
+            return note(copy->problem, CALL_WRITE, shown_name(copy, &entry));
     }
     return note(copy->problem, NOT_UNDERSTOOD, copy->path);
 }
