@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { closeSpawner, spawnSandbox } from 'spawn-sandbox';
 import { closeContenders, openContenders } from './contenders/all.mjs';
+import { directories } from './measure/directories.mjs';
 import { latency } from './measure/latency.mjs';
 import { memory } from './measure/memory.mjs';
 import { output } from './measure/output.mjs';
@@ -17,7 +18,18 @@ import { describeMachine } from './observe/machine.mjs';
 import { compilePrograms } from './programs/compile.mjs';
 import { goalTable, markdown, printTable } from './report.mjs';
 
-const SECTIONS = { latency, throughput, memory, output, syscalls, programs: realPrograms, sandboxes, zygotes, typed };
+const SECTIONS = {
+  latency,
+  throughput,
+  memory,
+  output,
+  syscalls,
+  programs: realPrograms,
+  sandboxes,
+  directories,
+  zygotes,
+  typed,
+};
 const DOCUMENT = join(import.meta.dirname, '../docs/benchmarks.md');
 const USAGE = `Usage: npm run bench -- [--quick] [--write] [SECTION...]
 

@@ -1,7 +1,7 @@
 import { isAbsolute, normalize } from 'node:path';
 import type { Layer } from '../layers.js';
 import type { ResolvedSyscallPolicy } from '../syscalls/index.js';
-import { resolveSyscalls } from '../syscalls/index.js';
+import { refusesSetId, resolveSyscalls } from '../syscalls/index.js';
 import { parseDuration, parseSize } from '../units.js';
 import { expectObject, expectOneOf, expectText, invalidOption, notYet } from './check.js';
 import { show } from '../show.js';
@@ -93,7 +93,17 @@ export function resolveOptions(options: unknown): ResolvedOptions {
       "'host' gives the step the app's own network; accept that with allowMissing: ['net']",
     );
   }
+  if (resolved.mounts.some(({ access }) => access === 'writable')) checkSetId(resolved.syscalls);
   return resolved;
+}
+
+/** What a step leaves in a directory of the host must not have more rights there than its owner. */
+function checkSetId(syscalls: ResolvedSyscallPolicy): void {
+  if (refusesSetId(syscalls, resolveSyscalls('default', syscalls.architecture))) return;
+  throw invalidOption(
+    'syscalls',
+    'lets set-id bits through, which a step could leave in a directory of filesystem.writable; extend a preset, or refuse them as it does',
+  );
 }
 
 /** The home directory is the default because it alone is writable, empty, and the step's own by its mode. */

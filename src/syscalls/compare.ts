@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { ARCHITECTURES } from './architectures.js';
+import { PLANTED } from './rules/files.js';
 import type { ResolvedSyscallPolicy } from './types.js';
 
 /** Whether the policy never lets any of these calls through, whatever their arguments. */
@@ -11,6 +12,28 @@ export function alwaysRefuses(policy: ResolvedSyscallPolicy, names: readonly str
     const decided = rules.some(({ when }) => when.length === 0);
     return rules.every(({ verdict }) => verdict !== 'allow') && (decided || policy.otherwise.verdict !== 'allow');
   });
+}
+
+/** Calls by which a file could come into being with set-id bits, or get them. */
+const MODE_CALLS = [
+  ...['chmod', 'fchmod', 'fchmodat', 'fchmodat2'],
+  ...['creat', 'open', 'openat', 'mkdir', 'mkdirat', 'mknod', 'mknodat'],
+];
+
+/** Whether no call can leave a set-id bit on a file: the presets' rows that say so come before any that lets the call through. */
+export function refusesSetId(policy: ResolvedSyscallPolicy, preset: ResolvedSyscallPolicy): boolean {
+  const { table } = ARCHITECTURES[policy.architecture];
+  const refuses = (name: string): boolean => {
+    const number = table[name];
+    if (number === undefined) return true;
+    const wanted = preset.calls.get(number)?.find(({ reason }) => reason === PLANTED);
+    for (const row of policy.calls.get(number) ?? []) {
+      if (row.verdict === 'allow') return false;
+      if (row.when.length === 0 || isDeepStrictEqual(row.when, wanted?.when)) return true;
+    }
+    return policy.otherwise.verdict !== 'allow';
+  };
+  return MODE_CALLS.every(refuses) && alwaysRefuses(policy, ['openat2']);
 }
 
 /** Whether both policies, of one architecture, decide this call by the same rows. */

@@ -5,7 +5,7 @@ export type { ErrnoName } from './errno.js';
 export { explain } from './explain.js';
 export { evaluate } from './interpreter.js';
 export { overrideSyscalls, resolveSyscalls } from './resolve.js';
-export { alwaysRefuses, decideAlike } from './compare.js';
+export { alwaysRefuses, decideAlike, refusesSetId } from './compare.js';
 export { combine } from './seccomp.js';
 export { zygoteSyscalls } from './zygote.js';
 export type {

@@ -348,3 +348,22 @@ void test('a mount that no sandbox can have is told to every step that asks for 
   for (const one of await Promise.allSettled(steps)) assert.equal(one.status, 'rejected');
   assert.equal(await other, 'fine');
 });
+
+void test('a policy that lets set-id bits through is refused where a step could leave them on the host', (context) => {
+  const directory = temporaryDirectory(context);
+  const allow = { name: 'chmod', verdict: 'allow', reason: 'a test' } as const;
+  const lenient = { extends: 'default', rules: [allow] } as const;
+  const otherwise = { otherwise: { verdict: 'allow', reason: 'a test' } } as const;
+  for (const syscalls of [lenient, otherwise]) {
+    const options = { syscalls, filesystem: { writable: [directory] } };
+    assert.throws(() => spawnSandbox('true', [], options), { code: 'ERR_INVALID_OPTION', message: /set-id bits/ });
+  }
+  const stricter = { name: 'chmod', verdict: 'errno', errno: 'EPERM', reason: 'a test' } as const;
+  for (const options of [
+    { syscalls: lenient, filesystem: { overlay: [directory] } },
+    { syscalls: { extends: 'default', rules: [stricter] }, filesystem: { writable: [directory] } },
+    { syscalls: 'build', filesystem: { writable: [directory] } },
+  ] as const) {
+    spawnSandbox('true', [], options).kill();
+  }
+});

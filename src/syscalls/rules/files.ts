@@ -17,7 +17,7 @@ const F_SETDELEG = 1040;
 /** Requests of fcntl that our own code never makes either. */
 export const FOREIGN_REQUESTS: readonly number[] = [F_SETLEASE, F_NOTIFY, F_SETDELEG];
 
-const PLANTED = 'a set-id file in a writable host directory would be honoured by the host';
+export const PLANTED = 'a set-id file in a writable host directory would be honoured by the host';
 const NO_DEVICES = 'a device node is a way around the mount tree';
 
 /** Set-id bits in the mode of a call. */
