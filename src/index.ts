@@ -24,8 +24,16 @@ export type {
   SandboxPath,
   WriteOptions,
 } from './sandbox/files/types.js';
+export type {
+  SandboxEndEvent,
+  SandboxEvents,
+  SandboxListener,
+  SandboxOverEvent,
+  SandboxStartEvent,
+} from './sandbox/events.js';
 export { createSandbox, type Sandbox } from './sandbox/sandbox.js';
 export type { SandboxEnd } from './sandbox/session.js';
+export type { CommandUsage, SandboxUsage } from './sandbox/usage.js';
 export { spawnSandbox } from './spawn-sandbox.js';
 export { closeSpawner, configureSpawner } from './spawner/shared.js';
 export type { LineIterator } from './step/lines.js';

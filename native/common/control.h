@@ -24,6 +24,8 @@ enum request_kind {
     REQUEST_KILL,
     REQUEST_PROBE,
     REQUEST_FORGET,
+    REQUEST_LOOK,
+    REQUEST_FREEZE,
 };
 
 struct id_range {
@@ -87,7 +89,7 @@ struct start {
     struct bytes file, cwd;
     uint32_t standard[3]; /* enum stdio of stdin, stdout, stderr */
     struct limits limits;
-    bool announce;
+    bool announce, keep_background;
     size_t argv_count, env_count;
     uint32_t further[FURTHER_LIMIT]; /* enum further */
     size_t further_count;
@@ -97,6 +99,13 @@ struct start {
 struct kill_request {
     uint64_t step_id, grace_ms;
     uint32_t cause, signal;
+};
+
+/* Look and Freeze. */
+struct session_request {
+    uint32_t id;
+    uint64_t step_id;
+    bool frozen;
 };
 
 /* What kind of request `message` is, and its body; REQUEST_NONE when it cannot be understood. */
@@ -109,6 +118,7 @@ int read_start(struct bytes body, struct start *out);
 size_t count_pipes(const struct start *start); /* among stdin, stdout and stderr */
 int read_kill(struct bytes body, struct kill_request *out);
 int read_id(struct bytes body, uint32_t *out); /* Probe, Forget */
+int read_session_request(struct bytes body, struct session_request *out);
 
 /* Copies argv and env of a Start that read_start has accepted into `text`, NUL-ended, and points the lists at them.
  * The lists have room for the counts of `start` and a closing NULL; text has room for the whole body. */
@@ -139,6 +149,19 @@ struct ended {
     struct layer_state enforced[LAYER_COUNT];
 };
 
+/* What a session or a command of it uses now. */
+struct seen {
+    uint64_t step_id, wall_ns, user_cpu_ns, system_cpu_ns, memory_bytes, peak_memory_bytes;
+    uint32_t processes;
+    bool background;
+};
+
+struct froze {
+    uint32_t id;
+    bool found, by_signals;
+    int32_t error;
+};
+
 struct ready {
     bool privileged, leases_identity;
     uint32_t cgroup_version, cgroup_controllers, pid;
@@ -156,6 +179,10 @@ void write_ready(struct writer *writer, const struct ready *ready);
 void write_started(struct writer *writer, uint64_t step_id);
 void write_forgotten(struct writer *writer, uint32_t policy_id);
 void write_warm(struct writer *writer, uint64_t step_id, struct bytes words, uint64_t rss_bytes);
+/* Until write_end() its commands can follow. `session` NULL: it is not there. */
+size_t begin_looked(struct writer *writer, uint32_t id, const struct seen *session);
+void write_seen_command(struct writer *writer, const struct seen *command);
+void write_froze(struct writer *writer, const struct froze *froze);
 void write_ended(struct writer *writer, const struct ended *ended);
 void write_failed(struct writer *writer, uint64_t step_id, const struct failure *failure);
 void write_probed(struct writer *writer, uint32_t probe_id, const struct probe_result *results, size_t count);

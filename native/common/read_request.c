@@ -8,7 +8,7 @@ enum request_kind read_request(struct bytes message, struct bytes *body)
     struct field field;
     enum request_kind kind = REQUEST_NONE;
     while (read_field(&reader, &field)) {
-        if (field.number < REQUEST_CONFIGURE || field.number > REQUEST_FORGET)
+        if (field.number < REQUEST_CONFIGURE || field.number > REQUEST_FREEZE)
             continue;
         if (kind != REQUEST_NONE || !field.is_bytes)
             return REQUEST_NONE;
@@ -371,6 +371,9 @@ int read_start(struct bytes body, struct start *out)
             if (out->builtin > BUILTIN_FILES)
                 reader.failed = true;
             break;
+        case 15:
+            out->keep_background = field_u64(&reader, &field) != 0;
+            break;
         }
     }
     if (out->step_id == 0 || out->file.length == 0 || out->argv_count == 0 ||
@@ -445,6 +448,22 @@ int read_id(struct bytes body, uint32_t *out)
     while (read_field(&reader, &field)) {
         if (field.number == 1)
             *out = field_u32(&reader, &field);
+    }
+    return reader.failed ? -1 : 0;
+}
+
+int read_session_request(struct bytes body, struct session_request *out)
+{
+    struct reader reader = read_from(body);
+    struct field field;
+    *out = (struct session_request){0};
+    while (read_field(&reader, &field)) {
+        if (field.number == 1)
+            out->id = field_u32(&reader, &field);
+        if (field.number == 2)
+            out->step_id = field_u64(&reader, &field);
+        if (field.number == 3)
+            out->frozen = field_u64(&reader, &field) != 0;
     }
     return reader.failed ? -1 : 0;
 }

@@ -1,7 +1,17 @@
 /* Replies to the app. Runs in the spawner. */
 #include "common/control.h"
 
-enum { REPLY_READY = 1, REPLY_STARTED, REPLY_ENDED, REPLY_FAILED, REPLY_PROBED, REPLY_WARM, REPLY_FORGOTTEN };
+enum {
+    REPLY_READY = 1,
+    REPLY_STARTED,
+    REPLY_ENDED,
+    REPLY_FAILED,
+    REPLY_PROBED,
+    REPLY_WARM,
+    REPLY_FORGOTTEN,
+    REPLY_LOOKED,
+    REPLY_FROZE,
+};
 
 void write_ready(struct writer *writer, const struct ready *ready)
 {
@@ -111,5 +121,44 @@ void write_probed(struct writer *writer, uint32_t probe_id, const struct probe_r
         write_number(writer, 4, (uint64_t)results[i].value);
         write_end(writer, result);
     }
+    write_end(writer, body);
+}
+
+size_t begin_looked(struct writer *writer, uint32_t id, const struct seen *session)
+{
+    size_t body = write_begin(writer, REPLY_LOOKED);
+    write_number(writer, 1, id);
+    write_number(writer, 2, session != NULL);
+    if (session) {
+        write_number(writer, 3, session->wall_ns);
+        write_number(writer, 4, session->user_cpu_ns);
+        write_number(writer, 5, session->system_cpu_ns);
+        write_number(writer, 6, session->memory_bytes);
+        write_number(writer, 7, session->peak_memory_bytes);
+        write_number(writer, 8, session->processes);
+    }
+    return body;
+}
+
+void write_seen_command(struct writer *writer, const struct seen *command)
+{
+    size_t entry = write_begin(writer, 9);
+    write_number(writer, 1, command->step_id);
+    write_number(writer, 2, command->wall_ns);
+    write_number(writer, 3, command->user_cpu_ns);
+    write_number(writer, 4, command->system_cpu_ns);
+    write_number(writer, 5, command->memory_bytes);
+    write_number(writer, 6, command->processes);
+    write_number(writer, 7, command->background);
+    write_end(writer, entry);
+}
+
+void write_froze(struct writer *writer, const struct froze *froze)
+{
+    size_t body = write_begin(writer, REPLY_FROZE);
+    write_number(writer, 1, froze->id);
+    write_number(writer, 2, froze->found);
+    write_number(writer, 3, (uint32_t)froze->error);
+    write_number(writer, 4, froze->by_signals);
     write_end(writer, body);
 }

@@ -21,6 +21,8 @@ struct cgroups {
     uint32_t made;                /* so far */
     char stale[STALE][24];        /* names still to be removed */
     char reason[256];             /* why a controller is missing */
+    int freezer;                  /* where v2 has no place of its own here: a place on it for freezing alone; or -1 */
+    char freezer_path[512];       /* for the record, too */
 };
 
 struct counters {
@@ -73,6 +75,11 @@ void lift_cpu_quota(const struct cgroups *all, struct cgroup *cgroup);
 void stop_forks(const struct cgroups *all, struct cgroup *cgroup);
 /* Since begin_cgroup. */
 void read_counters(const struct cgroups *all, const struct cgroup *cgroup, struct counters *out);
+/* What it holds now; 0: not known. */
+uint64_t memory_in_use(const struct cgroups *all, const struct cgroup *cgroup);
+uint32_t processes_in_use(const struct cgroups *all, const struct cgroup *cgroup);
+/* Of its processor time, also before begin_cgroup: how much was the kernel's. v2 tells it with the counters. */
+double system_share(const struct cgroups *all, const struct cgroup *cgroup);
 /* After a sandbox: makes the cgroup fit for the next one, and answers whether it is. */
 bool can_reuse(const struct cgroups *all, struct cgroup *cgroup);
 /* What epoll is to wait for on `oom_notice`. A v2 file is always readable; what is new is exceptional. */
@@ -81,6 +88,15 @@ uint32_t oom_notice_events(const struct cgroups *all);
 void acknowledge_oom(const struct cgroups *all, const struct cgroup *cgroup);
 /* Whether `text`, a /proc/PID/cgroup, shows the cgroup in every hierarchy that is used. */
 bool is_member(const struct cgroups *all, const struct cgroup *cgroup, const char *text);
+
+/* freezer.c: a cgroup v2 by which what is put into it stands still and can still be killed. Made frozen, so that who is
+ * put into it stands still at once. A descriptor of it, or -1. */
+int make_freezer(const struct cgroups *all, uint64_t number);
+void remove_freezer(const struct cgroups *all, uint64_t number, int *freezer);
+/* `directory`: of a freezer, or of a cgroup on v2. 0, or -1. */
+int set_frozen(int directory, bool frozen);
+/* Whether all in it stands still; also when it cannot be asked. */
+bool is_frozen(int directory);
 
 /* Ends what runs in, and removes (answers whether it could), the cgroup directory `path` and those below it, left
  * behind by a spawner that died. */

@@ -48,3 +48,21 @@ void read_counters(const struct cgroups *all, const struct cgroup *cgroup, struc
     if (all->version == 1 && out->oom_kills > 0 && limit > 0 && out->peak_bytes + limit / 16 >= limit)
         out->limit_hits = 1;
 }
+
+uint64_t memory_in_use(const struct cgroups *all, const struct cgroup *cgroup)
+{
+    const char *file = all->version == 2 ? "memory.current" : "memory.usage_in_bytes";
+    return all->controllers & 1u << LAYER_MEMORY ? read_number_of(all, cgroup, MEMORY, file) : 0;
+}
+
+uint32_t processes_in_use(const struct cgroups *all, const struct cgroup *cgroup)
+{
+    return all->controllers & 1u << LAYER_PROCESSES ? (uint32_t)read_number_of(all, cgroup, PIDS, "pids.current") : 0;
+}
+
+double system_share(const struct cgroups *all, const struct cgroup *cgroup)
+{
+    uint64_t user = read_number_of(all, cgroup, CPUACCT, "cpuacct.usage_user");
+    uint64_t kernel = read_number_of(all, cgroup, CPUACCT, "cpuacct.usage_sys");
+    return user + kernel > 0 ? (double)kernel / (double)(user + kernel) : 0;
+}

@@ -92,17 +92,28 @@ static bool locate(const char *mounts, const char *own, const char *controller, 
     return true;
 }
 
-int open_parent(struct cgroups *all, size_t which, const char *base, uint64_t instance)
+static int open_place(char *path, size_t size, const char *base, uint64_t instance)
 {
-    int length = snprintf(all->paths[which], sizeof(all->paths[which]), "%s/spawn-sandbox-%016llx", base,
-                          (unsigned long long)instance);
-    if (length < 0 || (size_t)length >= sizeof(all->paths[which]) ||
-        (mkdir(all->paths[which], 0755) && errno != EEXIST)) {
-        all->paths[which][0] = 0;
+    int length = snprintf(path, size, "%s/spawn-sandbox-%016llx", base, (unsigned long long)instance);
+    if (length < 0 || (size_t)length >= size || (mkdir(path, 0755) && errno != EEXIST)) {
+        path[0] = 0;
         return -1;
     }
-    all->parents[which] = open(all->paths[which], O_DIRECTORY | O_CLOEXEC);
+    return open(path, O_DIRECTORY | O_CLOEXEC);
+}
+
+int open_parent(struct cgroups *all, size_t which, const char *base, uint64_t instance)
+{
+    all->parents[which] = open_place(all->paths[which], sizeof(all->paths[which]), base, instance);
     return all->parents[which] < 0 ? -1 : 0;
+}
+
+/* Without it, standing still is done by signals. Kernels before 5.2 have no freezing on v2. */
+static void open_freezer(struct cgroups *all, const char *base, uint64_t instance)
+{
+    all->freezer = open_place(all->freezer_path, sizeof(all->freezer_path), base, instance);
+    if (all->freezer >= 0 && faccessat(all->freezer, "cgroup.freeze", W_OK, 0))
+        close_descriptor(&all->freezer);
 }
 
 static void open_v1(struct cgroups *all, const char *mounts, const char *own, uint64_t instance)
@@ -137,7 +148,7 @@ static bool is_v2(const char *mounts, char *point, size_t size)
 
 void open_cgroups(struct cgroups *all, const struct configure *configure)
 {
-    *all = (struct cgroups){.parents = {-1, -1, -1, -1}, .idle = 2};
+    *all = (struct cgroups){.parents = {-1, -1, -1, -1}, .idle = 2, .freezer = -1};
     char *mounts = read_table("/proc/self/mountinfo");
     char *own = read_table("/proc/self/cgroup");
     char point[512], base[512];
@@ -147,6 +158,8 @@ void open_cgroups(struct cgroups *all, const struct configure *configure)
         open_v2(all, point, base, configure);
     else
         open_v1(all, mounts, own, configure->instance);
+    if (mounts && own && all->version != 2 && locate(mounts, own, "", base, sizeof(base)))
+        open_freezer(all, base, configure->instance);
     free(mounts);
     free(own);
 }
@@ -159,5 +172,6 @@ bool remove_cgroups(struct cgroups *all)
         if (all->paths[i][0] && !sweep_cgroup(all->paths[i]))
             removed = false;
     }
-    return removed;
+    close_descriptor(&all->freezer);
+    return (!all->freezer_path[0] || sweep_cgroup(all->freezer_path)) && removed;
 }

@@ -21,10 +21,18 @@ struct identity {
 
 enum { ATTACH_LIMIT = 6 };
 
+/* spawner -> keeper, before its command has a job: what outlives its main process stays. */
+enum { KEEP_BACKGROUND = 10 /* SIGUSR1 */ };
+
+/* What a session's init can be asked for. The latter two come with the sandbox's own number, and the second of them
+ * with the list of members of the freezer, if there is one. */
+enum make_verb { VERB_MAKE, VERB_STAND_STILL, VERB_GO_ON };
+
 /* spawner -> maker, with descriptors: init's socket, the step's job socket, what the cgroup needs, then the namespaces
  * that are used again. */
 struct make_request {
     uint64_t sandbox;
+    uint32_t verb; /* enum make_verb */
     struct identity identity;
     uint32_t cgroup_version; /* 1: descriptors of `tasks` files; 2: one descriptor of a directory; 0: none */
     uint32_t cgroup_count;
@@ -37,6 +45,7 @@ struct make_request {
 /* maker -> spawner, with the pidfd of init when it was made. */
 struct make_reply {
     uint64_t sandbox;
+    uint32_t verb; /* what is answered */
     bool made;
     uint64_t root_device, root_inode; /* of the tree's root */
     struct failure failure;           /* when not made; sandbox 0: the maker itself failed and is gone */
@@ -170,6 +179,21 @@ _Noreturn void init_main(struct sandbox_start *start);
 void report_end(int socket, struct report *report);
 /* session.c: instead of one step, whatever the spawner asks for, until it has gone. */
 _Noreturn void serve_session(struct sandbox_start *session);
+/* standing.c: all below the keepers of a session. By a freezer's list of members, or by signals when that is -1. 0, or
+ * -1: then some stand still, and some do not. */
+int prepare_standing(void);
+int stand_still(int members);
+void go_on(void);
+/* For a keeper: whether who is stopped was stopped by us. */
+bool stands_still(void);
+/* The fourth word of /proc/PID/stat and what is about it. */
+struct process_stat {
+    char state;
+    pid_t parent;
+    unsigned flags; /* the kernel's */
+    long threads;   /* 0: none is left */
+};
+int read_stat(int directory, const char *file, struct process_stat *out);
 /* With the maker's privileges, then in the sandbox's own pid namespace. */
 int mount_contents(struct sandbox_start *start, struct failure *failure);
 int mount_own_proc(const struct sandbox_start *start, struct failure *failure);

@@ -25,17 +25,6 @@ static sigset_t handled; /* SIGCHLD, and what the spawner ends a command by */
 
 /* ------------------------------------------------------------ keepers */
 
-/* The fourth word of /proc/PID/stat, behind a name that may hold anything. */
-static pid_t parent_of(int directory)
-{
-    char text[512];
-    if (read_file_at(directory, "stat", text, sizeof(text)) < 0)
-        return -1;
-    const char *end = strrchr(text, ')');
-    int parent;
-    return end && sscanf(end + 1, " %*c %d", &parent) == 1 ? parent : -1;
-}
-
 static void kill_children(void)
 {
     DIR *processes = opendir("/proc");
@@ -45,7 +34,8 @@ static void kill_children(void)
         if (pid <= 1 || pid == own)
             continue;
         autoclose int directory = openat(dirfd(processes), entry->d_name, O_DIRECTORY | O_CLOEXEC);
-        if (directory >= 0 && parent_of(directory) == own)
+        struct process_stat stat;
+        if (directory >= 0 && !read_stat(directory, "stat", &stat) && stat.parent == own)
             kill(pid, SIGKILL);
     }
     if (processes)
@@ -114,31 +104,33 @@ _Noreturn static void begin_command(struct sandbox_start *start)
 static bool is_ours(pid_t command)
 {
     enum { FORKED_ONLY = 0x40 };
-    char path[32], text[512];
-    unsigned flags = 0;
+    char path[32];
+    struct process_stat stat;
     snprintf(path, sizeof(path), "/proc/%d/stat", command);
-    if (read_file_at(AT_FDCWD, path, text, sizeof(text)) < 0)
-        return false;
-    const char *end = strrchr(text, ')');
-    return end && sscanf(end + 1, " %*c %*d %*d %*d %*d %*d %u", &flags) == 1 && flags & FORKED_ONLY;
+    return !read_stat(AT_FDCWD, path, &stat) && stat.flags & FORKED_ONLY;
 }
 
 /* Where Landlock does not keep signals back, another command can stop it: nobody would ever wake it. */
 static void keep_going(pid_t command)
 {
     siginfo_t stop = {0};
-    if (!waitid(P_PID, (id_t)command, &stop, WSTOPPED | WNOHANG) && stop.si_pid == command && is_ours(command))
+    if (!stands_still() && !waitid(P_PID, (id_t)command, &stop, WSTOPPED | WNOHANG) && stop.si_pid == command &&
+        is_ours(command))
         kill(command, SIGCONT);
 }
 
 /* Until the command has ended, or the spawner ends it by SIGTERM; both signals are blocked since before we were forked.
  * True: by itself. */
-static bool wait_for_end(pid_t command, siginfo_t *end)
+static bool wait_for_end(pid_t command, siginfo_t *end, bool *keeps)
 {
     for (;;) {
-        int got = sigwaitinfo(&handled, NULL);
+        siginfo_t why = {0};
+        int got = sigwaitinfo(&handled, &why);
         if (got == SIGTERM)
             return false;
+        /* Nobody in here can send it so: the kernel shows a sender from outside as 0, and lets no other say that. */
+        if (got == KEEP_BACKGROUND && why.si_code == SI_USER && why.si_pid == 0)
+            *keeps = true;
         siginfo_t one;
         while (reap_one(&one, WNOHANG)) {
             if (one.si_pid == command)
@@ -148,6 +140,19 @@ static bool wait_for_end(pid_t command, siginfo_t *end)
             return true;
         keep_going(command);
     }
+}
+
+/* Until nothing is left by itself, or the spawner ends it. */
+_Noreturn static void keep_background(void)
+{
+    while (has_children()) {
+        siginfo_t end;
+        if (sigwaitinfo(&handled, NULL) == SIGTERM)
+            end_all_below();
+        while (reap_one(&end, WNOHANG)) {
+        }
+    }
+    _exit(0);
 }
 
 _Noreturn static void keep_command(struct sandbox_start *start)
@@ -174,8 +179,8 @@ _Noreturn static void keep_command(struct sandbox_start *start)
         dup3(report, 3, O_CLOEXEC);
     close_range(0, 2, 0);
     close_range(4, ~0u, 0);
-    bool by_itself = wait_for_end(command, &end);
-    uint32_t killed = end_all_below();
+    bool keeps = false, by_itself = wait_for_end(command, &end, &keeps);
+    uint32_t killed = by_itself && keeps ? 0 : end_all_below();
     struct report ended = {.kind = REPORT_ENDED,
                            .wait_code = end.si_code,
                            .wait_status = end.si_status,
@@ -183,6 +188,8 @@ _Noreturn static void keep_command(struct sandbox_start *start)
                            .scratch_full = is_own_scratch_full(start->policy)};
     if (by_itself)
         report_end(3, &ended);
+    if (by_itself && keeps)
+        keep_background();
     _exit(0);
 }
 
@@ -230,6 +237,15 @@ static int start_command(const struct sandbox_start *session, const struct make_
     return -1;
 }
 
+static void obey(const struct make_request *request, const struct packet *packet, struct failure *failure)
+{
+    int members = packet->descriptor_count > 0 ? packet->descriptors[0] : -1;
+    if (request->verb == VERB_GO_ON)
+        go_on();
+    else if (packet->truncated || stand_still(members))
+        fail(failure, STAGE_RESOURCES, NULL);
+}
+
 static int serve_one(const struct sandbox_start *session, const struct stat *root)
 {
     struct make_request request = {0};
@@ -239,9 +255,12 @@ static int serve_one(const struct sandbox_start *session, const struct stat *roo
         return -1;
     struct make_reply answer = {.sandbox = request.sandbox, .root_device = root->st_dev, .root_inode = root->st_ino};
     int pidfd = -1;
+    answer.verb = request.verb;
     errno = EMFILE;
-    if (packet.length != sizeof(request) || packet.truncated || request.cgroup_count > ATTACH_LIMIT ||
-        packet.descriptor_count != 2 + request.cgroup_count)
+    if (request.verb != VERB_MAKE)
+        obey(&request, &packet, &answer.failure);
+    else if (packet.length != sizeof(request) || packet.truncated || request.cgroup_count > ATTACH_LIMIT ||
+             packet.descriptor_count != 2 + request.cgroup_count)
         fail(&answer.failure, STAGE_RESOURCES, NULL);
     else
         pidfd = start_command(session, &request, &packet, &answer.failure);
@@ -289,8 +308,9 @@ void serve_session(struct sandbox_start *session)
     sigemptyset(&handled);
     sigaddset(&handled, SIGCHLD);
     sigaddset(&handled, SIGTERM);
-    if (stat("/", &root) || keep_descriptors(session) || sigprocmask(SIG_BLOCK, &handled, &before) ||
-        sigaction(SIGCHLD, &wakes, NULL)) {
+    sigaddset(&handled, KEEP_BACKGROUND);
+    if (stat("/", &root) || keep_descriptors(session) || prepare_standing() ||
+        sigprocmask(SIG_BLOCK, &handled, &before) || sigaction(SIGCHLD, &wakes, NULL)) {
         fail(&failure, STAGE_RESOURCES, NULL);
         report_failure(session->report, &failure);
         _exit(1);

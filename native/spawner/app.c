@@ -56,7 +56,7 @@ static bool is_plain(int socket)
     if (length <= 0)
         return true; /* no message, or the end */
     enum request_kind kind = read_request((struct bytes){data, (size_t)length}, &body);
-    return kind == REQUEST_KILL || kind == REQUEST_FORGET;
+    return kind == REQUEST_KILL || kind == REQUEST_FORGET || kind == REQUEST_LOOK || kind == REQUEST_FREEZE;
 }
 
 void listen_again(struct spawner *spawner)
@@ -174,6 +174,12 @@ static void serve_request(struct spawner *spawner, struct bytes message, struct 
     case REQUEST_FORGET:
         if (!read_id(body, &id))
             forget_policy(spawner, id);
+        break;
+    case REQUEST_LOOK:
+        look_at_session(spawner, body);
+        break;
+    case REQUEST_FREEZE:
+        freeze_session(spawner, body);
         break;
     case REQUEST_NONE: {
         struct failure failure = {.stage = STAGE_PROTOCOL, .error = EPROTO};

@@ -92,6 +92,10 @@ static void check_memory(struct spawner *spawner, struct step *step, uint64_t no
 {
     struct sandbox *sandbox = step->sandbox;
     struct counters counters;
+    if (sandbox->session) {
+        check_stayers(spawner, step, now);
+        return;
+    }
     if (sandbox->watched_proc >= 0) {
         bool over = false, all_over = false;
         if ((step->limits.memory_bytes && watched_memory(sandbox, step->limits.memory_bytes, &over)) ||
@@ -146,6 +150,11 @@ static void step_expired(struct spawner *spawner, struct timer *timer)
 {
     struct step *step = (struct step *)((char *)timer - offsetof(struct step, timer));
     uint64_t now = monotonic_ns();
+    if (!step->sandbox && is_held(spawner, step->policy)) { /* the app has it wait */
+        step->queue_deadline = now + spawner->configure.queue_timeout_ms * MS;
+        arm_step(spawner, step);
+        return;
+    }
     if (!step->sandbox) {
         struct failure failure = {.stage = STAGE_QUEUE_TIMEOUT};
         fail_step(spawner, step, &failure);

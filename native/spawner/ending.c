@@ -21,6 +21,8 @@ void main_ended(struct spawner *spawner, struct watch *watch, uint32_t events)
     struct sandbox *sandbox = (struct sandbox *)((char *)watch - offsetof(struct sandbox, main));
     (void)events;
     sandbox->main_ended = true;
+    if (sandbox->stays || (sandbox->step && sandbox->step->keep_background && !sandbox->step->has_cause))
+        return;                                                     /* its keeper ends nothing */
     lift_cpu_quota(sandbox->slot->cgroups, &sandbox->slot->cgroup); /* init is ending the rest */
     if (sandbox->step) {
         sandbox->step->fork_stop = monotonic_ns() + ENDED_BY_THEN_NS; /* most are gone long before */
@@ -165,6 +167,8 @@ static void answer(struct spawner *spawner, struct step *step, const struct repo
     split_cpu_time(&counters, report);
     fill_usage(step, &ended, &counters);
     memcpy(ended.enforced, sandbox->enforced, sizeof(ended.enforced));
+    if (report && step->keep_background && !step->has_cause)
+        stay_behind(spawner, step);
     uint8_t space[1024];
     struct writer writer = {.start = space, .size = sizeof(space)};
     write_ended(&writer, &ended);

@@ -135,6 +135,11 @@ void maker_ready(struct spawner *spawner, struct watch *watch, uint32_t events)
         close_packet(&packet);
         return; /* its end follows */
     }
+    if (reply.verb != VERB_MAKE) {
+        close_packet(&packet);
+        session_obeyed(spawner, &reply);
+        return;
+    }
     policy->root_device = reply.root_device;
     policy->root_inode = reply.root_inode;
     int pidfd = packet.descriptor_count > 0 ? take_descriptor(&packet.descriptors[0]) : -1;

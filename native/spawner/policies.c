@@ -276,7 +276,7 @@ bool give_way(struct spawner *spawner)
 bool can_room_come(const struct spawner *spawner)
 {
     for (const struct sandbox *sandbox = spawner->others; sandbox; sandbox = sandbox->next) {
-        bool lives = sandbox->policy->zygote || sandbox->policy->session;
+        bool lives = sandbox->policy->zygote || sandbox->policy->session || sandbox->stays;
         if (!lives || sandbox->state != SANDBOX_RUNNING)
             return true;
     }

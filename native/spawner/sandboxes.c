@@ -332,6 +332,8 @@ void end_sandbox(struct spawner *spawner, struct sandbox *sandbox)
 {
     set_state(spawner, sandbox, SANDBOX_ENDING);
     lift_cpu_quota(sandbox->slot->cgroups, &sandbox->slot->cgroup);
+    if (sandbox->stays)
+        stop_forks(sandbox->slot->cgroups, &sandbox->slot->cgroup); /* it has no step that would see to it */
     if (sandbox->zygote && outlive_zygote(spawner, sandbox))
         return;
     if (sandbox->session)

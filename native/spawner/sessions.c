@@ -10,6 +10,8 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+enum { WATCH_PAUSE_NS = 10000000 };
+
 struct session *find_session(struct spawner *spawner, uint64_t step_id)
 {
     for (struct session *session = spawner->sessions; session; session = session->next) {
@@ -24,7 +26,7 @@ int prepare_session(struct spawner *spawner, struct sandbox *sandbox)
     struct session *session = calloc(1, sizeof(*session));
     if (!session)
         return -1;
-    session->own = -1;
+    session->own = session->freezer = -1;
     session->sandbox = sandbox;
     session->next = spawner->sessions;
     spawner->sessions = session;
@@ -37,6 +39,7 @@ void end_session(struct spawner *spawner, struct sandbox *sandbox)
 {
     const struct step *own = sandbox->step;
     sandbox->session->over = true;
+    end_standing(spawner, sandbox->session);
     for (struct sandbox *command = spawner->others; command; command = command->next) {
         struct step *step = command->step;
         if (command->within != sandbox->session || !step || step->has_cause)
@@ -70,6 +73,7 @@ void free_session(struct spawner *spawner, struct sandbox *sandbox)
         return;
     remove_slots_of(spawner, session);
     close_nested(&session->cgroups, &session->own);
+    remove_freezer(&spawner->cgroups, sandbox->id, &session->freezer);
     sandbox->session = NULL;
     drop_session(spawner, session);
 }
@@ -214,4 +218,51 @@ uint32_t scope_of_session_oom(const struct spawner *spawner, const struct sessio
     uint64_t limit = cgroup->applied.memory_bytes;
     bool full = spawner->cgroups.version == 1 && counters.peak_bytes + limit / 16 >= limit;
     return limit > 0 && (counters.limit_hits > 0 || full) ? SCOPE_SANDBOX : SCOPE_HOST;
+}
+
+/* ------------------------------------------------------------ what a command leaves behind */
+
+/* Its keeper ends when nothing is left of it, and with that the sandbox. What it may use of memory and processes holds
+ * on; its times were the step's. */
+void stay_behind(struct spawner *spawner, struct step *step)
+{
+    struct sandbox *sandbox = step->sandbox, *session = sandbox->within->sandbox;
+    sandbox->stays = true;
+    unwatch(spawner, &sandbox->reports); /* whatever it was, its step knows; many may stay */
+    unwatch(spawner, &sandbox->main);
+    close_descriptor(&sandbox->jobs);
+    if (sandbox->watched_proc < 0 || !session || !session->step || session->step->memory_check)
+        return;
+    session->step->memory_check = monotonic_ns() + WATCH_PAUSE_NS;
+    arm_step(spawner, session->step);
+}
+
+static bool is_to_end(const struct spawner *spawner, const struct sandbox *stayer)
+{
+    uint64_t limit = stayer->slot->cgroup.applied.memory_bytes;
+    bool over = false;
+    if (limit && watched_memory(stayer, limit, &over))
+        return true; /* what cannot be watched is not let run */
+    if (!over && !is_one_ending(spawner, stayer->within) && watched_session(stayer, &over))
+        return true;
+    return over;
+}
+
+/* A command that runs is watched by its step; what stays has none. */
+void check_stayers(struct spawner *spawner, struct step *step, uint64_t now)
+{
+    const struct session *session = step->sandbox->session;
+    bool any = false;
+    step->memory_check = 0;
+    for (struct sandbox *stayer = spawner->others, *next; stayer; stayer = next) {
+        next = stayer->next;
+        if (stayer->within != session || !stayer->stays || stayer->state != SANDBOX_RUNNING)
+            continue;
+        any = true;
+        if (is_to_end(spawner, stayer))
+            end_sandbox(spawner, stayer);
+    }
+    uint64_t after = monotonic_ns(), pause = after - now;
+    if (any)
+        step->memory_check = after + (pause < WATCH_PAUSE_NS ? WATCH_PAUSE_NS : pause);
 }

@@ -102,7 +102,8 @@ static int record_cgroups(const struct spawner *spawner)
         if (spawner->cgroups.paths[i][0] && dprintf(spawner->record, "%s\n", spawner->cgroups.paths[i]) < 0)
             return -1;
     }
-    return 0;
+    const char *freezer = spawner->cgroups.freezer_path;
+    return freezer[0] && dprintf(spawner->record, "%s\n", freezer) < 0 ? -1 : 0;
 }
 
 static int remember_namespaces(struct spawner *spawner)

@@ -82,8 +82,13 @@ struct session {
     int own;                /* of these, v2: init's */
     struct slot *free_slots;
     uint32_t commands;
-    bool over; /* it has ended, or is about to */
-    bool gone; /* its init has ended */
+    int freezer;          /* where its commands' cgroups cannot be frozen, and it was paused before; else -1 */
+    struct timer looks;   /* while it is about to stand still */
+    uint64_t still_until; /* then it is given up */
+    struct froze answer;  /* what is to be told */
+    bool held;            /* nothing is released into it */
+    bool over;            /* it has ended, or is about to */
+    bool gone;            /* its init has ended */
     struct session *next;
 };
 
@@ -117,6 +122,8 @@ struct sandbox {
     struct session *session;           /* when it is one */
     struct session *within;            /* when it is a command of one */
     pid_t keeper;                      /* as it is seen there; for the spawner it is `init` */
+    bool stays;                        /* its main process has ended, others of it go on */
+    uint64_t step_id, released_at;     /* of the step that it runs or, where it stays, has run */
     bool parked;
     pid_t init; /* where others have its socket, too: who may report the end; 0: not told yet */
     uid_t init_uid;
@@ -174,7 +181,7 @@ struct step {
     uint64_t pipes; /* bit n: descriptor n is one */
     uint32_t files; /* among the further ones: in memory */
     struct limits limits;
-    bool announce;
+    bool announce, keep_background;
     uint64_t queued_at, released_at;
     uint64_t queue_deadline, wall_deadline, grace_deadline, cpu_check, memory_check, fork_stop,
         keeper_deadline;             /* 0: none */
@@ -307,6 +314,15 @@ int give_tree(struct sandbox *sandbox, const struct step *step);
 /* It is being ended by its keeper, who has a while for it. */
 void expect_end_of(struct spawner *spawner, struct step *step);
 void keeper_expired(struct spawner *spawner, struct step *step);
+/* freeze.c: a session that stands still. */
+void freeze_session(struct spawner *spawner, struct bytes body);
+/* Its init has answered. */
+void session_obeyed(struct spawner *spawner, const struct make_reply *reply);
+/* Nobody waits for it any more. */
+void end_standing(struct spawner *spawner, struct session *session);
+bool is_held(struct spawner *spawner, const struct policy *policy);
+/* look.c: what a session uses. */
+void look_at_session(struct spawner *spawner, struct bytes body);
 bool is_one_ending(const struct spawner *spawner, const struct session *session);
 uint32_t scope_of_session_oom(const struct spawner *spawner, const struct session *session);
 
@@ -423,7 +439,7 @@ void start_step(struct spawner *spawner, struct bytes message, struct bytes body
 void kill_step(struct spawner *spawner, struct bytes body);
 void run_queue(struct spawner *spawner, struct policy *policy);
 /* How many of its steps may run besides those that do: what takes no place need not wait for one. */
-uint32_t free_places(const struct spawner *spawner, const struct policy *policy);
+uint32_t free_places(struct spawner *spawner, const struct policy *policy);
 void run_all_queues(struct spawner *spawner);
 /* One that was not released yet: told as a result, and gone. */
 void cancel_queued(struct spawner *spawner, struct step *step, uint32_t cause, uint32_t scope);
@@ -439,6 +455,10 @@ int take_further(const struct start *start, int *descriptors, struct failure *fa
 /* deadlines.c */
 void arm_step(struct spawner *spawner, struct step *step);
 void check_cpu_time(struct spawner *spawner, struct step *step, uint64_t now);
+
+/* sessions.c: what a command leaves behind, when its keeper was told to keep it. */
+void stay_behind(struct spawner *spawner, struct step *step);
+void check_stayers(struct spawner *spawner, struct step *step, uint64_t now);
 
 /* ending.c */
 void main_ended(struct spawner *spawner, struct watch *watch, uint32_t events);
@@ -457,6 +477,8 @@ int open_watched(struct spawner *spawner, struct sandbox *sandbox, pid_t pid);
 int watched_memory(const struct sandbox *sandbox, uint64_t limit, bool *over);
 /* Whether the commands of its session use more together than they may, and this one is a large part of it. */
 int watched_session(const struct sandbox *sandbox, bool *over);
+/* What it uses now; one that cannot be looked at is as one of which nothing is known. */
+void watched_now(const struct sandbox *sandbox, bool of_session, struct seen *out);
 int watched_cpu_ns(const struct sandbox *sandbox, uint64_t *out);
 
 /* patience.c: between the two, no call waits for long on what a zygote has sent. */

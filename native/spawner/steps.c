@@ -69,7 +69,8 @@ void detach_step(struct spawner *spawner, struct step *step)
     sandbox->step = NULL;
     step->sandbox = NULL;
     spawner->running -= takes_place(sandbox->policy);
-    end_sandbox(spawner, sandbox);
+    if (!sandbox->stays)
+        end_sandbox(spawner, sandbox);
 }
 
 void run_all_queues(struct spawner *spawner)
@@ -140,6 +141,9 @@ static int hand_over(struct spawner *spawner, struct step *step, struct sandbox 
     }
     if (control >= 0)
         descriptors[count++] = control;
+    /* Before there is anything that could end. */
+    if (step->keep_background && syscall(SYS_pidfd_send_signal, sandbox->life.fd, KEEP_BACKGROUND, NULL, 0))
+        return fail(failure, STAGE_RESOURCES, NULL);
     struct iovec parts[] = {{&job, sizeof(job)}, {step->message, step->message ? step->message_length : 0}};
     if (send_packet(sandbox->jobs, parts, 2, descriptors, count, MSG_DONTWAIT))
         return fail(failure, STAGE_RESOURCES, NULL);
@@ -155,6 +159,8 @@ static void release(struct spawner *spawner, struct step *step, struct sandbox *
     step->sandbox = sandbox;
     spawner->running += takes_place(sandbox->policy);
     step->released_at = monotonic_ns();
+    sandbox->step_id = step->id;
+    sandbox->released_at = step->released_at;
     if (hand_over(spawner, step, sandbox, &failure)) {
         fail_step(spawner, step, &failure);
         return;
@@ -178,11 +184,13 @@ static void release(struct spawner *spawner, struct step *step, struct sandbox *
     arm_step(spawner, step);
 }
 
-uint32_t free_places(const struct spawner *spawner, const struct policy *policy)
+uint32_t free_places(struct spawner *spawner, const struct policy *policy)
 {
     uint32_t most = spawner->configure.max_concurrent;
     if (policy->session)
         return UINT32_MAX;
+    if (is_held(spawner, policy))
+        return 0;
     return most > spawner->running ? most - spawner->running : 0;
 }
 
@@ -221,6 +229,7 @@ static struct step *new_step(struct spawner *spawner, const struct start *start,
     step->id = start->step_id;
     step->limits = start->limits;
     step->announce = start->announce;
+    step->keep_background = start->keep_background;
     step->queued_at = monotonic_ns();
     if (spawner->configure.queue_timeout_ms)
         step->queue_deadline = step->queued_at + spawner->configure.queue_timeout_ms * MS;
@@ -276,7 +285,7 @@ void start_step(struct spawner *spawner, struct bytes message, struct bytes body
         spawner->most_further = (uint32_t)start.further_count;
     bool whole = !packet->truncated && packet->descriptor_count == first + all;
     if ((whole && take_further(&start, &packet->descriptors[first + pipes], &failure)) ||
-        !may_have_further(policy, &start)) {
+        !may_have_further(policy, &start) || (start.keep_background && !policy->within)) {
         tell_failed(spawner, start.step_id, &failure);
         return;
     }

@@ -66,7 +66,8 @@ int open_watched(struct spawner *spawner, struct sandbox *sandbox, pid_t pid)
 struct sums {
     uint64_t anonymous, shared; /* bytes */
     uint64_t unshared;          /* page tables, which grow without a page of one's own, and what was swapped out */
-    uint64_t cpu_ticks;
+    uint64_t user_ticks, system_ticks;
+    uint32_t processes;
 };
 
 typedef int add_fn(int proc, const char *pid, struct sums *sums);
@@ -129,8 +130,10 @@ static int add_cpu(int proc, const char *pid, struct sums *sums)
         return -1;
     const char *after_name = strrchr(text, ')'); /* a name may hold anything, the last parenthesis is the kernel's */
     if (after_name && sscanf(after_name + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %lld %lld", &user,
-                             &system, &waited_user, &waited_system) == 4)
-        sums->cpu_ticks += user + system + (unsigned long long)waited_user + (unsigned long long)waited_system;
+                             &system, &waited_user, &waited_system) == 4) {
+        sums->user_ticks += user + (unsigned long long)waited_user;
+        sums->system_ticks += system + (unsigned long long)waited_system;
+    }
     return 0;
 }
 
@@ -226,6 +229,7 @@ static int add_each(const struct sandbox *sandbox, bool of_session, add_fn *add,
     int result = list_processes(sandbox, of_session, &all);
     for (size_t i = 0; i < all.count && !result; i++) {
         snprintf(pid, sizeof(pid), "%d", all.list[i].pid);
+        sums->processes += all.list[i].counts;
         if (all.list[i].counts)
             result = add(sandbox->watched_proc, pid, sums);
     }
@@ -302,11 +306,28 @@ int watched_session(const struct sandbox *sandbox, bool *over)
     return 0;
 }
 
+static uint64_t ticks_to_ns(uint64_t ticks)
+{
+    return ticks * (1000000000u / (uint64_t)sysconf(_SC_CLK_TCK));
+}
+
+void watched_now(const struct sandbox *sandbox, bool of_session, struct seen *out)
+{
+    struct sums sums;
+    bool unused;
+    if (look_at_memory(sandbox, of_session, 0, &unused, &out->memory_bytes) ||
+        add_all(sandbox, of_session, add_cpu, &sums))
+        return;
+    out->user_cpu_ns = ticks_to_ns(sums.user_ticks);
+    out->system_cpu_ns = ticks_to_ns(sums.system_ticks);
+    out->processes = sums.processes > 0 ? sums.processes - 1 : 0; /* its keeper */
+}
+
 int watched_cpu_ns(const struct sandbox *sandbox, uint64_t *out)
 {
     struct sums sums;
     if (add_all(sandbox, false, add_cpu, &sums))
         return -1;
-    *out = sums.cpu_ticks * (1000000000u / (uint64_t)sysconf(_SC_CLK_TCK));
+    *out = ticks_to_ns(sums.user_ticks + sums.system_ticks);
     return 0;
 }

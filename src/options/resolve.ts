@@ -58,6 +58,7 @@ export const OPTION_NAMES = [
   'allowWeaker',
   'signal',
   'killGrace',
+  'keepBackground',
 ] as const satisfies readonly (keyof SandboxOptions)[];
 
 const OUTPUT_MODES = ['pipe', 'inherit', 'ignore'] as const;
@@ -68,6 +69,9 @@ const DEFAULT_KILL_GRACE = 5000;
 export function resolveOptions(options: unknown): ResolvedOptions {
   const given = expectObject(options, 'options', OPTION_NAMES);
   if (given['terminal'] !== undefined) throw notYet('terminal');
+  if (given['keepBackground'] !== undefined) {
+    throw invalidOption('keepBackground', 'is for createSandbox() and the commands of its sandboxes');
+  }
   const user = resolveUser(given['user']);
   const resolved = {
     limits: resolveLimits(given['limits']),

@@ -63,6 +63,12 @@ export interface SandboxOptions {
    */
   readonly allowWeaker?: readonly Layer[];
 
+  /**
+   * What outlives the main process of a command stays in its sandbox, where the next commands find it, until that ends. Only for
+   * `createSandbox()` and the commands of its sandboxes. @default false
+   */
+  readonly keepBackground?: boolean;
+
   /** Ends the step with cause `'aborted'`, also before it has started. */
   readonly signal?: AbortSignal;
   /** Time between a polite signal of `kill()` and the end of the sandbox, in milliseconds or as `'5s'`. @default '5s' */

@@ -1,6 +1,6 @@
 import { invalidOption } from '../options/check.js';
 import { mergeOptions } from '../options/merge.js';
-import { type ResolvedOptions, resolveOptions } from '../options/resolve.js';
+import { type ResolvedOptions, resolveFlag, resolveOptions } from '../options/resolve.js';
 import type { SandboxOptions } from '../options/sandbox-options.js';
 import type { ResolvedMount } from '../options/filesystem.js';
 import { type Plan, planStep } from '../plan.js';
@@ -8,7 +8,7 @@ import { type Command, locateCommand, NO_COMMAND } from '../policy/command.js';
 import type { BoundPath } from '../policy/interpreter.js';
 import { buildPolicy, type Policy } from '../policy/policy.js';
 import { startSettings } from '../policy/start-settings.js';
-import { encodeStartSettings } from '../spawner/codec.js';
+import { encodeMoreSettings, encodeStartSettings } from '../spawner/codec.js';
 
 /** How a sandbox is built, and what bounds it as a whole. */
 export interface SandboxPlan {
@@ -27,7 +27,9 @@ export function planSandbox(options: SandboxOptions): SandboxPlan {
   for (const name of ['input', 'stdin', 'signal'] as const) {
     if (options[name] !== undefined) throw invalidOption(name, 'belongs to a command, and not to createSandbox()');
   }
-  const resolved = resolveOptions({ ...options, limits: { ...UNBOUNDED, ...options.limits } });
+  const { keepBackground, ...others } = options;
+  resolveFlag(keepBackground, 'keepBackground');
+  const resolved = resolveOptions({ ...others, limits: { ...UNBOUNDED, ...options.limits } });
   return {
     options: resolved,
     policy: { ...buildPolicy(resolved, NO_COMMAND), reuseNet: false, reuseUser: false, session: true },
@@ -44,6 +46,20 @@ export function policyOfCommands({ policy }: SandboxPlan, stepId: number): Polic
   return { ...policy, session: false, within: stepId };
 }
 
+/** A command, and whether what outlives it stays. */
+export interface CommandPlan extends Plan {
+  readonly keeps: boolean;
+}
+
+const MORE = { keepBackground: { keepBackground: true }, announce: { announce: true } } as const;
+
+function withMore(settings: Uint8Array, asked: Record<keyof typeof MORE, boolean>): Uint8Array {
+  const more = (Object.keys(MORE) as (keyof typeof MORE)[]).filter((name) => asked[name]);
+  return more.length === 0
+    ? settings
+    : Buffer.concat([settings, ...more.map((name) => encodeMoreSettings(MORE[name]))]);
+}
+
 /** @throws SandboxError `ERR_INVALID_OPTION` */
 export function planCommand(
   file: string,
@@ -51,7 +67,8 @@ export function planCommand(
   sandbox: SandboxOptions,
   own: SandboxOptions,
   policy: Policy,
-): Plan {
+  announce: boolean,
+): CommandPlan {
   for (const name of OF_THE_SANDBOX) {
     if (own[name] !== undefined) throw invalidOption(name, 'is that of the sandbox: give it to createSandbox()');
   }
@@ -60,7 +77,10 @@ export function planCommand(
   }
   // For how long a sandbox may be without a command says nothing of how long a command may be silent.
   const common = { ...sandbox, limits: { ...sandbox.limits, idleTime: Infinity } };
-  return { ...planStep(file, args, mergeOptions(common, own), locateInside), policy };
+  const { keepBackground, ...others } = mergeOptions(common, own);
+  const keeps = resolveFlag(keepBackground, 'keepBackground');
+  const plan = planStep(file, args, others, locateInside);
+  return { ...plan, policy, keeps, settings: withMore(plan.settings, { keepBackground: keeps, announce }) };
 }
 
 /** Nothing more can be mounted: a program of the app's that is not in the sandbox is looked up there by its name. */

@@ -3,6 +3,7 @@ import { expectArray, expectObject, expectOneOf } from '../options/check.js';
 import { OPTION_NAMES } from '../options/resolve.js';
 import type { SandboxOptions } from '../options/sandbox-options.js';
 import { checkSignal } from '../options/signal.js';
+import type { StepResult } from '../result.js';
 import { loadAddon, requireLinux } from '../spawner/locate.js';
 import { sharedConnection, trackStep, untrackStep } from '../spawner/shared.js';
 import type { Plan } from '../plan.js';
@@ -15,12 +16,17 @@ import { planCommand, planSandbox, type SandboxPlan } from './plans.js';
 import { LivingFiles } from './files/living-files.js';
 import { filesPlanner } from './files/plan.js';
 import type { SandboxFiles } from './files/types.js';
-import { type SandboxEnd, Session } from './session.js';
+import { Commands } from './commands.js';
+import { Announcements, type SandboxEvents, type SandboxListener } from './events.js';
+import { Standing } from './standing.js';
+import { type SandboxUsage, sandboxUsage } from './usage.js';
+import { type SandboxEnd, sandboxIsOver, Session } from './session.js';
 
 /** A sandbox that lives: commands run in it one after another or at once, and find what others have left. */
 export interface Sandbox extends AsyncDisposable {
   /**
-   * Runs a command in the sandbox. Returns at once. Whatever it has started and not ended is ended with it.
+   * Runs a command in the sandbox. Returns at once. Whatever it has started and not ended is ended with it, unless
+   * `keepBackground` is set. In a paused sandbox it waits until that is resumed.
    *
    * @param options replace those of the sandbox; `limits` and `env` are replaced one by one. What the sandbox itself is made of
    *   (`filesystem`, `user`, `network`, `syscalls`, `allowMissing`, `allowWeaker`, `limits.scratch`) cannot be given here
@@ -30,6 +36,29 @@ export interface Sandbox extends AsyncDisposable {
   /** Its files, as its commands see them. */
   readonly files: SandboxFiles;
   /** Resolves when nothing is left of it, whatever ended it. Who has asked for it keeps the app alive until then. */
+  /**
+   * Has all commands, and what they have started, stand still. Resolves when they do. Deadlines go on, but for `idleTime` of
+   * commands; `kill()`, `destroy()` and limits end what stands still, too. A signal other than SIGKILL is
+   * received when it is resumed.
+   *
+   * @throws SandboxError `ERR_SANDBOX_PAUSE`: it was not possible, and everything goes on; `ERR_SANDBOX_CLOSED`
+   */
+  pause(): Promise<void>;
+  /** Has all go on. @throws SandboxError `ERR_SANDBOX_PAUSE` or `ERR_SANDBOX_CLOSED` */
+  resume(): Promise<void>;
+  /**
+   * `'frozen'`: by the kernel's freezer, which nobody inside notices. `'stopped'`: there is none for this app; by SIGSTOP, which parents
+   * of what is stopped are told of.
+   */
+  readonly paused: false | 'frozen' | 'stopped';
+  /** What it uses now. @throws SandboxError `ERR_SANDBOX_CLOSED` */
+  usage(): Promise<SandboxUsage>;
+  /**
+   * `'start'` and `'end'` of each command, once each, and `'over'` at last. What a listener throws becomes a warning of the process.
+   * One that is added after a command was spawned may hear of its start only with its end.
+   */
+  on<Name extends keyof SandboxEvents>(event: Name, listener: SandboxListener<Name>): this;
+  off<Name extends keyof SandboxEvents>(event: Name, listener: SandboxListener<Name>): this;
   readonly ended: Promise<SandboxEnd>;
   /**
    * What commands did to the directories of `filesystem.overlay`, parents before what is in them. Also after the sandbox has ended by itself, until
@@ -94,8 +123,13 @@ class LivingSandbox implements Sandbox {
   readonly #idleTime: number;
   readonly files: SandboxFiles;
   #idle: NodeJS.Timeout | undefined;
-  #running = 0;
   #isAwaited = false;
+  #toldOver = false;
+  readonly #announcements = new Announcements();
+  readonly #commands = new Commands(this.#announcements);
+  readonly #standing: Standing;
+  /** On its files, which run now. */
+  #operations = 0;
 
   constructor(options: SandboxOptions) {
     const plan = planSandbox(options);
@@ -106,8 +140,9 @@ class LivingSandbox implements Sandbox {
     const planFiles = filesPlanner(options);
     this.files = new LivingFiles((request, source, signal) => {
       this.#requireOpen();
-      return this.#start(planFiles(request, this.#session.policy), source, signal);
+      return this.#runBuiltin(planFiles(request, this.#session.policy), source, signal);
     }, plan.options.cwd);
+    this.#standing = new Standing(() => this.#session, this.#commands);
     const handle = {
       destroy: () => {
         this.#session.end('destroyed');
@@ -117,6 +152,7 @@ class LivingSandbox implements Sandbox {
     void this.#over.then(() => {
       untrackStep(handle);
       clearTimeout(this.#idle);
+      this.#tellOver();
     });
   }
 
@@ -161,12 +197,13 @@ class LivingSandbox implements Sandbox {
   }
 
   async discard(): Promise<void> {
-    if (this.#session.isOver) throw closed('Cannot discard what was written to a sandbox that is over.');
+    if (this.#session.isOver) throw sandboxIsOver('discard what was written to');
     if (this.#running > 0) {
       throw new SandboxError('ERR_CHANGES', `Cannot discard what was written while ${this.#running} command(s) run.`, {
         remedy: 'Await their results, or kill() them.',
       });
     }
+    if (this.#standing.still) await this.resume();
     const { wallTime } = planSandbox(this.#options).options.limits;
     const left = Math.max(1, wallTime - (performance.now() - this.#madeAt));
     const before = this.#session;
@@ -188,29 +225,64 @@ class LivingSandbox implements Sandbox {
 
   spawn(file: string, args: readonly string[] = [], options: SandboxOptions = {}): Step {
     this.#requireOpen();
-    const plan = planCommand(file, args, this.#options, options, this.#session.policy);
-    return this.#start(plan, inputSource(options.input, plan.options.stdin), checkSignal(options.signal));
+    const isHeard = this.#announcements.isHeard('start');
+    const plan = planCommand(file, args, this.#options, options, this.#session.policy, isHeard);
+    const step = this.#step(plan, inputSource(options.input, plan.options.stdin), checkSignal(options.signal), {
+      ...(isHeard
+        ? {
+            onStarted: () => {
+              this.#commands.begun(step);
+            },
+          }
+        : {}),
+      onSettled: (outcome) => {
+        this.#commands.ended(step, outcome, plan.keeps);
+      },
+    });
+    this.#commands.add(step, file, args);
+    step.start();
+    return step;
   }
 
   #requireOpen(): void {
-    if (this.#session.isOver) throw closed('Cannot run a command in a sandbox that is over.');
+    if (this.#session.isOver) throw sandboxIsOver('run a command in');
   }
 
-  #start(plan: Plan, source: InputSource, signal: AbortSignal | undefined): RunningStep {
+  #runBuiltin(plan: Plan, source: InputSource, signal: AbortSignal | undefined): RunningStep {
+    const step = this.#step(plan, source, signal, {
+      onSettled: () => {
+        this.#operations--;
+      },
+    });
+    this.#operations++;
+    step.start();
+    return step;
+  }
+
+  #step(
+    plan: Plan,
+    source: InputSource,
+    signal: AbortSignal | undefined,
+    { onStarted, onSettled }: { onStarted?: () => void; onSettled: (outcome: StepResult | SandboxError) => void },
+  ): RunningStep {
     const step = new RunningStep(plan, source, signal, {
       addon: loadAddon(),
       connection: () => this.#session.connection,
-      onSettled: () => {
+      standsStill: () => this.#standing.still,
+      ...(onStarted === undefined ? {} : { onStarted }),
+      onSettled: (_, outcome) => {
         untrackStep(step);
-        this.#running--;
-        this.#waitForCommand();
+        onSettled(outcome);
+        this.#settled();
       },
     });
-    this.#running++;
     clearTimeout(this.#idle);
     trackStep(step);
-    step.start();
     return step;
+  }
+
+  get #running(): number {
+    return this.#commands.count + this.#operations;
   }
 
   /** Nobody may ever ask for another. */
@@ -225,6 +297,50 @@ class LivingSandbox implements Sandbox {
     ).unref();
   }
 
+  #settled(): void {
+    this.#waitForCommand();
+    this.#tellOver();
+    if (this.#commands.manyLeft) this.usage().catch(() => undefined);
+  }
+
+  /** After the last of its commands, whose output may still be on its way. */
+  #tellOver(): void {
+    if (!this.#session.isOver || this.#commands.count > 0) return;
+    void this.#over.then(({ cause }) => {
+      if (this.#toldOver) return;
+      this.#toldOver = true;
+      this.#announcements.tell({ type: 'over', cause, at: Date.now() });
+    });
+  }
+
+  pause(): Promise<void> {
+    return this.#standing.change(true);
+  }
+
+  resume(): Promise<void> {
+    return this.#standing.change(false);
+  }
+
+  get paused(): false | 'frozen' | 'stopped' {
+    return this.#standing.how;
+  }
+
+  async usage(): Promise<SandboxUsage> {
+    const looked = await this.#session.look();
+    if (looked === undefined) throw sandboxIsOver('look at');
+    return sandboxUsage(looked, this.#commands.names(looked.commands.map(({ stepId }) => stepId)));
+  }
+
+  on<Name extends keyof SandboxEvents>(event: Name, listener: SandboxListener<Name>): this {
+    this.#announcements.on(event, listener);
+    return this;
+  }
+
+  off<Name extends keyof SandboxEvents>(event: Name, listener: SandboxListener<Name>): this {
+    this.#announcements.off(event, listener);
+    return this;
+  }
+
   async destroy(): Promise<void> {
     const { connection } = this.#session;
     connection.hold();
@@ -237,8 +353,4 @@ class LivingSandbox implements Sandbox {
   [Symbol.asyncDispose](): Promise<void> {
     return this.destroy();
   }
-}
-
-function closed(message: string): SandboxError {
-  return new SandboxError('ERR_SANDBOX_CLOSED', message, { remedy: 'Make another by createSandbox().' });
 }

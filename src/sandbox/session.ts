@@ -3,7 +3,7 @@ import type { Policy } from '../policy/policy.js';
 import type { Addon } from '../spawner/native.js';
 import type { Connection, StepListener } from '../spawner/connection.js';
 import type { Cause } from '../result.js';
-import { CAUSES, type EndedMessage } from '../spawner/messages.js';
+import { CAUSES, type EndedMessage, type FrozeMessage, type LookedMessage } from '../spawner/messages.js';
 import type { DefinedPolicy } from '../spawner/policies.js';
 import { Overlays } from './overlays/overlays.js';
 import { policyOfCommands, type SandboxPlan } from './plans.js';
@@ -18,6 +18,13 @@ export interface SandboxEnd {
   readonly cause: Cause;
   /** For how long it lived. */
   readonly wallTimeMs: number;
+}
+
+/** `what` was to be done. */
+export function sandboxIsOver(what: string): SandboxError {
+  return new SandboxError('ERR_SANDBOX_CLOSED', `Cannot ${what} a sandbox that is over.`, {
+    remedy: 'Make another by createSandbox().',
+  });
 }
 
 /** A living sandbox as the spawner knows it: a step without a command. It keeps no app alive. */
@@ -81,6 +88,16 @@ export class Session implements StepListener {
   /** Nobody asks any more what was written. */
   forget(): void {
     this.#tree.close();
+  }
+
+  /** `undefined` when it is over. */
+  look(): Promise<LookedMessage | undefined> {
+    return this.connection.look(this.#stepId);
+  }
+
+  /** `undefined` when it is over. */
+  freeze(frozen: boolean): Promise<FrozeMessage | undefined> {
+    return this.connection.freeze(this.#stepId, frozen);
   }
 
   // ------------------------------------------------------------ what the connection tells

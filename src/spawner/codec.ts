@@ -10,7 +10,9 @@ import type {
   EndedMessage,
   EvidenceMessage,
   FailedMessage,
+  FrozeMessage,
   KillMessage,
+  LookedMessage,
   ProbedMessage,
   ReadyMessage,
   Reply,
@@ -69,8 +71,21 @@ export function encodeForget(policyId: number): Uint8Array {
   return request('forget', { policyId });
 }
 
+export function encodeLook(lookId: number, stepId: number): Uint8Array {
+  return request('look', { lookId, stepId });
+}
+
+export function encodeFreeze(freezeId: number, stepId: number, frozen: boolean): Uint8Array {
+  return request('freeze', { freezeId, stepId, frozen });
+}
+
 /** Encodes once what is the same for many steps; `encodeStart` appends it. */
 export function encodeStartSettings(settings: StartSettings): Uint8Array {
+  return schema().start.encode(settings).finish();
+}
+
+/** What is appended to settings that were encoded before. */
+export function encodeMoreSettings(settings: Partial<StartSettings>): Uint8Array {
   return schema().start.encode(settings).finish();
 }
 
@@ -132,10 +147,12 @@ interface DecodedReply {
   readonly failed: FailedMessage;
   readonly probed: ProbedMessage;
   readonly forgotten: { readonly policyId: number };
+  readonly looked: LookedMessage;
+  readonly froze: FrozeMessage;
   readonly warm: { readonly stepId: number; readonly words: Uint8Array; readonly rssBytes: number };
 }
 
-function toReply({ kind, ready, started, ended, failed, probed, forgotten, warm }: DecodedReply): Reply {
+function toReply({ kind, ready, started, ended, failed, probed, forgotten, warm, looked, froze }: DecodedReply): Reply {
   switch (kind) {
     case 'ready':
       return { kind, ready };
@@ -153,6 +170,11 @@ function toReply({ kind, ready, started, ended, failed, probed, forgotten, warm 
     case 'warm':
       checkNumbers(warm);
       return { kind, ...warm };
+    case 'looked':
+      for (const part of [looked, ...looked.commands]) checkNumbers(part);
+      return { kind, looked };
+    case 'froze':
+      return { kind, froze };
     default:
       throw new Error(`reply of unknown kind ${String(kind)}`);
   }

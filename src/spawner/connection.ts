@@ -1,14 +1,25 @@
 import { SandboxError } from '../errors.js';
 import type { ResolvedSpawnerOptions } from '../options/spawner-options.js';
 import type { Policy } from '../policy/policy.js';
-import { decodeReply, encodeConfigure, encodeDefine, encodeForget, encodeKill, encodeStart } from './codec.js';
+import {
+  decodeReply,
+  encodeConfigure,
+  encodeDefine,
+  encodeForget,
+  encodeFreeze,
+  encodeKill,
+  encodeLook,
+  encodeStart,
+} from './codec.js';
 import { configureMessage } from './configure.js';
 import { failureOf } from './failure.js';
 import { cannotLaunch, launchSpawner, type SpawnerProcess, spawnerDied } from './launch.js';
 import {
   type EndedMessage,
+  type FrozeMessage,
   FURTHER_KIND,
   type KillMessage,
+  type LookedMessage,
   MOST_FURTHER,
   type ReadyMessage,
   type Reply,
@@ -81,11 +92,14 @@ export class Connection {
   readonly #streams = new Map<number, StepRecord>();
   /** Who waits for the last of a policy, by its number. */
   readonly #retired = new Map<number, () => void>();
+  /** Who asked about a session, by the number of the question. */
+  readonly #asked = new Map<number, (answer: LookedMessage | FrozeMessage | undefined) => void>();
   readonly #options: ResolvedSpawnerOptions;
   readonly #launched: Promise<SpawnerProcess>;
   #ready: ReadyMessage | undefined;
   #alive = true;
   #lastStep = 0;
+  #lastQuestion = 0;
   #holds = 0;
   #shut = false;
 
@@ -205,6 +219,16 @@ export class Connection {
     this.#outbox.sendFirst(this.#plain(encodeKill(message)));
   }
 
+  /** What a session and its commands use now; `undefined` when it is over. */
+  look(stepId: number): Promise<LookedMessage | undefined> {
+    return this.#ask((id) => encodeLook(id, stepId)) as Promise<LookedMessage | undefined>;
+  }
+
+  /** Has all that runs in a session stand still, or go on; `undefined` when it is over. */
+  freeze(stepId: number, frozen: boolean): Promise<FrozeMessage | undefined> {
+    return this.#ask((id) => encodeFreeze(id, stepId, frozen)) as Promise<FrozeMessage | undefined>;
+  }
+
   /** Stop reading a stream; the step gets EPIPE. */
   drop(stream: number): void {
     this.reactor.drop(stream);
@@ -224,6 +248,26 @@ export class Connection {
 
   #send(packet: Uint8Array): void {
     this.#outbox.send(this.#plain(packet));
+  }
+
+  async #ask(question: (id: number) => Uint8Array): Promise<LookedMessage | FrozeMessage | undefined> {
+    if (!this.#alive) return undefined;
+    const id = ++this.#lastQuestion;
+    this.hold();
+    try {
+      const answer = await new Promise<LookedMessage | FrozeMessage | undefined>((resolve) => {
+        this.#asked.set(id, resolve);
+        this.#send(question(id));
+      });
+      return answer?.found === true ? answer : undefined;
+    } finally {
+      this.letGo();
+    }
+  }
+
+  #answer(id: number, answer: LookedMessage | FrozeMessage): void {
+    this.#asked.get(id)?.(answer);
+    this.#asked.delete(id);
   }
 
   #plain(packet: Uint8Array): Outgoing {
@@ -273,6 +317,12 @@ export class Connection {
         this.#retired.get(reply.policyId)?.();
         this.#retired.delete(reply.policyId);
         return;
+      case 'looked':
+        this.#answer(reply.looked.lookId, reply.looked);
+        return;
+      case 'froze':
+        this.#answer(reply.froze.freezeId, reply.froze);
+        return;
       case 'probed':
         return;
     }
@@ -300,6 +350,8 @@ export class Connection {
     for (const record of this.#steps.values()) this.#fail(record, error);
     for (const resolve of this.#retired.values()) resolve();
     this.#retired.clear();
+    for (const resolve of this.#asked.values()) resolve(undefined);
+    this.#asked.clear();
     this.#shutWhenIdle();
   }
 

@@ -104,6 +104,8 @@ export interface StartSettings {
   readonly announce: boolean;
   /** A command of the library's own, instead of a program. @default none */
   readonly builtin?: number;
+  /** What outlives the main process of a session's command stays. @default false */
+  readonly keepBackground?: boolean;
 }
 
 /** The part of `Start` that differs from step to step. */
@@ -190,6 +192,40 @@ export interface UsageMessage {
   readonly systemCpuNs: number;
   readonly peakMemoryBytes: number;
   readonly peakProcesses: number;
+}
+
+/** 0: not known, but for times. */
+export interface LookedMessage {
+  readonly lookId: number;
+  /** The session is there. */
+  readonly found: boolean;
+  readonly wallNs: number;
+  readonly userCpuNs: number;
+  readonly systemCpuNs: number;
+  readonly memoryBytes: number;
+  readonly peakMemoryBytes: number;
+  readonly processes: number;
+  readonly commands: readonly CommandUsageMessage[];
+}
+
+export interface CommandUsageMessage {
+  readonly stepId: number;
+  readonly wallNs: number;
+  readonly userCpuNs: number;
+  readonly systemCpuNs: number;
+  readonly memoryBytes: number;
+  readonly processes: number;
+  /** Its main process has ended. */
+  readonly background: boolean;
+}
+
+export interface FrozeMessage {
+  readonly freezeId: number;
+  /** The session is there. */
+  readonly found: boolean;
+  /** Why it could not be done; 0: it was. */
+  readonly errno: number;
+  readonly bySignals: boolean;
 }
 
 export interface LayerStateMessage {
@@ -283,4 +319,6 @@ export type Reply =
   | { readonly kind: 'failed'; readonly failed: FailedMessage }
   | { readonly kind: 'probed'; readonly probed: ProbedMessage }
   | { readonly kind: 'forgotten'; readonly policyId: number }
+  | { readonly kind: 'looked'; readonly looked: LookedMessage }
+  | { readonly kind: 'froze'; readonly froze: FrozeMessage }
   | { readonly kind: 'warm'; readonly stepId: number; readonly words: Uint8Array; readonly rssBytes: number };

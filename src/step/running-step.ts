@@ -34,8 +34,12 @@ export interface StepContext {
   readonly further?: readonly Further[];
   /** Of a zygote: called when it is warm, and then every so many forks. */
   readonly onWarm?: (words: Uint8Array, rssBytes: number) => void;
+  /** Called when the step is released, if its settings ask for being told. */
+  readonly onStarted?: (step: RunningStep) => void;
+  /** What it runs in has been told to stand still: that it says nothing is not its doing. */
+  readonly standsStill?: () => boolean;
   /** Called once, when the step has its result. */
-  readonly onSettled: (step: RunningStep) => void;
+  readonly onSettled: (step: RunningStep, outcome: StepResult | SandboxError) => void;
 }
 
 const idPrefix = `step-${process.pid.toString(36)}-${Date.now().toString(36)}`;
@@ -169,6 +173,11 @@ export class RunningStep implements Step, StepListener {
     this.#end(cause);
   }
 
+  /** What it runs in stood still, and goes on. */
+  goesOn(): void {
+    this.#idle?.touch();
+  }
+
   /** Ends the step because what it runs in goes away. */
   destroy(): void {
     this.#end('destroyed');
@@ -189,11 +198,12 @@ export class RunningStep implements Step, StepListener {
   }
 
   started(): void {
+    this.#context.onStarted?.(this);
     const { idleTime } = this.#plan.options.limits;
     if (idleTime === Infinity || this.#ended !== undefined) return;
     this.#idle = new IdleTimer(
       idleTime,
-      () => this.#outputs.heldBack,
+      () => this.#outputs.heldBack || this.#context.standsStill?.() === true,
       () => {
         this.#end('idleTimeout');
       },
@@ -271,13 +281,13 @@ export class RunningStep implements Step, StepListener {
     const cgroupReason = this.#connection?.ready?.cgroupReason ?? '';
     const { options, argv } = this.#plan;
     const result = buildResult(this.#ended, this.#outputs, options, cgroupReason);
-    this.#settle();
+    this.#settle(result);
     if (options.reject && !result.ok) this.#reject(new StepError(result, String(argv[0])));
     else this.#resolve(result);
   }
 
   #finishWith(error: SandboxError): void {
-    this.#settle();
+    this.#settle(error);
     if (this.#outputs.fail(error)) this.#used = true;
     this.#reject(error);
     // Nobody may ever look at this step: then the app learns it by a warning, and not never.
@@ -286,9 +296,9 @@ export class RunningStep implements Step, StepListener {
     });
   }
 
-  #settle(): void {
+  #settle(outcome: StepResult | SandboxError): void {
     this.#settled = true;
     this.#signal?.removeEventListener('abort', this.#onAbort);
-    this.#context.onSettled(this);
+    this.#context.onSettled(this, outcome);
   }
 }

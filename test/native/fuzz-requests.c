@@ -63,6 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct bytes body;
     struct configure configure;
     struct kill_request kill;
+    struct session_request session;
     uint32_t id;
     /* Each reader sees every input, also the ones that are not addressed to it: so the fuzzer needs no luck with the
      * outer message. */
@@ -77,5 +78,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     read_configure(whole, &configure);
     read_kill(whole, &kill);
     read_id(whole, &id);
+    read_session_request(whole, &session);
     return 0;
 }

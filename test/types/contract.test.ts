@@ -10,7 +10,9 @@ import {
   type FileEntry,
   type Sandbox,
   type SandboxError,
+  type SandboxListener,
   type SandboxOptions,
+  type SandboxUsage,
   spawnSandbox,
   type Step,
   type StepError,
@@ -36,6 +38,12 @@ void test('the public types are those of the contract', () => {
   expectTypeOf<Sandbox['files']['readStream']>().returns.toEqualTypeOf<Readable>();
   expectTypeOf<Sandbox['files']['list']>().returns.toEqualTypeOf<Promise<readonly FileEntry[]>>();
   expectTypeOf<Sandbox['files']['copyOut']>().returns.toEqualTypeOf<Promise<CopyResult>>();
+  expectTypeOf<Sandbox['pause']>().toEqualTypeOf<() => Promise<void>>();
+  expectTypeOf<Sandbox['resume']>().toEqualTypeOf<() => Promise<void>>();
+  expectTypeOf<Sandbox['usage']>().returns.toEqualTypeOf<Promise<SandboxUsage>>();
+  expectTypeOf<SandboxUsage['commands'][number]['memoryBytes']>().toEqualTypeOf<number | undefined>();
+  expectTypeOf<Parameters<SandboxListener<'end'>>[0]['result']>().toEqualTypeOf<StepResult | undefined>();
+  expectTypeOf<{ keepBackground: true }>().toExtend<SandboxOptions>();
   expectTypeOf(closeSpawner).returns.toEqualTypeOf<Promise<void>>();
   expectTypeOf(configureSpawner).parameter(0).toHaveProperty('queueTimeout');
 

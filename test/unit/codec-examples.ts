@@ -107,6 +107,23 @@ export const REPLIES: Readonly<Record<string, object>> = {
     },
   },
   started: { started: { stepId: 2 ** 40 } },
+  looked: {
+    looked: {
+      lookId: 5,
+      found: true,
+      wallNs: 9,
+      userCpuNs: 8,
+      systemCpuNs: 7,
+      memoryBytes: 2 ** 26,
+      peakMemoryBytes: 2 ** 27,
+      processes: 6,
+      commands: [
+        { stepId: 2 ** 40, wallNs: 5, userCpuNs: 4, systemCpuNs: 3, memoryBytes: 2 ** 20, processes: 2 },
+        { stepId: 3, background: true },
+      ],
+    },
+  },
+  froze: { froze: { freezeId: 6, found: true, errno: 110, bySignals: true } },
   ended: {
     ended: {
       stepId: 2 ** 40,

@@ -11,7 +11,10 @@ import {
   encodeConfigure,
   encodeDefine,
   encodeForget,
+  encodeFreeze,
   encodeKill,
+  encodeLook,
+  encodeMoreSettings,
   encodeProbe,
   encodeStart,
   encodeStartSettings,
@@ -31,6 +34,12 @@ const ENCODED: Readonly<Record<string, Uint8Array>> = {
   kill: encodeKill(REQUESTS.kill),
   probe: encodeProbe(7),
   forget: encodeForget(3),
+  look: encodeLook(5, 2 ** 40),
+  freeze: encodeFreeze(6, 2 ** 40, true),
+  'start-kept': encodeStart(
+    REQUESTS.start,
+    Buffer.concat([encodeStartSettings(SETTINGS), encodeMoreSettings({ keepBackground: true })]),
+  ),
   ...Object.fromEntries(
     Object.entries(REPLIES).map(([name, message]) => [
       `reply-${name}`,
@@ -126,6 +135,21 @@ void describe('replies', () => {
   });
   void test('of a policy that is gone have its number', () => {
     assert.deepEqual(decoded('forgotten'), { kind: 'forgotten', policyId: 7 });
+  });
+  void test('of a session have what each of its commands uses', () => {
+    const message = decoded('looked');
+    assert.ok(message.kind === 'looked');
+    assert.deepEqual(
+      message.looked.commands.map(({ stepId, memoryBytes, background }) => [stepId, memoryBytes, background]),
+      [
+        [2 ** 40, 2 ** 20, false],
+        [3, 0, true],
+      ],
+    );
+    assert.deepEqual(decoded('froze'), {
+      kind: 'froze',
+      froze: { freezeId: 6, found: true, errno: 110, bySignals: true },
+    });
   });
   void test('that are no replies are refused with ERR_PROTOCOL', () => {
     for (const bytes of ['', 'ff', '0a', '1a05', '2a0208']) {
