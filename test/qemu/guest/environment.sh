@@ -10,10 +10,12 @@ ZYGOTES="build/test/integration/zygote-native.test.js build/test/integration/zyg
 PLACE=guest/placement.test.mjs
 # Of zygotes and sandboxes what needs Python: there is one where the guest is made of this machine's files. What a forked Node can do is tested there
 # without a guest.
-LIFE= ISOLATION= SANDBOXES= NODE_OR_RULES=build/test/integration/zygote-node.test.js
+LIFE= ISOLATION= SANDBOXES= LIVING= NODE_OR_RULES=build/test/integration/zygote-node.test.js
 if [ -e /usr/bin/python3 ]; then
   LIFE=build/test/integration/zygote-life.test.js
   SANDBOXES="build/test/integration/sandboxes.test.js build/test/security/sandboxes.test.js"
+  LIVING="build/test/integration/sandboxes-pause.test.js build/test/integration/sandboxes-background.test.js"
+  LIVING="$LIVING build/test/integration/sandboxes-usage.test.js build/test/security/sandboxes-pause.test.js"
   ISOLATION=build/test/security/zygote-isolation.test.js
   NODE_OR_RULES=build/test/integration/rules.test.js
 fi

@@ -34,7 +34,7 @@ lane() {
 }
 
 lane service container zygotesundelegated zygotesdelegated undelegated stranger launcher &
-lane attacks zygotes delegated readonly bounded &
+lane attacks zygotes delegated living readonly bounded &
 wait
 echo "## done"
 poweroff -f
