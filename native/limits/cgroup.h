@@ -95,7 +95,7 @@ int make_freezer(const struct cgroups *all, uint64_t number);
 void remove_freezer(const struct cgroups *all, uint64_t number, int *freezer);
 /* `directory`: of a freezer, or of a cgroup on v2. 0, or -1. */
 int set_frozen(int directory, bool frozen);
-/* Whether all in it stands still; also when it cannot be asked. */
+/* Whether it is known that all in it stands still. */
 bool is_frozen(int directory);
 
 /* Ends what runs in, and removes (answers whether it could), the cgroup directory `path` and those below it, left

@@ -42,5 +42,5 @@ int set_frozen(int directory, bool frozen)
 bool is_frozen(int directory)
 {
     char text[256];
-    return read_file_at(directory, "cgroup.events", text, sizeof(text)) < 0 || strstr(text, "frozen 1") != NULL;
+    return read_file_at(directory, "cgroup.events", text, sizeof(text)) > 0 && strstr(text, "frozen 1") != NULL;
 }

@@ -21,8 +21,12 @@ void main_ended(struct spawner *spawner, struct watch *watch, uint32_t events)
     struct sandbox *sandbox = (struct sandbox *)((char *)watch - offsetof(struct sandbox, main));
     (void)events;
     sandbox->main_ended = true;
-    if (sandbox->stays || (sandbox->step && sandbox->step->keep_background && !sandbox->step->has_cause))
-        return;                                                     /* its keeper ends nothing */
+    if (sandbox->stays)
+        return;
+    if (sandbox->step && sandbox->step->keep_background && !sandbox->step->has_cause) {
+        expect_end_of(spawner, sandbox->step); /* its keeper ends nothing, and has to say so */
+        return;
+    }
     lift_cpu_quota(sandbox->slot->cgroups, &sandbox->slot->cgroup); /* init is ending the rest */
     if (sandbox->step) {
         sandbox->step->fork_stop = monotonic_ns() + ENDED_BY_THEN_NS; /* most are gone long before */
@@ -172,8 +176,8 @@ static void answer(struct spawner *spawner, struct step *step, const struct repo
     uint8_t space[1024];
     struct writer writer = {.start = space, .size = sizeof(space)};
     write_ended(&writer, &ended);
-    detach_step(spawner, step);
     tell_app(spawner, &writer);
+    detach_step(spawner, step);
     forget_step(spawner, step);
     run_all_queues(spawner);
 }

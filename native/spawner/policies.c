@@ -5,6 +5,7 @@
 
 enum {
     MAKING_AT_ONCE = 4, /* one maker works on one at a time; more only wait in its socket */
+    READY_IN_SESSION = 2,
 };
 
 struct policy *find_policy(struct spawner *spawner, uint32_t id)
@@ -178,7 +179,7 @@ static uint32_t wanted_ready(const struct spawner *spawner, const struct policy 
     if (boots(policy))
         return policy->parked_wanted;
     if (policy->within)
-        return 1;
+        return READY_IN_SESSION;
     if (policy->below)
         return (is_busy(spawner, policy) ? pool : 1) + policy->parked_wanted;
     return pool == 0 || is_busy(spawner, policy) ? pool : 1;
@@ -197,7 +198,7 @@ void refill_after_release(struct spawner *spawner, struct policy *policy)
     if (policy->below)
         fill_sandboxes(spawner, policy, policy->queued);
     uint32_t coming = count_coming(policy);
-    uint32_t most = boots(policy) ? policy->parked_wanted : spawner->configure.pool;
+    uint32_t most = boots(policy) ? policy->parked_wanted : policy->within ? 1 : spawner->configure.pool;
     bool enough = policy->below ? policy->ready_count + policy->filling >= policy->queued : !policy->queue_first;
     if (!enough || coming <= most / 2)
         fill_pool(spawner, policy);

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { configureSpawner, createSandbox, type Sandbox } from 'spawn-sandbox';
 import { living, python, sh, speaking, stdoutOf } from '../helpers/living.js';
 
-const QUEUE_TIMEOUT = 1000;
+const QUEUE_TIMEOUT = 4000;
 configureSpawner({ queueTimeout: QUEUE_TIMEOUT });
 
 const TALKS = 'while :; do echo x; sleep 0.02; done';
@@ -81,7 +81,7 @@ void suite('a sandbox that is paused', () => {
     const [waits, unwanted] = [sh(sandbox, 'echo begun'), sh(sandbox, 'echo begun')];
     let ended = false;
     void waits.then(() => (ended = true));
-    await delay(QUEUE_TIMEOUT * 1.5);
+    await delay(QUEUE_TIMEOUT * 1.25);
     assert.equal(ended, false);
     unwanted.kill();
     const { cause, usage } = await unwanted;
