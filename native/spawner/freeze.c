@@ -191,6 +191,12 @@ void freeze_session(struct spawner *spawner, struct bytes body)
         failed(spawner, session, errno);
 }
 
+void stand_still_again(struct spawner *spawner, struct session *session)
+{
+    if (session->held && !session->over && session->sandbox && !by_leaves(spawner) && session->freezer < 0)
+        ask_init(spawner, session, VERB_STAND_STILL); /* its answer is for nobody */
+}
+
 void end_standing(struct spawner *spawner, struct session *session)
 {
     if (session->answer.id == 0)

@@ -131,6 +131,7 @@ void leave_session(struct spawner *spawner, struct sandbox *sandbox)
         return;
     sandbox->within = NULL;
     session->commands--;
+    stand_still_again(spawner, session);
     if (session->commands == 0 && session->gone)
         session_gone(spawner, session->sandbox);
     else

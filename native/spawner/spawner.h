@@ -318,6 +318,8 @@ void keeper_expired(struct spawner *spawner, struct step *step);
 void freeze_session(struct spawner *spawner, struct bytes body);
 /* Its init has answered. */
 void session_obeyed(struct spawner *spawner, const struct make_reply *reply);
+/* A command has ended in it: where signals stop, one of it can have woken others, the kernel having woken that. */
+void stand_still_again(struct spawner *spawner, struct session *session);
 /* Nobody waits for it any more. */
 void end_standing(struct spawner *spawner, struct session *session);
 bool is_held(struct spawner *spawner, const struct policy *policy);
