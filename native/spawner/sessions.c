@@ -73,7 +73,8 @@ void free_session(struct spawner *spawner, struct sandbox *sandbox)
         return;
     remove_slots_of(spawner, session);
     close_nested(&session->cgroups, &session->own);
-    remove_freezer(&spawner->cgroups, sandbox->id, &session->freezer);
+    if (session->freezer >= 0)
+        remove_freezer(&spawner->cgroups, sandbox->id, &session->freezer);
     sandbox->session = NULL;
     drop_session(spawner, session);
 }
