@@ -8,7 +8,10 @@ import { suite, test, type TestContext } from 'node:test';
 import {
   encodeConfigure,
   encodeDefine,
+  encodeFreeze,
   encodeKill,
+  encodeLook,
+  encodeMoreSettings,
   encodeProbe,
   encodeStart,
   encodeStartSettings,
@@ -271,6 +274,34 @@ void suite('a spawner that is told nonsense', () => {
     for (const stepId of [0, 1, 2 ** 40]) conversation.send(encodeKill({ stepId, cause: 10, signal: 15, graceMs: 1 }));
     conversation.send(start(2));
     assert.equal((await answerTo(2, conversation)).kind, 'ended');
+    await conversation.end();
+  });
+
+  void test('who asks about a session that does not exist is told so, also of a step that is none', async (context) => {
+    const conversation = prepared(context);
+    conversation.send(start(2));
+    for (const stepId of [0, 2, 2 ** 40]) {
+      conversation.send(encodeFreeze(7, stepId, true));
+      conversation.send(encodeLook(8, stepId));
+    }
+    const told = () => conversation.replies.filter(({ kind }) => kind === 'froze' || kind === 'looked');
+    await until('all are answered', () => told().length === 6);
+    for (const reply of told()) {
+      if (reply.kind === 'froze') assert.deepEqual([reply.froze.freezeId, reply.froze.found], [7, false]);
+      if (reply.kind === 'looked') assert.deepEqual([reply.looked.lookId, reply.looked.found], [8, false]);
+    }
+    assert.equal((await answerTo(2, conversation)).kind, 'ended');
+    await conversation.end();
+  });
+
+  void test('a step that is no command of a session cannot leave anything', async (context) => {
+    const conversation = prepared(context);
+    const { file, argv, settings } = planStep('true', [], { stdout: 'ignore', stderr: 'ignore' });
+    const kept = Buffer.concat([settings, encodeMoreSettings({ keepBackground: true })]);
+    conversation.send(encodeStart({ stepId: 3, policyId: 1, file, argv }, kept));
+    conversation.send(encodeStart({ stepId: 4, policyId: 1, file, argv }, settings));
+    assert.equal((await answerTo(3, conversation)).kind, 'failed');
+    assert.equal((await answerTo(4, conversation)).kind, 'ended', 'control');
     await conversation.end();
   });
 
