@@ -257,7 +257,7 @@ export class Connection {
     try {
       const answer = await new Promise<LookedMessage | FrozeMessage | undefined>((resolve) => {
         this.#asked.set(id, resolve);
-        this.#send(question(id));
+        this.#outbox.sendFirst(this.#plain(question(id)));
       });
       return answer?.found === true ? answer : undefined;
     } finally {
