@@ -98,12 +98,13 @@ function prepareOnce(resolved: Resolved, command: Command, hasInput: boolean): P
 
 /** Options that differ in what concerns only the step, such as `env`, share a policy and so its ready sandboxes. */
 function policyOnce(options: ResolvedOptions, command: Command): Policy {
-  const { limits, mounts, rules, root, user, network, syscalls, allowMissing, allowWeaker } = options;
+  const { limits, mounts, rules, root, user, network, syscalls, allowMissing, allowWeaker, terminal } = options;
   const asked = [
     limits.scratch,
     limits.memory === Infinity,
     limits.processes === Infinity,
     limits.cpuTime === Infinity && limits.cpus === Infinity,
+    terminal !== undefined,
   ];
   const key = keyOf([
     asked,

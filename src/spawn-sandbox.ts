@@ -30,7 +30,7 @@ export function spawnWith(
 ): RunningStep {
   requireLinux();
   const plan = planStep(file, args, options);
-  const source = inputSource(options.input, plan.options.stdin);
+  const source = inputSource(options.input, plan.options);
   const step = new RunningStep(plan, source, checkSignal(options.signal), {
     addon: loadAddon(),
     connection: sharedConnection,

@@ -11,7 +11,7 @@
 #include "addon/values.h"
 #include "common/common.h"
 
-enum { MESSAGE, DATA, WRITABLE, CLOSED, CALLBACKS };
+enum { MESSAGE, DATA, ROOM, WRITABLE, CLOSED, CALLBACKS };
 
 /* Lives until JavaScript has dropped the object and libuv the handle. */
 struct owner {
@@ -75,6 +75,16 @@ static void told_data(void *data, int64_t stream, const uint8_t *bytes, size_t l
     napi_close_handle_scope(owner->env, scope);
 }
 
+static void told_room(void *data, int64_t stream)
+{
+    struct owner *owner = data;
+    napi_handle_scope scope;
+    napi_open_handle_scope(owner->env, &scope);
+    napi_value argument = number(owner->env, stream);
+    call(owner, ROOM, 1, &argument);
+    napi_close_handle_scope(owner->env, scope);
+}
+
 static void told(struct owner *owner, int which)
 {
     napi_handle_scope scope;
@@ -93,7 +103,7 @@ static void told_closed(void *data)
     told(data, CLOSED);
 }
 
-static const struct reactor_events EVENTS = {told_message, told_data, told_writable, told_closed};
+static const struct reactor_events EVENTS = {told_message, told_data, told_room, told_writable, told_closed};
 
 static void handle_closed(uv_handle_t *handle)
 {
@@ -182,8 +192,8 @@ static bool further_of(napi_env env, napi_value list, struct streams_wanted *wan
 
 static napi_value method_send(napi_env env, napi_callback_info info)
 {
-    napi_value arguments[5], result;
-    struct owner *owner = receive(env, info, 4, 5, arguments);
+    napi_value arguments[6], result;
+    struct owner *owner = receive(env, info, 4, 6, arguments);
     if (!owner)
         return number(env, -EPIPE);
     uint8_t *data = NULL;
@@ -194,6 +204,8 @@ static napi_value method_send(napi_env env, napi_callback_info info)
     for (int i = 0; i < 3; i++)
         valid = valid && napi_get_value_bool(env, arguments[i + 1], &wanted.standard[i]) == napi_ok;
     valid = valid && further_of(env, arguments[4], &wanted);
+    if (napi_get_value_bool(env, arguments[5], &wanted.terminal) != napi_ok)
+        wanted.terminal = false;
     if (reserve_lent(lent_of(env), 1))
         return number(env, -ENOMEM);
     int failed = valid ? reactor_send(&owner->reactor, data, length, &wanted, out) : -EINVAL;
@@ -237,6 +249,32 @@ static napi_value method_drop(napi_env env, napi_callback_info info)
     return with_stream(env, info, reactor_drop);
 }
 
+static napi_value method_write(napi_env env, napi_callback_info info)
+{
+    napi_value arguments[2];
+    int64_t stream;
+    uint8_t *data;
+    size_t length;
+    struct owner *owner = receive(env, info, 2, 2, arguments);
+    if (!owner || napi_get_value_int64(env, arguments[0], &stream) != napi_ok ||
+        !bytes_of(env, arguments[1], &data, &length))
+        return number(env, owner ? -EINVAL : -EPIPE);
+    return number(env, reactor_write(&owner->reactor, stream, data, length));
+}
+
+static napi_value method_resize(napi_env env, napi_callback_info info)
+{
+    napi_value arguments[3];
+    int64_t stream;
+    uint32_t columns, rows;
+    struct owner *owner = receive(env, info, 3, 3, arguments);
+    if (owner && napi_get_value_int64(env, arguments[0], &stream) == napi_ok &&
+        napi_get_value_uint32(env, arguments[1], &columns) == napi_ok &&
+        napi_get_value_uint32(env, arguments[2], &rows) == napi_ok)
+        reactor_resize(&owner->reactor, stream, (uint16_t)columns, (uint16_t)rows);
+    return NULL;
+}
+
 static napi_value method_ref(napi_env env, napi_callback_info info)
 {
     struct owner *owner = receive(env, info, 0, 0, NULL);
@@ -263,7 +301,7 @@ static napi_value method_close(napi_env env, napi_callback_info info)
 
 static bool keep_callbacks(napi_env env, struct owner *owner, napi_value callbacks)
 {
-    static const char *const NAMES[CALLBACKS] = {"message", "data", "writable", "closed"};
+    static const char *const NAMES[CALLBACKS] = {"message", "data", "room", "writable", "closed"};
     for (int i = 0; i < CALLBACKS; i++) {
         napi_value function;
         napi_valuetype type;
@@ -304,6 +342,8 @@ static napi_value create_reactor(napi_env env, napi_callback_info info)
         {"pause", NULL, method_pause, NULL, NULL, NULL, napi_default, NULL},
         {"drain", NULL, method_drain, NULL, NULL, NULL, napi_default, NULL},
         {"drop", NULL, method_drop, NULL, NULL, NULL, napi_default, NULL},
+        {"write", NULL, method_write, NULL, NULL, NULL, napi_default, NULL},
+        {"resize", NULL, method_resize, NULL, NULL, NULL, napi_default, NULL},
         {"ref", NULL, method_ref, NULL, NULL, NULL, napi_default, NULL},
         {"unref", NULL, method_unref, NULL, NULL, NULL, napi_default, NULL},
         {"close", NULL, method_close, NULL, NULL, NULL, napi_default, NULL},

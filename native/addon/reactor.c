@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "addon/terminals.h"
 #include "common/control.h"
 #include "common/packet.h"
 
@@ -22,6 +23,7 @@ enum {
     WAKE = -2,
     EVENTS = 64,
     PIPE_SIZE = 1 << 20, /* for pipes that were found full: fewer, larger reads */
+    TERMINAL_HOLDS = 256 << 10, /* more than the kernel keeps of a terminal's output */
 };
 
 static int watch(const struct reactor *reactor, int operation, int fd, uint32_t events, int64_t id)
@@ -30,20 +32,78 @@ static int watch(const struct reactor *reactor, int operation, int fd, uint32_t 
     return epoll_ctl(reactor->epoll, operation, fd, &event);
 }
 
+static void watch_stream(struct reactor *reactor, struct stream *stream, int64_t id)
+{
+    uint32_t events = (stream->watched || stream->awaited ? (uint32_t)EPOLLIN : 0) |
+                      (stream->full && !stream->awaited ? (uint32_t)EPOLLOUT : 0);
+    /* One that is hung up would be reported for ever; what is opened again is a change. */
+    if (events && stream->hung_up)
+        events |= (uint32_t)EPOLLET;
+    if (events == stream->events)
+        return;
+    int operation = !stream->events ? EPOLL_CTL_ADD : events ? EPOLL_CTL_MOD : EPOLL_CTL_DEL;
+    watch(reactor, operation, stream->fd, events, id);
+    /* Also when the system refuses (a user's watches are counted): then it is read once the step has ended. */
+    stream->events = events;
+}
+
 static void set_watched(struct reactor *reactor, struct stream *stream, int64_t id, bool wanted)
 {
-    if (stream->watched != wanted)
-        watch(reactor, wanted ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, stream->fd, EPOLLIN, id);
-    /* Also when the system refuses (a user's watches are counted): then it is read once the step has ended. */
     stream->watched = wanted;
+    watch_stream(reactor, stream, id);
+}
+
+static void forget_stream(struct reactor *reactor, struct stream *stream, int64_t id)
+{
+    stream->watched = stream->awaited = stream->full = false;
+    watch_stream(reactor, stream, id);
+    remove_stream(&reactor->streams, id);
 }
 
 static void end_stream(struct reactor *reactor, int64_t id)
 {
-    struct stream *stream = find_stream(&reactor->streams, id);
-    set_watched(reactor, stream, id, false);
-    remove_stream(&reactor->streams, id);
+    forget_stream(reactor, find_stream(&reactor->streams, id), id);
     reactor->events->data(reactor->owner, id, NULL, 0);
+}
+
+static void tell_room(struct reactor *reactor, struct stream *stream, int64_t id)
+{
+    if (!stream->full)
+        return;
+    stream->full = false;
+    watch_stream(reactor, stream, id);
+    reactor->events->room(reactor->owner, id);
+}
+
+/* Whether it came, or may still come. */
+static bool await_terminal(struct reactor *reactor, struct stream *stream, int64_t id)
+{
+    int master = -1;
+    int got = receive_terminal(stream->fd, &master);
+    if (got < 0)
+        return true;
+    if (got == 0) {
+        end_stream(reactor, id);
+        return false;
+    }
+    stream->awaited = false;
+    watch(reactor, EPOLL_CTL_DEL, stream->fd, 0, id);
+    close(stream->fd);
+    stream->fd = master;
+    stream->events = 0;
+    if (stream->resized)
+        resize_terminal(master, stream->columns, stream->rows);
+    watch_stream(reactor, stream, id);
+    tell_room(reactor, stream, id);
+    return true;
+}
+
+/* While it is hung up, only what changes is of interest: it may be opened again. */
+static void hang_up(struct reactor *reactor, struct stream *stream, int64_t id)
+{
+    stream->hung_up = true;
+    watch_stream(reactor, stream, id);
+    tell_room(reactor, stream, id);
 }
 
 /* One read. Whether there may be more, and the stream still wants it. */
@@ -54,9 +114,15 @@ static bool read_once(struct reactor *reactor, int64_t id)
         return false;
     bool all = stream->draining && stream->left == 0;
     size_t most = stream->draining && stream->left < READ_SIZE ? stream->left : READ_SIZE;
-    ssize_t length = all ? 0 : read(stream->fd, reactor->space, most);
+    ssize_t length = all                ? 0
+                     : stream->terminal ? read_terminal(stream->fd, reactor->space, most)
+                                        : read(stream->fd, reactor->space, most);
     if (length < 0 && errno == EINTR)
         return true;
+    if (length < 0 && errno == EIO && stream->terminal && !stream->draining) {
+        hang_up(reactor, stream, id);
+        return false;
+    }
     if (length < 0 && errno == EAGAIN && !stream->draining)
         return false;
     if (length <= 0) {
@@ -65,7 +131,11 @@ static bool read_once(struct reactor *reactor, int64_t id)
     }
     if (stream->draining)
         stream->left -= (size_t)length;
-    if (length >= 65536 && !stream->large) {
+    if (stream->hung_up) {
+        stream->hung_up = false;
+        watch_stream(reactor, stream, id);
+    }
+    if (length >= 65536 && !stream->large && !stream->terminal) {
         stream->large = true;
         fcntl(stream->fd, F_SETPIPE_SZ, PIPE_SIZE); /* refused beyond the user's share: then it stays as it is */
     }
@@ -79,10 +149,32 @@ static void read_stream(struct reactor *reactor, int64_t id, bool hung_up)
     }
 }
 
+static void serve_stream(struct reactor *reactor, int64_t id, uint32_t events)
+{
+    struct stream *stream = find_stream(&reactor->streams, id);
+    if (stream && stream->awaited) {
+        await_terminal(reactor, stream, id);
+        return;
+    }
+    if (stream && stream->terminal && (events & EPOLLHUP) && !stream->watched)
+        hang_up(reactor, stream, id);
+    else if (stream && (events & EPOLLOUT))
+        tell_room(reactor, stream, id);
+    if (reactor->open)
+        read_stream(reactor, id, (events & EPOLLHUP) != 0);
+}
+
 static void run_drains(struct reactor *reactor)
 {
-    for (size_t i = 0; i < reactor->drain_count && reactor->open; i++)
-        read_stream(reactor, reactor->drains[i], true);
+    for (size_t i = 0; i < reactor->drain_count && reactor->open; i++) {
+        struct stream *stream = find_stream(&reactor->streams, reactor->drains[i]);
+        /* Its step has ended: it has come by now, or never will. */
+        if (stream && stream->awaited && await_terminal(reactor, stream, reactor->drains[i]) && reactor->open &&
+            (stream = find_stream(&reactor->streams, reactor->drains[i])) && stream->awaited)
+            end_stream(reactor, reactor->drains[i]);
+        if (reactor->open)
+            read_stream(reactor, reactor->drains[i], true);
+    }
     reactor->drain_count = 0;
 }
 
@@ -132,7 +224,7 @@ static void dispatch(uv_handle_t *handle, int status, int unused)
         else if (id == WAKE)
             (void)!read(reactor->wake, &count, sizeof(count));
         else
-            read_stream(reactor, id, (events[i].events & EPOLLHUP) != 0);
+            serve_stream(reactor, id, events[i].events);
     }
     run_drains(reactor);
     reactor->dispatching = false;
@@ -215,9 +307,22 @@ static int make_pipe(struct ends *ends, size_t which)
     return fcntl(ends->near[which], F_SETFL, O_NONBLOCK);
 }
 
+/* The stream of its output stands for all of it. */
+static int make_terminal(struct ends *ends)
+{
+    int pair[2];
+    if (packet_pair(pair))
+        return -1;
+    ends->near[1] = pair[0];
+    ends->far[ends->far_count++] = ends->owned[ends->owned_count++] = pair[1];
+    return 0;
+}
+
 static int make_ends(const struct streams_wanted *wanted, struct ends *ends)
 {
-    for (size_t i = 0; i < 3; i++) {
+    if (wanted->terminal && make_terminal(ends))
+        return -1;
+    for (size_t i = 0; i < 3 && !wanted->terminal; i++) {
         if (wanted->standard[i] && make_pipe(ends, i))
             return -1;
     }
@@ -260,6 +365,13 @@ static void keep_near(struct reactor *reactor, struct ends *ends, int64_t out[ST
     }
 }
 
+static void await_from_now_on(struct reactor *reactor, int64_t id)
+{
+    struct stream *stream = find_stream(&reactor->streams, id);
+    stream->terminal = stream->awaited = true;
+    watch_stream(reactor, stream, id);
+}
+
 int reactor_send(struct reactor *reactor, const uint8_t *data, size_t length, const struct streams_wanted *wanted,
                  int64_t out[STREAMS_LIMIT])
 {
@@ -274,6 +386,8 @@ int reactor_send(struct reactor *reactor, const uint8_t *data, size_t length, co
         close_descriptor(&ends.owned[i]);
     if (done) {
         keep_near(reactor, &ends, out);
+        if (wanted->terminal && out[1] >= 0)
+            await_from_now_on(reactor, out[1]);
         return 0;
     }
     for (size_t i = 0; i < STREAMS_LIMIT; i++)
@@ -307,6 +421,9 @@ static void bound_drain(struct stream *stream)
     if (stream->draining)
         return;
     stream->draining = true;
+    stream->left = TERMINAL_HOLDS;
+    if (stream->terminal)
+        return;
     stream->left = ioctl(stream->fd, FIONREAD, &held) || held < 0 ? 0 : (size_t)held;
 }
 
@@ -333,8 +450,36 @@ void reactor_drain(struct reactor *reactor, int64_t id)
 void reactor_drop(struct reactor *reactor, int64_t id)
 {
     struct stream *stream = find_stream(&reactor->streams, id);
-    if (!stream)
+    if (stream)
+        forget_stream(reactor, stream, id);
+}
+
+ssize_t reactor_write(struct reactor *reactor, int64_t id, const uint8_t *data, size_t length)
+{
+    struct stream *stream = find_stream(&reactor->streams, id);
+    if (!stream || !stream->terminal || stream->hung_up)
+        return -EPIPE;
+    ssize_t written;
+    errno = EAGAIN;
+    do {
+        written = stream->awaited ? -1 : write(stream->fd, data, length);
+    } while (written < 0 && errno == EINTR);
+    int error = written < 0 ? errno : 0;
+    if (written >= 0 ? (size_t)written < length : error == EAGAIN) {
+        stream->full = true;
+        watch_stream(reactor, stream, id);
+    }
+    return written < 0 ? -error : written;
+}
+
+void reactor_resize(struct reactor *reactor, int64_t id, uint16_t columns, uint16_t rows)
+{
+    struct stream *stream = find_stream(&reactor->streams, id);
+    if (!stream || !stream->terminal)
         return;
-    set_watched(reactor, stream, id, false);
-    remove_stream(&reactor->streams, id);
+    stream->resized = true;
+    stream->columns = columns;
+    stream->rows = rows;
+    if (!stream->awaited)
+        resize_terminal(stream->fd, columns, rows);
 }

@@ -15,12 +15,14 @@ struct streams_wanted {
     bool standard[3];           /* a pipe each */
     int further[FURTHER_LIMIT]; /* a descriptor that is sent and stays the caller's; -1: a pipe */
     size_t further_count;
+    bool terminal; /* in place of the first three */
 };
 
 /* What the owner is told. Each may call back into the reactor, and may close it. */
 struct reactor_events {
     void (*message)(void *owner, const uint8_t *data, size_t length);
     void (*data)(void *owner, int64_t stream, const uint8_t *data, size_t length); /* NULL: the end */
+    void (*room)(void *owner, int64_t stream); /* of a terminal that was full */
     void (*writable)(void *owner);
     void (*closed)(void *owner);
 };
@@ -50,5 +52,7 @@ void reactor_resume(struct reactor *reactor, int64_t stream);
 void reactor_pause(struct reactor *reactor, int64_t stream);
 void reactor_drain(struct reactor *reactor, int64_t stream);
 void reactor_drop(struct reactor *reactor, int64_t stream);
+ssize_t reactor_write(struct reactor *reactor, int64_t stream, const uint8_t *data, size_t length);
+void reactor_resize(struct reactor *reactor, int64_t stream, uint16_t columns, uint16_t rows);
 
 #endif

@@ -1,4 +1,4 @@
-/* The read ends of the steps' pipes: a table of numbered streams. */
+/* The read ends of the steps' pipes, and the masters of their terminals: a table of numbered streams. */
 #ifndef STREAMS_H
 #define STREAMS_H
 
@@ -9,10 +9,17 @@
 struct stream {
     int fd;              /* -1: free */
     uint32_t generation; /* so that an old id never names a new stream */
-    bool watched;        /* in epoll */
+    bool watched;        /* its data is wanted */
+    uint32_t events;     /* in epoll for these; 0: not in it */
     bool draining;       /* its step has ended: what is in the pipe by then is all */
     size_t left;         /* of that */
     bool large;          /* its pipe has been enlarged */
+    bool terminal;       /* a master, or, while it is awaited, the socket by which it comes */
+    bool awaited;
+    bool hung_up;          /* nobody has the other end open; somebody may open it again */
+    bool full;             /* the owner waits until it takes more */
+    bool resized;          /* while it was awaited */
+    uint16_t columns, rows; /* to these */
     uint32_t next_free;
 };
 

@@ -67,7 +67,7 @@ struct define {
     bool zygote;
     uint64_t below;
     uint32_t parked, replaces;
-    bool session, keyless;
+    bool session, keyless, terminal;
     uint64_t within;
     struct bytes boot, boot_input; /* a Start, or empty */
     size_t mount_count, cover_count;
@@ -94,6 +94,7 @@ struct start {
     uint32_t further[FURTHER_LIMIT]; /* enum further */
     size_t further_count;
     uint32_t builtin; /* enum builtin */
+    uint16_t columns, rows; /* of a terminal; 0: none */
 };
 
 struct kill_request {
@@ -116,6 +117,8 @@ int read_configure(struct bytes body, struct configure *out);
 int read_define(struct bytes body, struct define *out);
 int read_start(struct bytes body, struct start *out);
 size_t count_pipes(const struct start *start); /* among stdin, stdout and stderr */
+/* What comes for them: a pipe each, or one socket for the terminal that is all three. */
+size_t count_standard(const struct start *start);
 int read_kill(struct bytes body, struct kill_request *out);
 int read_id(struct bytes body, uint32_t *out); /* Probe, Forget */
 int read_session_request(struct bytes body, struct session_request *out);

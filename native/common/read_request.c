@@ -213,6 +213,9 @@ static void read_define_number(struct reader *reader, const struct field *field,
     case 28:
         out->fresh = field_u64(reader, field) != 0;
         break;
+    case 40:
+        out->terminal = field_u64(reader, field) != 0;
+        break;
     }
 }
 
@@ -323,6 +326,23 @@ static void read_further(struct reader *reader, const struct field *field, struc
         add_further(reader, field->bytes.data[i], out);
 }
 
+static void read_terminal(struct reader *outer, const struct field *from, struct start *out)
+{
+    struct reader reader = read_from(field_bytes(outer, from, 64, false));
+    struct field field;
+    uint32_t columns = 0, rows = 0;
+    while (read_field(&reader, &field)) {
+        if (field.number == 1)
+            columns = field_u32(&reader, &field);
+        if (field.number == 2)
+            rows = field_u32(&reader, &field);
+    }
+    if (reader.failed || columns == 0 || columns > UINT16_MAX || rows == 0 || rows > UINT16_MAX)
+        outer->failed = true;
+    out->columns = (uint16_t)columns;
+    out->rows = (uint16_t)rows;
+}
+
 int read_start(struct bytes body, struct start *out)
 {
     struct reader reader = read_from(body);
@@ -374,8 +394,13 @@ int read_start(struct bytes body, struct start *out)
         case 15:
             out->keep_background = field_u64(&reader, &field) != 0;
             break;
+        case 14:
+            read_terminal(&reader, &field, out);
+            break;
         }
     }
+    if (out->columns > 0 && count_pipes(out) > 0)
+        reader.failed = true;
     if (out->step_id == 0 || out->file.length == 0 || out->argv_count == 0 ||
         out->argv_count + out->env_count > ARGUMENT_LIMIT || out->cwd.length == 0 || out->cwd.data[0] != '/')
         reader.failed = true;
@@ -388,6 +413,11 @@ size_t count_pipes(const struct start *start)
     for (size_t i = 0; i < 3; i++)
         count += start->standard[i] == STDIO_PIPE;
     return count;
+}
+
+size_t count_standard(const struct start *start)
+{
+    return start->columns > 0 ? 1 : count_pipes(start);
 }
 
 static char *copy_text(char **text, struct bytes bytes)

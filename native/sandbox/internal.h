@@ -246,6 +246,8 @@ int receive_job(struct sandbox_start *sandbox, bool executes, struct received_jo
 /* Waits for what the spawner sends first: true when it is not the job yet. */
 bool receive_seen(const struct sandbox_start *sandbox);
 void report_refusal(int socket, const struct failure *failure);
+/* terminal.c: a new terminal is 0, 1 and 2, and ours; its master goes by `app`, which is closed. */
+int place_terminal(const struct start *start, int *app);
 /* Confines the step, then tells the spawner that it waits; each tells why when it fails. */
 int confine_parked(struct sandbox_start *start, struct report *report, int *listener);
 int report_parked(const struct sandbox_start *start, struct report *report, int *listener);

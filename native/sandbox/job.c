@@ -214,11 +214,13 @@ static int take_job(struct sandbox_start *sandbox, bool executes, const uint8_t 
     if (read_start(out->body, &out->start) || (out->start.builtin && (!executes || job.boots)))
         return fail(failure, STAGE_PROTOCOL, NULL);
     control = job.has_control ? 1 : 0;
-    size_t pipes = count_pipes(&out->start), count = out->start.further_count;
-    if (received->descriptor_count != used + pipes + count + control)
+    size_t pipes = count_standard(&out->start), count = out->start.further_count;
+    bool terminal = out->start.columns > 0;
+    if (received->descriptor_count != used + pipes + count + control || (terminal && !executes))
         return fail(failure, STAGE_PROTOCOL, NULL);
     if (keep_further(received->descriptors + used + pipes, count, out->further) ||
-        place_standard(&out->start, received->descriptors + used, pipes))
+        (terminal ? place_terminal(&out->start, &received->descriptors[used])
+                  : place_standard(&out->start, received->descriptors + used, pipes)))
         return fail(failure, STAGE_RESOURCES, NULL);
     /* The message is in memory by now, and its descriptor may have one of these numbers. */
     if (used > 0)

@@ -91,3 +91,8 @@ int new_proc(uint64_t attributes)
 {
     return new_filesystem("proc", "", attributes);
 }
+
+int new_devpts(const char *options, uint64_t attributes)
+{
+    return new_filesystem("devpts", options, attributes);
+}

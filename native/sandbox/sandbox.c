@@ -216,6 +216,14 @@ static int mount_proc(const struct sandbox_start *start)
     return proc < 0 || attach_mount(proc, AT_FDCWD, "/proc") ? -1 : cover(start);
 }
 
+/* Each mount of devpts is one of its own: no number in it is a terminal of anybody else. Whoever opens a terminal owns
+ * it; the kernel has some 3,000 for all sandboxes together. */
+static int mount_terminals(void)
+{
+    autoclose int terminals = new_devpts("mode=0600,ptmxmode=0666,max=32", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+    return terminals < 0 ? -1 : attach_mount(terminals, AT_FDCWD, "/dev/pts");
+}
+
 int mount_contents(struct sandbox_start *start, struct failure *failure)
 {
     char path[PATH_LIMIT + 1];
@@ -223,6 +231,8 @@ int mount_contents(struct sandbox_start *start, struct failure *failure)
         return fail(failure, STAGE_MOUNT_SOURCE, path);
     if (mount_scratch(start, path))
         return has_overlays(start->policy) ? fail(failure, STAGE_MOUNT_TARGET, path) : fail_layer(failure, LAYER_MOUNT);
+    if (start->policy->terminal && mount_terminals())
+        return fail_layer(failure, LAYER_MOUNT);
     return carry_out_rules(start->policy, failure);
 }
 

@@ -271,7 +271,7 @@ void start_step(struct spawner *spawner, struct bytes message, struct bytes body
         return;
     }
     struct policy *policy = find_policy(spawner, start.policy_id);
-    size_t first = memory_file >= 0 ? 1 : 0, pipes = count_pipes(&start), all = pipes + start.further_count;
+    size_t first = memory_file >= 0 ? 1 : 0, standard = count_standard(&start), all = standard + start.further_count;
     if (!policy) {
         failure = (struct failure){.stage = STAGE_UNKNOWN_POLICY};
         tell_failed(spawner, start.step_id, &failure);
@@ -284,7 +284,7 @@ void start_step(struct spawner *spawner, struct bytes message, struct bytes body
     if (spawner->most_further < start.further_count)
         spawner->most_further = (uint32_t)start.further_count;
     bool whole = !packet->truncated && packet->descriptor_count == first + all;
-    if ((whole && take_further(&start, &packet->descriptors[first + pipes], &failure)) ||
+    if ((whole && take_further(&start, &packet->descriptors[first + standard], &failure)) ||
         !may_have_further(policy, &start) || (start.keep_background && !policy->within)) {
         tell_failed(spawner, start.step_id, &failure);
         return;
@@ -298,10 +298,10 @@ void start_step(struct spawner *spawner, struct bytes message, struct bytes body
     if (memory_file >= 0)
         step->memory_file = take_descriptor(&packet->descriptors[0]);
     for (size_t i = 0; i < all; i++) {
-        if (i < pipes || start.further[i - pipes] == FURTHER_OUTPUT_PIPE)
+        if (i < standard ? start.columns == 0 : start.further[i - standard] == FURTHER_OUTPUT_PIPE)
             step->pipes |= 1ull << i;
-        else
-            step->files += start.further[i - pipes] == FURTHER_FILE;
+        else if (i >= standard)
+            step->files += start.further[i - standard] == FURTHER_FILE;
         step->descriptors[step->descriptor_count++] = take_descriptor(&packet->descriptors[first + i]);
     }
     enqueue(policy, step);

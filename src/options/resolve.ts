@@ -1,15 +1,17 @@
 import { isAbsolute, normalize } from 'node:path';
 import type { Layer } from '../layers.js';
 import type { ResolvedSyscallPolicy } from '../syscalls/index.js';
-import { refusesSetId, resolveSyscalls } from '../syscalls/index.js';
+import { checkTerminalCalls, refusesSetId, resolveSyscalls } from '../syscalls/index.js';
+import type { TerminalSize } from '../spawner/messages.js';
 import { parseDuration, parseSize } from '../units.js';
-import { expectObject, expectOneOf, expectText, invalidOption, notYet } from './check.js';
+import { expectObject, expectOneOf, expectText, invalidOption } from './check.js';
 import { show } from '../show.js';
 import { resolveEnvironment } from './environment.js';
 import { type ResolvedMount, type ResolvedRule, resolveFilesystem } from './filesystem.js';
 import { resolveAllowMissing, resolveAllowWeaker } from './layers.js';
 import { type ResolvedLimits, resolveLimits } from './limits.js';
 import type { OutputMode, SandboxOptions } from './sandbox-options.js';
+import { resolveTerminal } from './terminal.js';
 import { type ResolvedUser, resolveUser } from './user.js';
 
 /** Options with every default filled in. Nothing here varies between two steps that were given equal options. */
@@ -29,6 +31,7 @@ export interface ResolvedOptions {
   /** Bytes kept of each stream; 0 keeps none. */
   readonly collect: number;
   readonly reject: boolean;
+  readonly terminal: TerminalSize | undefined;
   readonly network: 'none' | 'host';
   readonly syscalls: ResolvedSyscallPolicy;
   readonly allowMissing: readonly Layer[];
@@ -68,7 +71,6 @@ const DEFAULT_KILL_GRACE = 5000;
 /** Checks every option and fills in what was left out. `input` and `signal` belong to one step and are checked there. */
 export function resolveOptions(options: unknown): ResolvedOptions {
   const given = expectObject(options, 'options', OPTION_NAMES);
-  if (given['terminal'] !== undefined) throw notYet('terminal');
   if (given['keepBackground'] !== undefined) {
     throw invalidOption('keepBackground', 'is for createSandbox() and the commands of its sandboxes');
   }
@@ -85,6 +87,7 @@ export function resolveOptions(options: unknown): ResolvedOptions {
     encoding: expectOneOf(given['encoding'] ?? 'utf8', 'encoding', ['utf8', 'buffer']),
     collect: resolveCollect(given['collect']),
     reject: resolveFlag(given['reject'], 'reject'),
+    terminal: resolveTerminal(given),
     network: expectOneOf(given['network'] ?? 'none', 'network', ['none', 'host']),
     syscalls: resolveSyscalls(given['syscalls'] as SandboxOptions['syscalls']),
     allowMissing: resolveAllowMissing(given['allowMissing']),
@@ -98,6 +101,7 @@ export function resolveOptions(options: unknown): ResolvedOptions {
     );
   }
   if (resolved.mounts.some(({ access }) => access === 'writable')) checkSetId(resolved.syscalls);
+  if (resolved.terminal !== undefined) checkTerminalCalls(resolved.syscalls);
   return resolved;
 }
 

@@ -48,7 +48,11 @@ export interface SandboxOptions {
   readonly collect?: Size | false;
   /** Reject with `StepError` unless the step is ok. @default false */
   readonly reject?: boolean;
-  /** Run in a terminal of this size. Not carried out yet: `ERR_NOT_YET`. */
+  /**
+   * Run in a terminal of its own of this size, both from 1 to 65535, which is stdin, stdout and stderr, and the step's controlling one: `step.stdin`
+   * types into it, `step.stdout` is what it shows, `step.stderr` is empty, `step.resize()` changes its size. `input` is typed, and then ^D.
+   * `TERM` is `xterm-256color` unless `env` says otherwise. @default none
+   */
   readonly terminal?: { readonly columns: number; readonly rows: number };
 
   /** `'host'` shares the app's network and needs `allowMissing: ['net']`. @default 'none' */

@@ -1,4 +1,4 @@
-import type { ResolvedUser } from '../options/user.js';
+import type { ResolvedOptions } from '../options/resolve.js';
 
 export const SYSTEM_PATH = '/usr/local/bin:/usr/bin:/bin';
 
@@ -7,8 +7,7 @@ export const SYSTEM_PATH = '/usr/local/bin:/usr/bin:/bin';
  * `bins` holds directories of the command's own interpreter: they come first, or its scripts would find another one.
  */
 export function stepEnvironment(
-  user: ResolvedUser,
-  env: Readonly<Record<string, string>>,
+  { user, env, terminal }: Pick<ResolvedOptions, 'user' | 'env' | 'terminal'>,
   bins: readonly string[],
 ): readonly Buffer[] {
   const variables: Readonly<Record<string, string>> = {
@@ -17,6 +16,7 @@ export function stepEnvironment(
     USER: user.name,
     LOGNAME: user.name,
     LANG: 'C.UTF-8',
+    ...(terminal === undefined ? {} : { TERM: 'xterm-256color' }),
     ...env,
   };
   return Object.entries(variables).map(([name, value]) => Buffer.from(`${name}=${value}`));

@@ -9,7 +9,7 @@ import { layerMasks } from './layers.js';
 import { bindReadOnly, bindWritable, overlay } from './mounts.js';
 import { reuse } from './reuse.js';
 import { rootTree } from './root-tree.js';
-import { kernelTree, scratchTree } from './runtime-tree.js';
+import { kernelTree, scratchTree, terminalTree } from './runtime-tree.js';
 import { emptyDirectories, systemTree } from './system-tree.js';
 
 /** Everything that decides how a sandbox is built, without the number that one connection gives it. */
@@ -18,11 +18,16 @@ export type Policy = Omit<DefineMessage, 'policyId'>;
 /** One inode for every 4 KiB of scratch: many small files, and no way to fill the kernel's memory with empty ones. */
 const BYTES_PER_INODE = 4096;
 
-export function buildPolicy(options: ResolvedOptions, command: Command): Policy {
+/** @param terminals whether there can be any, without one being asked for yet */
+export function buildPolicy(
+  options: ResolvedOptions,
+  command: Command,
+  terminals: boolean = options.terminal !== undefined,
+): Policy {
   const filters = compileSyscalls(options.syscalls);
   const scratch = finite(options.limits.scratch);
   return {
-    mounts: mountTree(options, command),
+    mounts: [...mountTree(options, command), ...(terminals ? terminalTree() : [])],
     uid: options.user.uid,
     gid: options.user.gid,
     hostname: Buffer.from(HOSTNAME),
@@ -34,6 +39,7 @@ export function buildPolicy(options: ResolvedOptions, command: Command): Policy 
     hostNetwork: options.network === 'host',
     ...layerMasks(options),
     ...reuse(options),
+    terminal: terminals,
     cover: COVERED.map((path) => Buffer.from(path)),
     rules: options.rules.map(ruleOf),
     fresh: options.rules.length > 0,

@@ -19,6 +19,11 @@ export function kernelTree(): readonly MountMessage[] {
   ];
 }
 
+/** Where each sandbox mounts terminals of its own. */
+export function terminalTree(): readonly MountMessage[] {
+  return [directory('/dev/pts'), symlink('/dev/ptmx', 'pts/ptmx')];
+}
+
 /**
  * What the step can write by default: all of it one tmpfs, limited by `limits.scratch`. Each sandbox mounts it over its
  * copy of the tree, so where the app mounts something itself, there is none.

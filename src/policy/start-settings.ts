@@ -8,14 +8,25 @@ import { finite } from './policy.js';
 /** What of the options belongs to the step and not to the sandbox that it runs in. */
 export function startSettings(options: ResolvedOptions, command: Command, hasInput: boolean): StartSettings {
   return {
-    env: stepEnvironment(options.user, options.env, command.bins),
+    env: stepEnvironment(options, command.bins),
     cwd: Buffer.from(options.cwd),
-    stdin: hasInput ? STDIO.pipe : STDIO.nullDevice,
-    stdout: options.stdout === 'ignore' ? STDIO.nullDevice : STDIO.pipe,
-    stderr: options.stderr === 'ignore' ? STDIO.nullDevice : STDIO.pipe,
+    ...streams(options, hasInput),
     limits: limitsMessage(options.limits),
     // Idle time counts from the release, which the app learns only so.
     announce: options.limits.idleTime !== Infinity,
+  };
+}
+
+function streams(
+  { terminal, stdout, stderr }: ResolvedOptions,
+  hasInput: boolean,
+): Pick<StartSettings, 'stdin' | 'stdout' | 'stderr' | 'terminal'> {
+  const { nullDevice, pipe } = STDIO;
+  if (terminal !== undefined) return { stdin: nullDevice, stdout: nullDevice, stderr: nullDevice, terminal };
+  return {
+    stdin: hasInput ? pipe : nullDevice,
+    stdout: stdout === 'ignore' ? nullDevice : pipe,
+    stderr: stderr === 'ignore' ? nullDevice : pipe,
   };
 }
 

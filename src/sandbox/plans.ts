@@ -24,7 +24,7 @@ const OF_THE_SANDBOX = ['filesystem', 'user', 'network', 'syscalls', 'allowMissi
 
 /** @throws SandboxError `ERR_INVALID_OPTION` */
 export function planSandbox(options: SandboxOptions): SandboxPlan {
-  for (const name of ['input', 'stdin', 'signal'] as const) {
+  for (const name of ['input', 'stdin', 'signal', 'terminal'] as const) {
     if (options[name] !== undefined) throw invalidOption(name, 'belongs to a command, and not to createSandbox()');
   }
   const { keepBackground, ...others } = options;
@@ -32,7 +32,7 @@ export function planSandbox(options: SandboxOptions): SandboxPlan {
   const resolved = resolveOptions({ ...others, limits: { ...UNBOUNDED, ...options.limits } });
   return {
     options: resolved,
-    policy: { ...buildPolicy(resolved, NO_COMMAND), reuseNet: false, reuseUser: false, session: true },
+    policy: { ...buildPolicy(resolved, NO_COMMAND, true), reuseNet: false, reuseUser: false, session: true },
     // Whoever waits for the sandbox learns by that that it is there.
     settings: encodeStartSettings({
       ...startSettings({ ...resolved, stdout: 'ignore', stderr: 'ignore' }, NO_COMMAND, false),

@@ -227,7 +227,7 @@ class LivingSandbox implements Sandbox {
     this.#requireOpen();
     const isHeard = this.#announcements.isHeard('start');
     const plan = planCommand(file, args, this.#options, options, this.#session.policy, isHeard);
-    const step = this.#step(plan, inputSource(options.input, plan.options.stdin), checkSignal(options.signal), {
+    const step = this.#step(plan, inputSource(options.input, plan.options), checkSignal(options.signal), {
       ...(isHeard
         ? {
             onStarted: () => {

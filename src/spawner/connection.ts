@@ -41,6 +41,8 @@ export interface StepListener {
   /** It was withdrawn before it had been sent. */
   withdrawn(): void;
   data(stream: number, chunk: Buffer | null): void;
+  /** Its terminal takes input again. */
+  room?(): void;
 }
 
 export interface StartRequest {
@@ -113,6 +115,9 @@ export class Connection {
       },
       data: (stream, chunk) => {
         this.#deliver(stream, chunk);
+      },
+      room: (stream) => {
+        this.#streams.get(stream)?.listener.room?.();
       },
       writable: () => {
         this.#outbox.flush();

@@ -72,6 +72,8 @@ export interface DefineMessage {
   readonly fresh?: boolean;
   /** The step that is the session in which these steps run. */
   readonly within?: number;
+  /** Each sandbox has terminals of its own. */
+  readonly terminal: boolean;
 }
 
 export const STDIO = { nullDevice: 0, pipe: 1 } as const;
@@ -93,6 +95,12 @@ export interface LimitsMessage {
   readonly openFiles: number;
 }
 
+/** Both from 1 to 65535. */
+export interface TerminalSize {
+  readonly columns: number;
+  readonly rows: number;
+}
+
 /** The part of `Start` that is the same for every step with equal options. */
 export interface StartSettings {
   readonly env: readonly Buffer[];
@@ -106,6 +114,8 @@ export interface StartSettings {
   readonly builtin?: number;
   /** What outlives the main process of a session's command stays. @default false */
   readonly keepBackground?: boolean;
+  /** In place of stdin, stdout and stderr. */
+  readonly terminal?: TerminalSize;
 }
 
 /** The part of `Start` that differs from step to step. */

@@ -18,6 +18,8 @@ export interface ReactorCallbacks {
    * After `null` the stream's id is forgotten.
    */
   data(stream: number, chunk: Buffer | null): void;
+  /** A terminal that did not take all that it was given may take more. */
+  room(stream: number): void;
   /** The channel can take packets again, after `send` answered EAGAIN or ETOOMANYREFS. */
   writable(): void;
   /** The spawner closed its end. No packet follows; pipes go on to their ends. */
@@ -31,6 +33,9 @@ export interface Reactor {
    * the order stdin, stdout, stderr, further, and closes the far ends here. A number in `further` is a descriptor that is sent in its
    * place and stays the caller's. On failure nothing that was made is left open and nothing was sent.
    *
+   * With `terminal` none of the first three is made, but a socket, by which the step sends the master of its terminal: the stream of stdout
+   * stands for that, both ways, also before it has come.
+   *
    * @returns `[stdin descriptor or -1, stdout stream id or -1, stderr stream id or -1, ...stream id or -1 per further]`, or minus the errno
    *   (-EAGAIN and -ETOOMANYREFS: wait for `writable`; -EMFILE, -ENFILE, -ENOMEM: out of resources;
    *   -EMSGSIZE: longer than 4 MiB; -EPIPE, -ECONNRESET: the spawner is gone).
@@ -42,6 +47,7 @@ export interface Reactor {
     stdout: boolean,
     stderr: boolean,
     further?: readonly (true | number)[],
+    terminal?: boolean,
   ): Pipes | NegativeErrno;
   /** Deliver this stream's data from now on. */
   resume(stream: number): void;
@@ -49,8 +55,15 @@ export interface Reactor {
   pause(stream: number): void;
   /** Everybody who could write is known to be gone: deliver what is in the pipe, then the end, also if somebody holds it open. */
   drain(stream: number): void;
-  /** Close the read end now; no callback follows. */
+  /** Close the read end now; no callback follows. Of a terminal: hang up. */
   drop(stream: number): void;
+  /**
+   * Types into a terminal what it takes at once. Answers the number of bytes, and after fewer than all of them `room` follows; or minus the
+   * errno (-EAGAIN: none yet, and `room` follows; -EPIPE: nobody has it open any more).
+   */
+  write(stream: number, bytes: Uint8Array): number | NegativeErrno;
+  /** Of a terminal; both from 1 to 65535. */
+  resize(stream: number, columns: number, rows: number): void;
   /** Whether the channel and its pipes keep the event loop alive. A new reactor does not. */
   ref(): void;
   unref(): void;

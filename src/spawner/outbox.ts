@@ -10,6 +10,8 @@ export interface PipesWanted {
   readonly stderr: boolean;
   /** What it has besides: `true` for a pipe, or a descriptor that stays open until the message has gone or cannot go. */
   readonly further?: readonly (true | number)[];
+  /** A terminal in place of all three, by the stream of stdout. */
+  readonly terminal?: boolean;
 }
 
 /** One message on its way, with what to do when it has gone or cannot go. */
@@ -99,8 +101,8 @@ export class Outbox {
   /** Answers whether the message is dealt with, for better or worse. */
   #trySend(message: Outgoing): boolean {
     if (!this.#open) return false;
-    const { stdin, stdout, stderr, further } = message.pipes;
-    const answer = this.#reactor.send(message.packet, stdin, stdout, stderr, further);
+    const { stdin, stdout, stderr, further, terminal } = message.pipes;
+    const answer = this.#reactor.send(message.packet, stdin, stdout, stderr, further, terminal);
     if (typeof answer !== 'number') {
       message.sent(answer);
       return true;

@@ -3,9 +3,11 @@ import { pipeline } from 'node:stream/promises';
 import { SandboxError } from '../errors.js';
 import { invalidOption } from '../options/check.js';
 import { show } from '../show.js';
+import type { ResolvedOptions } from '../options/resolve.js';
 import type { Input } from '../options/sandbox-options.js';
 import type { Addon } from '../spawner/native.js';
-import { inputFailed, inputTooLong, StdinPipe } from './stdin-pipe.js';
+import { StdinPipe } from './stdin-pipe.js';
+import { inputFailed, inputTooLong, type StepWritable } from './step-writable.js';
 
 /** Where the bytes of stdin come from. */
 export type InputSource =
@@ -17,8 +19,11 @@ export type InputSource =
       readonly pieces: Readable | Iterable<unknown> | AsyncIterable<unknown>;
     };
 
-export function inputSource(input: Input | undefined, stdin: 'empty' | 'pipe'): InputSource {
-  if (input === undefined) return { kind: stdin === 'pipe' ? 'pipe' : 'none' };
+export function inputSource(
+  input: Input | undefined,
+  { stdin, terminal }: Pick<ResolvedOptions, 'stdin' | 'terminal'>,
+): InputSource {
+  if (input === undefined) return { kind: stdin === 'pipe' || terminal !== undefined ? 'pipe' : 'none' };
   if (stdin === 'pipe') throw invalidOption('input', "cannot be given together with stdin: 'pipe'");
   if (typeof input === 'string') return { kind: 'value', bytes: Buffer.from(input) };
   if (input instanceof Uint8Array) return { kind: 'value', bytes: input };
@@ -54,7 +59,7 @@ export function giveValue(addon: Addon, descriptor: number, bytes: Uint8Array): 
  */
 export async function givePieces(
   pieces: Readable | Iterable<unknown> | AsyncIterable<unknown>,
-  pipe: StdinPipe,
+  pipe: StepWritable,
 ): Promise<void> {
   try {
     if (isOwnIterator(pieces)) await giveEach(pieces, pipe);
@@ -65,7 +70,7 @@ export async function givePieces(
   }
 }
 
-async function giveStream(pieces: Readable | Iterable<unknown>, pipe: StdinPipe): Promise<void> {
+async function giveStream(pieces: Readable | Iterable<unknown>, pipe: StepWritable): Promise<void> {
   const refused = new AbortController();
   pipe.onRefused = () => {
     refused.abort();
@@ -85,7 +90,7 @@ function isOwnIterator(
 }
 
 /** Without streams in between, which take longer than all the rest of a small message. */
-async function giveEach(pieces: AsyncIterable<unknown>, pipe: StdinPipe): Promise<void> {
+async function giveEach(pieces: AsyncIterable<unknown>, pipe: StepWritable): Promise<void> {
   const iterator = pieces[Symbol.asyncIterator]();
   const state = { isOver: false };
   const leave = (): void => {
@@ -113,7 +118,7 @@ async function giveEach(pieces: AsyncIterable<unknown>, pipe: StdinPipe): Promis
   pipe.end();
 }
 
-function drained(pipe: StdinPipe): Promise<void> {
+function drained(pipe: StepWritable): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
       pipe.off('drain', done).off('close', done);

@@ -2,13 +2,14 @@ import { setMaxListeners } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import { type SandboxError, StepError } from '../errors.js';
 import { invalidOption } from '../options/check.js';
+import { checkTerminalSize } from '../options/terminal.js';
 import { show } from '../show.js';
 import type { Plan } from '../plan.js';
 import type { StepResult } from '../result.js';
 import { buildResult } from '../result/build.js';
 import { notStarted } from '../result/not-started.js';
 import type { Connection, StepListener } from '../spawner/connection.js';
-import { CAUSES, type EndedMessage } from '../spawner/messages.js';
+import { CAUSES, type EndedMessage, type TerminalSize } from '../spawner/messages.js';
 import type { Addon, Pipes } from '../spawner/native.js';
 import type { Duration } from '../units.js';
 import type { ChunkQueue } from './chunk-queue.js';
@@ -63,6 +64,10 @@ export class RunningStep implements Step, StepListener {
   #connection: Connection | undefined;
   #stepId = 0;
   #ended: EndedMessage | undefined;
+  /** The stream that stands for it, once there is one. */
+  #terminal = -1;
+  /** What it was to be changed to, perhaps before it existed. */
+  #size: TerminalSize | undefined;
   #inputError: SandboxError | undefined;
   #idle: IdleTimer | undefined;
   /** Why we asked for its end, should it not have been sent yet. */
@@ -72,9 +77,14 @@ export class RunningStep implements Step, StepListener {
     this.#plan = plan;
     this.#context = context;
     this.#signal = signal;
-    this.#input = new StepInput(source, plan.options.limits.input, (error) => {
-      this.#inputFailed(error);
-    });
+    this.#input = new StepInput(
+      source,
+      plan.options.limits.input,
+      (error) => {
+        this.#inputFailed(error);
+      },
+      plan.options.terminal !== undefined,
+    );
     this.#outputs = new StepOutputs(plan.options, context.further);
     this.#result = new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -99,6 +109,7 @@ export class RunningStep implements Step, StepListener {
       stdin: this.#input.needed,
       stdout: options.stdout !== 'ignore',
       stderr: options.stderr !== 'ignore',
+      terminal: options.terminal !== undefined,
     };
     try {
       this.#input.check();
@@ -148,6 +159,13 @@ export class RunningStep implements Step, StepListener {
     return this.lines()[Symbol.asyncIterator]();
   }
 
+  resize(size: TerminalSize): void {
+    const { columns, rows } = checkTerminalSize(size, 'resize()');
+    if (this.#plan.options.terminal === undefined) throw invalidOption('resize()', 'is for steps with a terminal');
+    this.#size = { columns, rows };
+    if (this.#terminal >= 0) this.#connection?.reactor.resize(this.#terminal, columns, rows);
+  }
+
   kill(signal: NodeJS.Signals = 'SIGKILL', { grace }: { readonly grace?: Duration } = {}): void {
     const request = killRequest(signal, grace, this.#plan.options.killGrace);
     this.#end(request.cause, request.signal, request.graceMs);
@@ -195,6 +213,24 @@ export class RunningStep implements Step, StepListener {
     this.#stepId = stepId;
     this.#outputs.open((this.#connection as Connection).reactor, stdout, stderr, further);
     if (stdin >= 0) this.#input.open(this.#context.addon, stdin);
+    if (this.#plan.options.terminal !== undefined && stdout >= 0) this.#openTerminal(stdout);
+  }
+
+  room(): void {
+    this.#input.room();
+  }
+
+  #openTerminal(stream: number): void {
+    const connection = this.#connection as Connection;
+    const { reactor } = connection;
+    this.#terminal = stream;
+    if (this.#size !== undefined) this.resize(this.#size);
+    this.#input.openTerminal({
+      write: (bytes) => reactor.write(stream, bytes),
+      hangUp: () => {
+        connection.drop(stream);
+      },
+    });
   }
 
   started(): void {

@@ -3,26 +3,30 @@ import type { SandboxError } from '../errors.js';
 import type { Addon } from '../spawner/native.js';
 import { givePieces, giveValue, type InputSource, refuseTooLong } from './input.js';
 import { StdinPipe } from './stdin-pipe.js';
+import { type Keyboard, TerminalInput } from './terminal-input.js';
 
-/** The stdin of a step: where its bytes come from, and the pipe once there is one. */
+/** The stdin of a step: where its bytes come from, and the pipe or the terminal once there is one. */
 export class StepInput {
   readonly #source: InputSource;
   readonly #limit: number;
   readonly #onFailed: (error: SandboxError) => void;
+  readonly #terminal: TerminalInput | undefined;
   #addon: Addon | undefined;
   #descriptor = -1;
   #pipe: StdinPipe | undefined;
   #closed = false;
 
   /** `limit`: most bytes. `onFailed`: the step cannot get all of its input. */
-  constructor(source: InputSource, limit: number, onFailed: (error: SandboxError) => void) {
+  constructor(source: InputSource, limit: number, onFailed: (error: SandboxError) => void, terminal = false) {
     this.#source = source;
     this.#limit = limit;
     this.#onFailed = onFailed;
+    if (terminal) this.#terminal = new TerminalInput(limit, onFailed);
   }
 
+  /** A pipe is. */
   get needed(): boolean {
-    return this.#source.kind !== 'none';
+    return this.#source.kind !== 'none' && this.#terminal === undefined;
   }
 
   /** @throws SandboxError `ERR_INPUT` when it is already clear that it is too long */
@@ -32,7 +36,8 @@ export class StepInput {
 
   /** `step.stdin`. It may be written before the step has been sent. */
   get stream(): Writable | null {
-    return this.#source.kind === 'pipe' ? this.#openPipe() : null;
+    if (this.#source.kind !== 'pipe') return null;
+    return this.#terminal ?? this.#openPipe();
   }
 
   /** The pipe exists. Takes ownership of the descriptor. */
@@ -44,9 +49,22 @@ export class StepInput {
     else this.#handOver();
   }
 
+  /** The terminal exists, or is about to. */
+  openTerminal(keyboard: Keyboard): void {
+    this.#terminal?.open(keyboard);
+    if (this.#source.kind === 'value') this.#terminal?.end(this.#source.bytes);
+    else if (this.#source.kind === 'stream') this.#givePieces(this.#source.pieces);
+  }
+
+  /** The terminal takes input again. */
+  room(): void {
+    this.#terminal?.room();
+  }
+
   /** The step does not read any more. */
   close(): void {
     this.#closed = true;
+    this.#terminal?.release();
     this.#pipe?.destroy();
     if (this.#descriptor >= 0) this.#addon?.close(this.#descriptor);
     this.#descriptor = -1;
@@ -59,7 +77,7 @@ export class StepInput {
   }
 
   #givePieces(pieces: Parameters<typeof givePieces>[0]): void {
-    givePieces(pieces, this.#openPipe()).catch((error: unknown) => {
+    givePieces(pieces, this.#terminal ?? this.#openPipe()).catch((error: unknown) => {
       if (!this.#closed) this.#onFailed(error as SandboxError);
     });
   }

@@ -24,9 +24,10 @@ export class StepOutputs {
   /** Before what became of the step is known, the end of a pipe may be the end of the spawner, and an error is about to come. */
   #outcomeKnown = false;
 
-  constructor({ collect, limits }: ResolvedOptions, further: readonly Further[] = []) {
+  constructor({ collect, limits, terminal }: ResolvedOptions, further: readonly Further[] = []) {
     this.stdout = new Output('stdout', collect);
     this.stderr = new Output('stderr', collect);
+    if (terminal !== undefined) this.stderr.end(); // all that it says is in stdout
     this.#further = new FurtherPipes(further);
     this.#left = limits.output;
   }

@@ -62,6 +62,7 @@ async function converse(): Promise<readonly Reply[]> {
       }
     },
     data: () => undefined,
+    room: () => undefined,
     writable: () => undefined,
     closed: () => {
       end();

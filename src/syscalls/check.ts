@@ -2,7 +2,7 @@ import { ARCHITECTURES } from './architectures.js';
 import { Diagrams, isBranch, childAt, type Diagram } from './compile/diagram.js';
 import { conditionsDiagram, returnValue, rulesDiagram } from './compile/policy-diagram.js';
 import { invalid } from './invalid.js';
-import { PARKED, type ParkedCall } from './parked.js';
+import { PARKED, PARKED_WITH_TERMINAL, type ParkedCall } from './parked.js';
 import { argumentOffset, SECCOMP_RET } from './seccomp.js';
 import type { ResolvedRule, ResolvedSyscallPolicy } from './types.js';
 
@@ -22,8 +22,17 @@ export function checkReachable(rule: ResolvedRule, earlier: readonly ResolvedRul
 
 /** Refuses a policy under which no step could ever start. */
 export function checkParkedCalls(policy: ResolvedSyscallPolicy): void {
+  checkCalls(policy, PARKED);
+}
+
+/** Refuses a policy under which no step could have a terminal. */
+export function checkTerminalCalls(policy: ResolvedSyscallPolicy): void {
+  checkCalls(policy, PARKED_WITH_TERMINAL);
+}
+
+function checkCalls(policy: ResolvedSyscallPolicy, calls: readonly ParkedCall[]): void {
   const { table } = ARCHITECTURES[policy.architecture];
-  for (const call of PARKED) {
+  for (const call of calls) {
     const number = table[call.name];
     if (number === undefined) continue;
     const diagrams = new Diagrams();

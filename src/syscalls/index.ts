@@ -1,4 +1,5 @@
 export { nameOfCall } from './architectures.js';
+export { checkTerminalCalls } from './check.js';
 export { compileForZygote, compileSyscalls } from './compile/compile.js';
 export { disassemble } from './disassemble.js';
 export type { ErrnoName } from './errno.js';

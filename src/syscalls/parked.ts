@@ -40,3 +40,15 @@ export const PARKED: readonly ParkedCall[] = [
   { name: 'execve', reason: 'starts the program' },
   { name: 'exit_group', reason: 'ends after a failed start' },
 ];
+
+/** And what it does besides to get a terminal. */
+export const PARKED_WITH_TERMINAL: readonly ParkedCall[] = [
+  { name: 'open', reason: 'opens a terminal', with: { 2: 0n } },
+  { name: 'openat', reason: 'opens a terminal', with: { 3: 0n } },
+  // TIOCSPTLCK, TIOCGPTPEER, TIOCSWINSZ
+  ...[0x40045431n, 0x5441n, 0x5414n].map((request) => ({
+    name: 'ioctl',
+    reason: 'opens a terminal',
+    with: { 1: request },
+  })),
+];

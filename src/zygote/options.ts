@@ -66,6 +66,7 @@ export function resolveZygoteOptions(options: unknown): ResolvedZygoteOptions {
   for (const name of ['input', 'stdin'] as const) {
     if (sandbox[name] !== undefined) throw invalidOption(name, 'belongs to one step: give it to zygote.spawn()');
   }
+  refuseTerminal(sandbox);
   const parked = given['parked'] === undefined ? 0 : expectInteger(given['parked'], 'parked', 0, MOST_PARKED);
   checkFilesystem(sandbox, parked);
   return {
@@ -99,5 +100,12 @@ export function checkFilesystem({ filesystem = {} }: SandboxOptions, parked: num
       'filesystem.hide and filesystem.protect',
       'cannot be had together with parked: they are looked for when a step is asked for',
     );
+  }
+}
+
+/** A runtime that is warm has taken its streams for what they were. */
+export function refuseTerminal({ terminal }: SandboxOptions): void {
+  if (terminal !== undefined) {
+    throw invalidOption('terminal', 'is not for steps of a zygote: give it to spawnSandbox() or sandbox.spawn()');
   }
 }

@@ -11,7 +11,13 @@ import { RunningStep } from '../step/running-step.js';
 import type { Step } from '../step/step.js';
 import { BootedProcesses } from './booted-processes.js';
 import { encodeJob, type ZygoteJob } from './job.js';
-import { type ResolvedZygoteOptions, resolveZygoteOptions, type ZygoteMode, type ZygoteOptions } from './options.js';
+import {
+  refuseTerminal,
+  type ResolvedZygoteOptions,
+  resolveZygoteOptions,
+  type ZygoteMode,
+  type ZygoteOptions,
+} from './options.js';
 import { planJob } from './plans.js';
 import type { StepSource } from './step-source.js';
 import { cannotBeForked, ZygoteProcess, type ZygoteWords } from './zygote-process.js';
@@ -169,8 +175,9 @@ class WarmZygote implements Zygote {
 
   /** See `spawnInZygote`. */
   spawnWith(job: readonly Buffer[], options: SandboxOptions, further: readonly Further[] = []): RunningStep {
+    refuseTerminal(options);
     const plan = planJob(this.#options, job, options);
-    const source = inputSource(options.input, plan.options.stdin);
+    const source = inputSource(options.input, plan.options);
     const from = this.#current();
     const step: RunningStep = new RunningStep(
       from === undefined ? plan : { ...plan, policy: from.policyFor(plan.policy) },

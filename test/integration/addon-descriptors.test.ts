@@ -170,7 +170,7 @@ void suite('further descriptors of a message', () => {
   void test('that are nonsense send nothing and leave nothing open', (context) => {
     const [near, far] = addon.channel();
     const nothing = (): void => undefined;
-    const reactor = addon.createReactor(near, { message: nothing, data: nothing, writable: nothing, closed: nothing });
+    const reactor = addon.createReactor(near, { message: nothing, data: nothing, room: nothing, writable: nothing, closed: nothing });
     context.after(() => {
       reactor.close();
       addon.close(far);
@@ -204,7 +204,7 @@ void suite('further descriptors of a message', () => {
       import { readdirSync } from 'node:fs';
       import { loadAddon } from '#src/spawner/locate.js';
       const addon = loadAddon(), [near, far] = addon.channel(), nothing = () => undefined;
-      const reactor = addon.createReactor(near, { message: nothing, data: nothing, writable: nothing, closed: nothing });
+      const reactor = addon.createReactor(near, { message: nothing, data: nothing, room: nothing, writable: nothing, closed: nothing });
       const count = () => readdirSync('/proc/self/fd').length, before = count(), answers = [];
       for (let further = 0; further <= 32; further++) {
         const answer = reactor.send(Buffer.from('x'), false, true, true, Array.from({ length: further }, () => true));

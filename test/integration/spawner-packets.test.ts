@@ -43,6 +43,7 @@ function converse(context: TestContext): Conversation {
   const reactor = addon.createReactor(near, {
     message: (packet) => replies.push(decodeReply(packet)),
     data: () => undefined,
+    room: () => undefined,
     writable: () => undefined,
     closed: () => undefined,
   });

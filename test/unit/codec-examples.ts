@@ -58,6 +58,7 @@ export const REQUESTS: {
     reuseNet: true,
     reuseUser: true,
     keyless: true,
+    terminal: true,
     zygote: true,
     below: 2 ** 40,
     parked: 4,
@@ -92,6 +93,7 @@ export const SETTINGS: StartSettings = {
   },
   announce: true,
   builtin: 1,
+  terminal: { columns: 132, rows: 50 },
 };
 
 /** In the words of the schema. */

@@ -86,7 +86,7 @@ export class FakeSpawner {
 
   step(options: SandboxOptions = {}, further: readonly Further[] = []): RunningStep {
     const plan = planStep('sh', ['-c', 'true'], options);
-    const step = new RunningStep(plan, inputSource(options.input, plan.options.stdin), options.signal, {
+    const step = new RunningStep(plan, inputSource(options.input, plan.options), options.signal, {
       addon: this.addon,
       connection: () => this.connection,
       onSettled: () => undefined,
@@ -149,6 +149,8 @@ export class FakeSpawner {
       pause: note('pause'),
       drain: note('drain'),
       drop: note('drop'),
+      write: () => -constants.errno.EPIPE,
+      resize: note('resize'),
       ref: () => {
         this.calls.push('ref');
         this.#keepAlive ??= setInterval(() => undefined, 1000);

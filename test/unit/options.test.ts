@@ -56,6 +56,16 @@ const REFUSED: readonly (readonly [title: string, options: unknown, message: Reg
     /stdout must be one of 'pipe', 'inherit', 'ignore', and is 'ignored'; did you mean 'ignore'\?/,
   ],
   ['collect: true', { collect: true }, /collect must be a number of bytes/],
+  ['a terminal without a size', { terminal: {} }, /terminal\.columns must be a whole number from 1 to 65535/],
+  ['a terminal of no rows', { terminal: { columns: 80, rows: 0 } }, /terminal\.rows must be a whole number/],
+  ['a terminal with its end', { stdin: 'empty', terminal: { columns: 80, rows: 24 } }, /stdin cannot be 'empty'/],
+  ['a terminal that is not read', { stdout: 'ignore', terminal: { columns: 80, rows: 24 } }, /stdout cannot be/],
+  ['a terminal and stderr', { stderr: 'inherit', terminal: { columns: 80, rows: 24 } }, /stderr has no meaning/],
+  [
+    'a terminal under system calls that cannot open one',
+    { syscalls: 'strict', terminal: { columns: 80, rows: 24 } },
+    /opens a terminal with the filter on, and ioctl may be refused/,
+  ],
   ['reject: 1', { reject: 1 }, /reject must be true or false/],
   ['the network of the host without a waiver', { network: 'host' }, /allowMissing: \['net'\]/],
   ['a pattern that climbs', { filesystem: { hide: ['../a'] } }, /hide\[0\] must not contain '\.\.'/],
@@ -72,7 +82,6 @@ const REFUSED: readonly (readonly [title: string, options: unknown, message: Reg
 
 const NOT_YET: readonly (readonly [title: string, options: unknown])[] = [
   ['scratch on disk', { filesystem: { scratchOn: 'disk' } }],
-  ['a terminal', { terminal: { columns: 80, rows: 24 } }],
 ];
 
 void describe('options', () => {
@@ -106,6 +115,7 @@ void describe('options', () => {
       encoding: 'utf8',
       collect: 8 * MEBIBYTE,
       reject: false,
+      terminal: undefined,
       network: 'none',
       allowMissing: [],
       killGrace: 5000,
