@@ -1,16 +1,17 @@
 export const HELP = `Usage:
   spawn-sandbox run [options] -- COMMAND [ARG...]   run a command confined
+  spawn-sandbox shell [options] [-- COMMAND [ARG...]]   an interactive shell, confined
   spawn-sandbox doctor [--json]                     tell what can be enforced on this machine
   spawn-sandbox --help
   spawn-sandbox --version
 
-Limits of run (sizes as 256MiB, durations as 500ms, 10s or 2m; Infinity lifts a limit):
+Limits of run and shell (sizes as 256MiB, durations as 500ms, 10s or 2m; Infinity lifts a limit):
   --memory SIZE            all processes together, scratch included   [512MiB]
   --processes N            processes and threads                      [128]
-  --wall-time DURATION     from release to end                        [60s]
+  --wall-time DURATION     from release to end                        [60s; of shell: Infinity]
   --cpu-time DURATION      processor time                             [Infinity]
   --idle-time DURATION     without a byte of output                   [Infinity]
-  --output SIZE            stdout and stderr together                 [64MiB]
+  --output SIZE            stdout and stderr together                 [64MiB; of shell: Infinity]
   --scratch SIZE           /tmp, /dev/shm and home together           [64MiB, at most half of the memory]
 
 What the command sees:
@@ -31,6 +32,8 @@ How strictly it is confined:
   --allow-weaker LAYER,...   accept a weaker form of these layers
 
   --result-file FILE       write the result as JSON
+  --terminal               of run: a terminal of its own is its stdin, stdout and stderr
+  --quiet                  of shell: say nothing about the sandbox at its start
 
 stdin, stdout and stderr are relayed. Exit status: the command's own; 128+n after signal n; 124 after a timeout;
 125 when the sandbox could not be made; 126 when the command cannot be executed; 127 when it was not found.

@@ -3,12 +3,14 @@ import { doctor } from './doctor.js';
 import { EXIT } from './exit-status.js';
 import { HELP } from './help.js';
 import { run } from './run.js';
+import { shell } from './shell.js';
 import { packageVersion } from './version.js';
 
 /** One file per verb; each answers the exit status. */
 const VERBS: Readonly<Record<string, (argv: readonly string[]) => Promise<number>>> = {
   doctor,
   run,
+  shell,
 };
 
 async function main([verb = '', ...argv]: readonly string[]): Promise<number> {

@@ -6,9 +6,14 @@ import type { FilesystemOptions, Mount } from '../options/filesystem.js';
 import type { LimitOptions } from '../options/limits.js';
 import type { SandboxOptions } from '../options/sandbox-options.js';
 
-/** What `spawn-sandbox run` was asked for. */
+/** What `spawn-sandbox run` or `shell` was asked for. */
 export interface RunArguments {
   readonly help: boolean;
+  /** Of run: the step has a terminal of its own. */
+  readonly terminal: boolean;
+  /** Of shell: nothing is said at its start. */
+  readonly quiet: boolean;
+  /** Empty for a shell that may be any. */
   readonly file: string;
   readonly args: readonly string[];
   readonly options: SandboxOptions;
@@ -19,6 +24,10 @@ export interface RunArguments {
 
 /** Shown, and then: asked about, kept if the command has succeeded, or thrown away. */
 export type ReviewMode = 'ask' | 'commit' | 'discard';
+type Verb = 'run' | 'shell';
+
+const OF_RUN = ['terminal'];
+const OF_SHELL = ['quiet'];
 
 const FLAGS = {
   memory: { type: 'string' },
@@ -43,21 +52,25 @@ const FLAGS = {
   'allow-missing': { type: 'string' },
   'allow-weaker': { type: 'string' },
   'result-file': { type: 'string' },
+  terminal: { type: 'boolean' },
+  quiet: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
 } as const;
 
 /** The command begins behind `--`, so that no argument of its own can be taken for one of ours. */
-export function parseRunArguments(argv: readonly string[]): RunArguments {
+export function parseRunArguments(argv: readonly string[], verb: Verb = 'run'): RunArguments {
   const end = argv.indexOf('--');
   const ours = end < 0 ? argv : argv.slice(0, end);
-  const values = parseFlags(ours);
+  const values = parseFlags(ours, verb);
   const [file, ...args] = end < 0 ? [] : argv.slice(end + 1);
   const help = values.help === true;
-  if (file === undefined && !help) {
+  if (file === undefined && !help && verb === 'run') {
     throw usage('There is no command', 'Put it behind --, as in: spawn-sandbox run --memory 256MiB -- python3 job.py');
   }
   return {
     help,
+    terminal: values.terminal === true,
+    quiet: values.quiet === true,
     file: file ?? '',
     args,
     options: toOptions(values),
@@ -68,12 +81,16 @@ export function parseRunArguments(argv: readonly string[]): RunArguments {
 
 type Flags = ReturnType<typeof parseArgs<{ options: typeof FLAGS }>>['values'];
 
-function parseFlags(argv: readonly string[]): Flags {
+function parseFlags(argv: readonly string[], verb: Verb): Flags {
+  let values: Flags;
   try {
-    return parseArgs({ args: [...argv], options: FLAGS, strict: true, allowPositionals: false }).values;
+    values = parseArgs({ args: [...argv], options: FLAGS, strict: true, allowPositionals: false }).values;
   } catch (cause) {
     throw explain(cause, argv);
   }
+  const other = (verb === 'run' ? OF_SHELL : OF_RUN).find((name) => Object.hasOwn(values, name));
+  if (other !== undefined) throw usage(`Option --${other} is not one of ${verb}`, 'See spawn-sandbox --help.');
+  return values;
 }
 
 function explain(cause: unknown, argv: readonly string[]): SandboxError {
