@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/xattr.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "addon/lent.h"
@@ -231,6 +232,19 @@ static napi_value attribute(napi_env env, napi_callback_info info)
     return number(env, length < 0 ? -error : value[0]);
 }
 
+/* What another terminal has made lines of is not to be made lines of again; Node's raw mode leaves that on. */
+static napi_value pass_output(napi_env env, napi_callback_info info)
+{
+    int32_t fd;
+    struct termios settings;
+    if (!descriptor_of(env, info, &fd))
+        return number(env, -EINVAL);
+    if (tcgetattr(fd, &settings))
+        return number(env, -errno);
+    settings.c_oflag &= ~(tcflag_t)OPOST;
+    return number(env, tcsetattr(fd, TCSADRAIN, &settings) ? -errno : 0);
+}
+
 void define_descriptors(napi_env env, napi_value exports)
 {
     napi_property_descriptor functions[] = {
@@ -242,6 +256,7 @@ void define_descriptors(napi_env env, napi_value exports)
         {"unmap", NULL, unmap, NULL, NULL, NULL, napi_enumerable, NULL},
         {"memory", NULL, memory, NULL, NULL, NULL, napi_enumerable, NULL},
         {"seal", NULL, seal, NULL, NULL, NULL, napi_enumerable, NULL},
+        {"passOutput", NULL, pass_output, NULL, NULL, NULL, napi_enumerable, NULL},
         {"openFile", NULL, open_file, NULL, NULL, NULL, napi_enumerable, NULL},
         {"receive", NULL, receive, NULL, NULL, NULL, napi_enumerable, NULL},
         {"attribute", NULL, attribute, NULL, NULL, NULL, napi_enumerable, NULL},

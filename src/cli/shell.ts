@@ -47,7 +47,7 @@ function usualShell(): Shell {
 function whatItSees(options: SandboxOptions): string {
   const { cwd, mounts, network, root } = resolveOptions(options);
   const shown = [
-    '/usr',
+    root === undefined ? '/usr' : `the root ${root}`,
     ...mounts.map(({ target, access }) => (access === 'readOnly' ? target : `${target} (${access})`)),
   ];
   const net = network === 'none' ? 'no network' : "the host's network";

@@ -2,6 +2,7 @@ import type { SandboxOptions } from '../options/sandbox-options.js';
 import type { StepResult } from '../result.js';
 import { spawnSandbox } from '../spawn-sandbox.js';
 import type { Step } from '../step/step.js';
+import { loadAddon } from '../spawner/locate.js';
 import { relayed } from './relay.js';
 
 const { stdin, stdout, stderr } = process;
@@ -45,7 +46,9 @@ export async function withTerminal(
 
 /** Each key is the step's, ^C too. At our own end, whichever it is, Node gives the terminal its settings back. */
 function setRaw(raw: boolean): void {
-  if (stdin.isTTY) stdin.setRawMode(raw);
+  if (!stdin.isTTY) return;
+  stdin.setRawMode(raw);
+  if (raw) loadAddon().passOutput(stdin.fd);
 }
 
 function sizeOfOurs(): { readonly columns: number; readonly rows: number } {

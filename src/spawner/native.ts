@@ -96,6 +96,8 @@ export interface Addon {
    * there; -EINVAL: it is another kind of file).
    */
   seal(descriptor: number): NegativeErrno;
+  /** What is written to this terminal is shown as it is, until its settings are changed again; or minus the errno. */
+  passOutput(descriptor: number): NegativeErrno;
   /**
    * Opens for reading, close-on-exec, without waiting and without following a symbolic link anywhere on the way; or minus the errno (-ELOOP: there
    * is one; -ENOSYS: Linux before 5.6). The path is taken as it is; what it leads to may be of any kind.

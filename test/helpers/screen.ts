@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream';
 import type { Step } from 'spawn-sandbox';
 import { until } from './until.js';
 
@@ -8,9 +7,12 @@ export class Screen {
   #seen = 0;
   readonly #type: (text: string) => void;
 
-  constructor(output: Readable, type: (text: string) => void) {
+  constructor(type: (text: string) => void) {
     this.#type = type;
-    output.on('data', (chunk: Buffer) => (this.#shown += chunk.toString('latin1')));
+  }
+
+  show(bytes: Buffer): void {
+    this.#shown += bytes.toString('latin1');
   }
 
   /** Everything. */
@@ -36,5 +38,9 @@ export class Screen {
 }
 
 export function screenOf(step: Step): Screen {
-  return new Screen(step.stdout, (text) => step.stdin?.write(text));
+  const screen = new Screen((text) => step.stdin?.write(text));
+  step.stdout.on('data', (chunk: Buffer) => {
+    screen.show(chunk);
+  });
+  return screen;
 }

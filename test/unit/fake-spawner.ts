@@ -80,6 +80,7 @@ export class FakeSpawner {
       unmap: () => undefined,
       receive: () => -1,
       attribute: () => -1,
+      passOutput: () => -constants.errno.ENOSYS,
       openFile: () => -constants.errno.ENOSYS,
     };
   }
