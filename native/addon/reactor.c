@@ -22,7 +22,7 @@ enum {
     CHANNEL = -1, /* epoll data that are no stream ids */
     WAKE = -2,
     EVENTS = 64,
-    PIPE_SIZE = 1 << 20, /* for pipes that were found full: fewer, larger reads */
+    PIPE_SIZE = 1 << 20,        /* for pipes that were found full: fewer, larger reads */
     TERMINAL_HOLDS = 256 << 10, /* more than the kernel keeps of a terminal's output */
 };
 
@@ -32,7 +32,7 @@ static int watch(const struct reactor *reactor, int operation, int fd, uint32_t 
     return epoll_ctl(reactor->epoll, operation, fd, &event);
 }
 
-static void watch_stream(struct reactor *reactor, struct stream *stream, int64_t id)
+void watch_stream(struct reactor *reactor, struct stream *stream, int64_t id)
 {
     uint32_t events = (stream->watched || stream->awaited ? (uint32_t)EPOLLIN : 0) |
                       (stream->full && !stream->awaited ? (uint32_t)EPOLLOUT : 0);
@@ -45,6 +45,15 @@ static void watch_stream(struct reactor *reactor, struct stream *stream, int64_t
     watch(reactor, operation, stream->fd, events, id);
     /* Also when the system refuses (a user's watches are counted): then it is read once the step has ended. */
     stream->events = events;
+}
+
+/* What is open elsewhere, too, would stay watched. */
+void change_descriptor(const struct reactor *reactor, struct stream *stream, int descriptor)
+{
+    watch(reactor, EPOLL_CTL_DEL, stream->fd, 0, 0);
+    close(stream->fd);
+    stream->fd = descriptor;
+    stream->events = 0;
 }
 
 static void set_watched(struct reactor *reactor, struct stream *stream, int64_t id, bool wanted)
@@ -60,50 +69,10 @@ static void forget_stream(struct reactor *reactor, struct stream *stream, int64_
     remove_stream(&reactor->streams, id);
 }
 
-static void end_stream(struct reactor *reactor, int64_t id)
+void end_stream(struct reactor *reactor, int64_t id)
 {
     forget_stream(reactor, find_stream(&reactor->streams, id), id);
     reactor->events->data(reactor->owner, id, NULL, 0);
-}
-
-static void tell_room(struct reactor *reactor, struct stream *stream, int64_t id)
-{
-    if (!stream->full)
-        return;
-    stream->full = false;
-    watch_stream(reactor, stream, id);
-    reactor->events->room(reactor->owner, id);
-}
-
-/* Whether it came, or may still come. */
-static bool await_terminal(struct reactor *reactor, struct stream *stream, int64_t id)
-{
-    int master = -1;
-    int got = receive_terminal(stream->fd, &master);
-    if (got < 0)
-        return true;
-    if (got == 0) {
-        end_stream(reactor, id);
-        return false;
-    }
-    stream->awaited = false;
-    watch(reactor, EPOLL_CTL_DEL, stream->fd, 0, id);
-    close(stream->fd);
-    stream->fd = master;
-    stream->events = 0;
-    if (stream->resized)
-        resize_terminal(master, stream->columns, stream->rows);
-    watch_stream(reactor, stream, id);
-    tell_room(reactor, stream, id);
-    return true;
-}
-
-/* While it is hung up, only what changes is of interest: it may be opened again. */
-static void hang_up(struct reactor *reactor, struct stream *stream, int64_t id)
-{
-    stream->hung_up = true;
-    watch_stream(reactor, stream, id);
-    tell_room(reactor, stream, id);
 }
 
 /* One read. Whether there may be more, and the stream still wants it. */
@@ -365,13 +334,6 @@ static void keep_near(struct reactor *reactor, struct ends *ends, int64_t out[ST
     }
 }
 
-static void await_from_now_on(struct reactor *reactor, int64_t id)
-{
-    struct stream *stream = find_stream(&reactor->streams, id);
-    stream->terminal = stream->awaited = true;
-    watch_stream(reactor, stream, id);
-}
-
 int reactor_send(struct reactor *reactor, const uint8_t *data, size_t length, const struct streams_wanted *wanted,
                  int64_t out[STREAMS_LIMIT])
 {
@@ -387,7 +349,7 @@ int reactor_send(struct reactor *reactor, const uint8_t *data, size_t length, co
     if (done) {
         keep_near(reactor, &ends, out);
         if (wanted->terminal && out[1] >= 0)
-            await_from_now_on(reactor, out[1]);
+            expect_terminal(reactor, out[1]);
         return 0;
     }
     for (size_t i = 0; i < STREAMS_LIMIT; i++)
@@ -452,34 +414,4 @@ void reactor_drop(struct reactor *reactor, int64_t id)
     struct stream *stream = find_stream(&reactor->streams, id);
     if (stream)
         forget_stream(reactor, stream, id);
-}
-
-ssize_t reactor_write(struct reactor *reactor, int64_t id, const uint8_t *data, size_t length)
-{
-    struct stream *stream = find_stream(&reactor->streams, id);
-    if (!stream || !stream->terminal || stream->hung_up)
-        return -EPIPE;
-    ssize_t written;
-    errno = EAGAIN;
-    do {
-        written = stream->awaited ? -1 : write(stream->fd, data, length);
-    } while (written < 0 && errno == EINTR);
-    int error = written < 0 ? errno : 0;
-    if (written >= 0 ? (size_t)written < length : error == EAGAIN) {
-        stream->full = true;
-        watch_stream(reactor, stream, id);
-    }
-    return written < 0 ? -error : written;
-}
-
-void reactor_resize(struct reactor *reactor, int64_t id, uint16_t columns, uint16_t rows)
-{
-    struct stream *stream = find_stream(&reactor->streams, id);
-    if (!stream || !stream->terminal)
-        return;
-    stream->resized = true;
-    stream->columns = columns;
-    stream->rows = rows;
-    if (!stream->awaited)
-        resize_terminal(stream->fd, columns, rows);
 }

@@ -22,7 +22,7 @@ struct streams_wanted {
 struct reactor_events {
     void (*message)(void *owner, const uint8_t *data, size_t length);
     void (*data)(void *owner, int64_t stream, const uint8_t *data, size_t length); /* NULL: the end */
-    void (*room)(void *owner, int64_t stream); /* of a terminal that was full */
+    void (*room)(void *owner, int64_t stream);                                     /* of a terminal that was full */
     void (*writable)(void *owner);
     void (*closed)(void *owner);
 };

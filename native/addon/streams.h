@@ -16,9 +16,9 @@ struct stream {
     bool large;          /* its pipe has been enlarged */
     bool terminal;       /* a master, or, while it is awaited, the socket by which it comes */
     bool awaited;
-    bool hung_up;          /* nobody has the other end open; somebody may open it again */
-    bool full;             /* the owner waits until it takes more */
-    bool resized;          /* while it was awaited */
+    bool hung_up;           /* nobody has the other end open; somebody may open it again */
+    bool full;              /* the owner waits until it takes more */
+    bool resized;           /* while it was awaited */
     uint16_t columns, rows; /* to these */
     uint32_t next_free;
 };

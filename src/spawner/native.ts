@@ -61,7 +61,7 @@ export interface Reactor {
    * Types into a terminal what it takes at once. Answers the number of bytes, and after fewer than all of them `room` follows; or minus the
    * errno (-EAGAIN: none yet, and `room` follows; -EPIPE: nobody has it open any more).
    */
-  write(stream: number, bytes: Uint8Array): number | NegativeErrno;
+  write(stream: number, bytes: Uint8Array): number;
   /** Of a terminal; both from 1 to 65535. */
   resize(stream: number, columns: number, rows: number): void;
   /** Whether the channel and its pipes keep the event loop alive. A new reactor does not. */

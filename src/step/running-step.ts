@@ -2,7 +2,6 @@ import { setMaxListeners } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import { type SandboxError, StepError } from '../errors.js';
 import { invalidOption } from '../options/check.js';
-import { checkTerminalSize } from '../options/terminal.js';
 import { show } from '../show.js';
 import type { Plan } from '../plan.js';
 import type { StepResult } from '../result.js';
@@ -21,6 +20,7 @@ import { type LineIterator, Lines } from './lines.js';
 import type { Step } from './step.js';
 import { StepInput } from './step-input.js';
 import { type OutputName, StepOutputs } from './step-outputs.js';
+import { StepTerminal } from './terminal.js';
 
 type Cause = (typeof CAUSES)[number];
 
@@ -54,6 +54,7 @@ export class RunningStep implements Step, StepListener {
   readonly #signal: AbortSignal | undefined;
   readonly #input: StepInput;
   readonly #outputs: StepOutputs;
+  readonly #terminal: StepTerminal;
   readonly #result: Promise<StepResult>;
   #resolve!: (result: StepResult) => void;
   #reject!: (error: Error) => void;
@@ -64,10 +65,6 @@ export class RunningStep implements Step, StepListener {
   #connection: Connection | undefined;
   #stepId = 0;
   #ended: EndedMessage | undefined;
-  /** The stream that stands for it, once there is one. */
-  #terminal = -1;
-  /** What it was to be changed to, perhaps before it existed. */
-  #size: TerminalSize | undefined;
   #inputError: SandboxError | undefined;
   #idle: IdleTimer | undefined;
   /** Why we asked for its end, should it not have been sent yet. */
@@ -85,6 +82,7 @@ export class RunningStep implements Step, StepListener {
       },
       plan.options.terminal !== undefined,
     );
+    this.#terminal = new StepTerminal(plan.options.terminal);
     this.#outputs = new StepOutputs(plan.options, context.further);
     this.#result = new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -160,10 +158,7 @@ export class RunningStep implements Step, StepListener {
   }
 
   resize(size: TerminalSize): void {
-    const { columns, rows } = checkTerminalSize(size, 'resize()');
-    if (this.#plan.options.terminal === undefined) throw invalidOption('resize()', 'is for steps with a terminal');
-    this.#size = { columns, rows };
-    if (this.#terminal >= 0) this.#connection?.reactor.resize(this.#terminal, columns, rows);
+    this.#terminal.resize(size);
   }
 
   kill(signal: NodeJS.Signals = 'SIGKILL', { grace }: { readonly grace?: Duration } = {}): void {
@@ -213,24 +208,12 @@ export class RunningStep implements Step, StepListener {
     this.#stepId = stepId;
     this.#outputs.open((this.#connection as Connection).reactor, stdout, stderr, further);
     if (stdin >= 0) this.#input.open(this.#context.addon, stdin);
-    if (this.#plan.options.terminal !== undefined && stdout >= 0) this.#openTerminal(stdout);
+    const keyboard = this.#terminal.open(this.#connection as Connection, stdout);
+    if (keyboard !== undefined) this.#input.openTerminal(keyboard);
   }
 
   room(): void {
     this.#input.room();
-  }
-
-  #openTerminal(stream: number): void {
-    const connection = this.#connection as Connection;
-    const { reactor } = connection;
-    this.#terminal = stream;
-    if (this.#size !== undefined) this.resize(this.#size);
-    this.#input.openTerminal({
-      write: (bytes) => reactor.write(stream, bytes),
-      hangUp: () => {
-        connection.drop(stream);
-      },
-    });
   }
 
   started(): void {

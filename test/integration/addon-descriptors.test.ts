@@ -170,7 +170,13 @@ void suite('further descriptors of a message', () => {
   void test('that are nonsense send nothing and leave nothing open', (context) => {
     const [near, far] = addon.channel();
     const nothing = (): void => undefined;
-    const reactor = addon.createReactor(near, { message: nothing, data: nothing, room: nothing, writable: nothing, closed: nothing });
+    const reactor = addon.createReactor(near, {
+      message: nothing,
+      data: nothing,
+      room: nothing,
+      writable: nothing,
+      closed: nothing,
+    });
     context.after(() => {
       reactor.close();
       addon.close(far);

@@ -17,7 +17,10 @@ function start(context: TestContext, ...args: readonly string[]): PseudoTerminal
 }
 
 /** With its stdin from a file and not from a terminal. */
-function withoutTerminal(args: readonly string[], input = ''): Promise<{ status: number | null; stdout: string; stderr: string }> {
+function withoutTerminal(
+  args: readonly string[],
+  input = '',
+): Promise<{ status: number | null; stdout: string; stderr: string }> {
   const child = spawn(process.execPath, [CLI, ...args], { timeout: 60_000, killSignal: 'SIGKILL' });
   let stdout = '';
   let stderr = '';
@@ -35,7 +38,9 @@ void suite('spawn-sandbox shell', () => {
   void test('is a shell in a terminal of its own, says what it sees, and exits as it does', async (context) => {
     const terminal = start(context, 'shell', '--env', 'ASKED=for');
     const { screen } = terminal;
-    await screen.until(/spawn-sandbox: a new sandbox, in \/home\/sandbox, with no network; of the host it sees \/usr\./);
+    await screen.until(
+      /spawn-sandbox: a new sandbox, in \/home\/sandbox, with no network; of the host it sees \/usr\./,
+    );
     await screen.until(/\[sandbox\] /);
     assert.equal(await terminal.isRaw(), true);
     screen.type('tty; stty size; pwd; echo "$TERM $ASKED"\n');
@@ -144,7 +149,15 @@ void suite('spawn-sandbox shell', () => {
 
 void suite('spawn-sandbox run --terminal', () => {
   void test('gives the command a terminal, of the size of ours', async (context) => {
-    const terminal = start(context, 'run', '--terminal', '--', 'sh', '-c', 'stty size; read line; echo "<$line>"; exit 3');
+    const terminal = start(
+      context,
+      'run',
+      '--terminal',
+      '--',
+      'sh',
+      '-c',
+      'stty size; read line; echo "<$line>"; exit 3',
+    );
     await terminal.screen.until(/^25 90\r\n/);
     terminal.screen.type('x\n');
     await terminal.screen.until(/<x>/);

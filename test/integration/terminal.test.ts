@@ -30,7 +30,8 @@ function started(context: TestContext, step: Step): Step {
 
 void suite('a step with a terminal', () => {
   void test('has it as stdin, stdout and stderr, under a name, and as its controlling one', async () => {
-    const script = 'tty; test -t 0 && test -t 1 && test -t 2 && echo all; echo by name > /dev/tty; echo $TERM; stty size';
+    const script =
+      'tty; test -t 0 && test -t 1 && test -t 2 && echo all; echo by name > /dev/tty; echo $TERM; stty size';
     const { stdout, stderr } = await run('sh', ['-c', script], { terminal: { columns: 132, rows: 50 } });
     assert.equal(stdout, '/dev/pts/0\r\nall\r\nby name\r\nxterm-256color\r\n50 132\r\n');
     assert.equal(stderr, '');
@@ -133,14 +134,25 @@ void suite('a step with a terminal', () => {
 
   void test('no other size and no step without a terminal has one', async (context) => {
     const step = inTerminal(context, ':');
-    for (const size of [{ columns: 0, rows: 1 }, { columns: 1.5, rows: 1 }, { columns: 1 }, { columns: 65536, rows: 1 }])
-      assert.throws(() => {
-        step.resize(size as typeof SIZE);
-      }, { code: 'ERR_INVALID_OPTION' });
+    for (const size of [
+      { columns: 0, rows: 1 },
+      { columns: 1.5, rows: 1 },
+      { columns: 1 },
+      { columns: 65536, rows: 1 },
+    ])
+      assert.throws(
+        () => {
+          step.resize(size as typeof SIZE);
+        },
+        { code: 'ERR_INVALID_OPTION' },
+      );
     const without = spawnSandbox('true');
-    assert.throws(() => {
-      without.resize(SIZE);
-    }, { code: 'ERR_INVALID_OPTION' });
+    assert.throws(
+      () => {
+        without.resize(SIZE);
+      },
+      { code: 'ERR_INVALID_OPTION' },
+    );
     await Promise.all([step, without]);
   });
 
@@ -153,13 +165,17 @@ void suite('a step with a terminal', () => {
   });
 
   void test('is given input as if it were typed, to the end of the last line', async () => {
-    const { stdout } = await run('sh', ['-c', 'stty -echo; while read -r line; do echo "<$line>"; done; echo "<$line>"'], {
-      terminal: SIZE,
-      input: (function* () {
-        yield 'one\ntw';
-        yield Buffer.from('o\nthree');
-      })(),
-    });
+    const { stdout } = await run(
+      'sh',
+      ['-c', 'stty -echo; while read -r line; do echo "<$line>"; done; echo "<$line>"'],
+      {
+        terminal: SIZE,
+        input: (function* () {
+          yield 'one\ntw';
+          yield Buffer.from('o\nthree');
+        })(),
+      },
+    );
     assert.match(stdout, /<one>\r\n<two>\r\n<three>\r\n$/);
   });
 
@@ -228,7 +244,10 @@ void suite('the output of a terminal', () => {
   void test('of a raw terminal is every byte as it was written', async () => {
     const script = 'stty raw -echo; i=0; while [ $i -lt 256 ]; do printf "\\\\$(printf %o $i)"; i=$((i+1)); done';
     const { stdout } = await spawnSandbox('sh', ['-c', script], { terminal: SIZE, encoding: 'buffer' });
-    assert.deepEqual([...(stdout as Uint8Array)], Array.from({ length: 256 }, (_, index) => index));
+    assert.deepEqual(
+      [...(stdout as Uint8Array)],
+      Array.from({ length: 256 }, (_, index) => index),
+    );
   });
 
   void test('goes on after the step has closed it everywhere and opened it again', async () => {
@@ -249,7 +268,10 @@ void suite('the output of a terminal', () => {
   void test('counts in limits.output and limits.idleTime, and collect bounds what is kept', async () => {
     const flood = await spawnSandbox('yes', [], { terminal: SIZE, limits: { output: 100_000 } });
     assert.deepEqual([flood.cause, flood.stdout.length], ['outputLimit', 100_000]);
-    const silent = await spawnSandbox('sh', ['-c', 'echo one; sleep 100'], { terminal: SIZE, limits: { idleTime: '200ms' } });
+    const silent = await spawnSandbox('sh', ['-c', 'echo one; sleep 100'], {
+      terminal: SIZE,
+      limits: { idleTime: '200ms' },
+    });
     assert.deepEqual([silent.cause, silent.stdout], ['idleTimeout', 'one\r\n']);
     const { stdout, truncated } = await run('seq', ['1000'], { terminal: SIZE, collect: 10 });
     assert.deepEqual([stdout, truncated], ['1\r\n2\r\n3\r\n4', true]);
@@ -303,7 +325,8 @@ void suite('terminals made inside', () => {
   });
 
   void test('there are few, and none without the option', async () => {
-    const count = 'import os\nopened = 0\ntry:\n  while True:\n    os.open("/dev/ptmx", os.O_RDWR | os.O_NOCTTY)\n    opened += 1\nexcept OSError as error: print(opened, error.errno)';
+    const count =
+      'import os\nopened = 0\ntry:\n  while True:\n    os.open("/dev/ptmx", os.O_RDWR | os.O_NOCTTY)\n    opened += 1\nexcept OSError as error: print(opened, error.errno)';
     assert.equal(await stdoutOf('python3', ['-c', count], { terminal: SIZE }), '31 28');
     assert.equal(await stdoutOf('python3', ['-c', count]), '0 2');
   });

@@ -63,12 +63,16 @@ void suite('what a step can do with its terminal', () => {
   });
 
   void test('is not to keep the other end, or what brought it to the app', async () => {
-    const list = 'import os; print([(fd, os.readlink(f"/proc/self/fd/{fd}")) for fd in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{fd}")])';
+    const list =
+      'import os; print([(fd, os.readlink(f"/proc/self/fd/{fd}")) for fd in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{fd}")])';
     const expected = "[('0', '/dev/pts/0'), ('1', '/dev/pts/0'), ('2', '/dev/pts/0')]";
     assert.equal(await stdoutOf('python3', ['-c', list], TERMINAL), expected);
     const sandbox = await createSandbox();
     try {
-      assert.match(String((await sandbox.spawn('python3', ['-c', list], TERMINAL)).stdout), /^\[('?\(?['\d, ]+\/dev\/pts\/\d'\)[, ]*){3}\]\r\n$/);
+      assert.match(
+        String((await sandbox.spawn('python3', ['-c', list], TERMINAL)).stdout),
+        /^\[('?\(?['\d, ]+\/dev\/pts\/\d'\)[, ]*){3}\]\r\n$/,
+      );
     } finally {
       await sandbox.destroy();
     }
@@ -77,7 +81,9 @@ void suite('what a step can do with its terminal', () => {
 
 void suite('terminals of others', () => {
   void test('are in no sandbox: each has a file system of its own for them', async () => {
-    const devices = await Promise.all([1, 2].map(() => stdoutOf('sh', ['-c', 'stat -c %d /dev/pts; sleep 0.3'], TERMINAL)));
+    const devices = await Promise.all(
+      [1, 2].map(() => stdoutOf('sh', ['-c', 'stat -c %d /dev/pts; sleep 0.3'], TERMINAL)),
+    );
     const all = [...devices, String(statSync('/dev/pts').dev)];
     assert.equal(new Set(all).size, 3, all.join());
   });
@@ -88,7 +94,8 @@ void suite('terminals of others', () => {
     await screen.until(/\/dev\/pts\/0\r\n/);
     const outside = new PseudoTerminal(context, ['sh', '-c', 'echo up; sleep 100']);
     await outside.screen.until(/up/);
-    const script = 'for t in /dev/pts/* /dev/tty* /dev/console /proc/[0-9]*/fd/*; do echo LOUD > $t; done 2>/dev/null; tty';
+    const script =
+      'for t in /dev/pts/* /dev/tty* /dev/console /proc/[0-9]*/fd/*; do echo LOUD > $t; done 2>/dev/null; tty';
     const { stdout } = await run('bash', ['-c', script], TERMINAL);
     assert.match(stdout, /LOUD[^]*\/dev\/pts\/0/, 'the control: its own, of the same name, gets it');
     await pause(100);
@@ -200,7 +207,8 @@ while True:
   }
 
   void test('one that opens all terminals there can be leaves others theirs', async () => {
-    const hoard = 'import os\nfds = []\ntry:\n  while True: fds.append(os.open("/dev/ptmx", os.O_RDWR | os.O_NOCTTY))\nexcept OSError: print(len(fds), flush=True)\nimport time; time.sleep(100)';
+    const hoard =
+      'import os\nfds = []\ntry:\n  while True: fds.append(os.open("/dev/ptmx", os.O_RDWR | os.O_NOCTTY))\nexcept OSError: print(len(fds), flush=True)\nimport time; time.sleep(100)';
     const steps = Array.from({ length: 4 }, () => spawnSandbox('python3', ['-c', hoard], TERMINAL));
     for (const step of steps) {
       for await (const line of step) {
