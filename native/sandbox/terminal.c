@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <sys/ioctl.h>
+#include <termios.h>
 
 #include "common/packet.h"
 
@@ -22,6 +23,16 @@ static int open_master(const struct start *start)
     return master;
 }
 
+/* As all terminals of today have it, or the kernel would erase half a character. */
+static int expect_utf8(int terminal)
+{
+    struct termios settings;
+    if (tcgetattr(terminal, &settings))
+        return -1;
+    settings.c_iflag |= IUTF8;
+    return tcsetattr(terminal, TCSANOW, &settings);
+}
+
 int place_terminal(const struct start *start, int *app)
 {
     char byte = 't';
@@ -31,7 +42,7 @@ int place_terminal(const struct start *start, int *app)
     autoclose int opened = master < 0 ? -1 : ioctl(master, TIOCGPTPEER, O_RDWR | O_CLOEXEC);
     /* Before the app has the master: what it reads of one whose other end was never open is the end. */
     autoclose int terminal = opened < 0 ? -1 : fcntl(opened, F_DUPFD_CLOEXEC, 3);
-    if (terminal < 0)
+    if (terminal < 0 || expect_utf8(terminal))
         return -1;
     /* An app that has hung up already gets what it wants: with the master goes the last that holds it, and we end by
      * SIGHUP. */

@@ -45,8 +45,8 @@ export const PARKED: readonly ParkedCall[] = [
 export const PARKED_WITH_TERMINAL: readonly ParkedCall[] = [
   { name: 'open', reason: 'opens a terminal', with: { 2: 0n } },
   { name: 'openat', reason: 'opens a terminal', with: { 3: 0n } },
-  // TIOCSPTLCK, TIOCGPTPEER, TIOCSWINSZ
-  ...[0x40045431n, 0x5441n, 0x5414n].map((request) => ({
+  // TIOCSPTLCK, TIOCGPTPEER, TIOCSWINSZ; TCGETS, TCSETS, and by newer C libraries TCGETS2, TCSETS2
+  ...[0x40045431n, 0x5441n, 0x5414n, 0x5401n, 0x5402n, 0x802c542an, 0x402c542bn].map((request) => ({
     name: 'ioctl',
     reason: 'opens a terminal',
     with: { 1: request },

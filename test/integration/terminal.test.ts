@@ -58,6 +58,14 @@ void suite('a step with a terminal', () => {
     assert.match(screen.shown, /^helo\x08 \x08lo\r\n/, 'as it was typed, corrections too');
   });
 
+  void test('erases characters and not bytes', async (context) => {
+    const step = inTerminal(context, 'read line; echo "got <$line>"');
+    const screen = screenOf(step);
+    screen.type('a€\x7fb\n');
+    await screen.until(/got <ab>\r\n/);
+    await step;
+  });
+
   void test('can turn the echo off', async (context) => {
     const step = inTerminal(context, 'stty -echo; echo ready; read secret; stty echo; echo "length ${#secret}"');
     const screen = screenOf(step);
