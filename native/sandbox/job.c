@@ -219,9 +219,10 @@ static int take_job(struct sandbox_start *sandbox, bool executes, const uint8_t 
     if (received->descriptor_count != used + pipes + count + control || (terminal && !executes))
         return fail(failure, STAGE_PROTOCOL, NULL);
     if (keep_further(received->descriptors + used + pipes, count, out->further) ||
-        (terminal ? place_terminal(&out->start, &received->descriptors[used])
-                  : place_standard(&out->start, received->descriptors + used, pipes)))
+        (!terminal && place_standard(&out->start, received->descriptors + used, pipes)))
         return fail(failure, STAGE_RESOURCES, NULL);
+    if (terminal && place_terminal(&out->start, &received->descriptors[used]))
+        return fail(failure, STAGE_RESOURCES, "/dev/pts");
     /* The message is in memory by now, and its descriptor may have one of these numbers. */
     if (used > 0)
         close_descriptor(&received->descriptors[0]);

@@ -231,8 +231,9 @@ int mount_contents(struct sandbox_start *start, struct failure *failure)
         return fail(failure, STAGE_MOUNT_SOURCE, path);
     if (mount_scratch(start, path))
         return has_overlays(start->policy) ? fail(failure, STAGE_MOUNT_TARGET, path) : fail_layer(failure, LAYER_MOUNT);
-    if (start->policy->terminal && mount_terminals())
-        return fail_layer(failure, LAYER_MOUNT);
+    /* A session whose commands may never ask for one is good without. */
+    if (start->policy->terminal && mount_terminals() && !start->policy->session)
+        return fail(failure, STAGE_MOUNT_TARGET, "/dev/pts");
     return carry_out_rules(start->policy, failure);
 }
 

@@ -9,6 +9,7 @@ import type { BoundPath } from '../policy/interpreter.js';
 import { buildPolicy, type Policy } from '../policy/policy.js';
 import { startSettings } from '../policy/start-settings.js';
 import { encodeMoreSettings, encodeStartSettings } from '../spawner/codec.js';
+import { alwaysRefuses } from '../syscalls/index.js';
 
 /** How a sandbox is built, and what bounds it as a whole. */
 export interface SandboxPlan {
@@ -80,7 +81,22 @@ export function planCommand(
   const { keepBackground, ...others } = mergeOptions(common, own);
   const keeps = resolveFlag(keepBackground, 'keepBackground');
   const plan = planStep(file, args, others, locateInside);
+  if (plan.options.terminal !== undefined) refuseReaching(plan.options);
   return { ...plan, policy, keeps, settings: withMore(plan.settings, { keepBackground: keeps, announce }) };
+}
+
+const REACHING = ['ptrace', 'pidfd_getfd', 'process_vm_writev'];
+
+/**
+ * Before its program runs, a command holds the other end of its terminal, of which the app relies on that nobody else does: a read could wait
+ * otherwise.
+ */
+function refuseReaching({ syscalls, allowMissing }: ResolvedOptions): void {
+  if (!allowMissing.includes('seccomp') && alwaysRefuses(syscalls, REACHING)) return;
+  throw invalidOption(
+    'terminal',
+    `is not for a sandbox whose commands may reach into each other by ${REACHING.join(', ')}: refuse these there, or use spawnSandbox()`,
+  );
 }
 
 /** Nothing more can be mounted: a program of the app's that is not in the sandbox is looked up there by its name. */

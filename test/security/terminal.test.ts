@@ -220,4 +220,32 @@ while True:
     for (const step of steps) step.kill();
     await Promise.all(steps);
   });
+
+  void test('commands of one sandbox that have taken all there can be leave it an error, and the app goes on', async () => {
+    const hoard =
+      'import os, time\ntry:\n  while True: os.open("/dev/ptmx", os.O_RDWR | os.O_NOCTTY)\nexcept OSError: print("all", flush=True)\ntime.sleep(100)';
+    const sandbox = await createSandbox();
+    try {
+      for await (const line of sandbox.spawn('python3', ['-c', hoard])) {
+        assert.equal(line, 'all');
+        break;
+      }
+      const refused = sandbox.spawn('tty', [], TERMINAL);
+      await assert.rejects(refused.result, { code: 'ERR_RESOURCES', message: /\/dev\/pts/ });
+      assert.equal((await sandbox.spawn('true')).status, 0);
+    } finally {
+      await sandbox.destroy();
+    }
+  });
+
+  void test('commands that may reach into each other have none: one could make the app wait for another', async () => {
+    const sandbox = await createSandbox({
+      syscalls: { extends: 'default', rules: [{ name: 'ptrace', verdict: 'allow', reason: 'a debugger' }] },
+    });
+    try {
+      assert.throws(() => sandbox.spawn('tty', [], TERMINAL), { code: 'ERR_INVALID_OPTION', message: /ptrace/ });
+    } finally {
+      await sandbox.destroy();
+    }
+  });
 });

@@ -1,6 +1,6 @@
 import { mergeOptions } from '../../options/merge.js';
 import { hardLimitOfOpenFiles } from '../../options/open-files.js';
-import { resolveOptions } from '../../options/resolve.js';
+import { resolveFlag, resolveOptions } from '../../options/resolve.js';
 import type { SandboxOptions } from '../../options/sandbox-options.js';
 import type { Plan } from '../../plan.js';
 import type { Policy } from '../../policy/policy.js';
@@ -24,8 +24,10 @@ export interface FilesRequest {
 
 /** Plans commands with a program of the library's, which have the limits of the sandbox's other commands but for what is bounded here. */
 export function filesPlanner(sandbox: SandboxOptions): (request: FilesRequest, policy: Policy) => Plan {
+  const { keepBackground, ...common } = sandbox;
+  resolveFlag(keepBackground, 'keepBackground'); // nothing of ours outlives its operation
   const options = resolveOptions(
-    mergeOptions(sandbox, {
+    mergeOptions(common, {
       limits: {
         idleTime: Infinity,
         input: Infinity,
