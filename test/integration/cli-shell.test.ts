@@ -120,6 +120,16 @@ void suite('spawn-sandbox shell', () => {
     assert.equal((await terminal.ended).status, 0);
   });
 
+  void test('gives the terminal its settings back also when the spawner dies', async (context) => {
+    const terminal = start(context, 'shell', '--', 'sh', '-c', 'echo up; exec sleep 100');
+    await terminal.screen.until(/up\r\n/);
+    const pid = await terminal.pid;
+    for (const child of readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' '))
+      process.kill(Number(child), 'SIGKILL');
+    assert.deepEqual(await terminal.ended, { status: 125, restored: true });
+    await terminal.screen.until(/spawn-sandbox: The spawner/);
+  });
+
   void test('ends with its window, and so does all in it', async (context) => {
     const marker = uniqueMarker();
     const script = `sh -c 'trap "" HUP; sleep 1000; :' ${marker} & echo up; cat`;

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { suite, test, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { createSandbox, createZygote, type SandboxOptions, spawnSandbox, type Step } from 'spawn-sandbox';
@@ -187,16 +189,15 @@ void suite('a step with a terminal', () => {
     assert.match(stdout, /<one>\r\n<two>\r\n<three>\r\n$/);
   });
 
-  void test('takes long input at the pace of its reader', async () => {
+  void test('takes long input at the pace of its reader', async (context) => {
+    const step = inTerminal(context, 'stty -echo; echo ready; sleep 0.2; wc -c');
+    const screen = screenOf(step);
+    await screen.until(/ready\r\n/);
+    assert.ok(step.stdin);
     const line = `${'x'.repeat(99)}\n`;
-    const { stdout } = await run('sh', ['-c', 'stty -echo; echo ready; sleep 0.2; wc -c'], {
-      terminal: SIZE,
-      input: (async function* () {
-        await pause(100); // by then the echo is off
-        for (let i = 0; i < 20; i++) yield line.repeat(500);
-      })(),
-    });
-    assert.match(stdout, /ready\r\n1000000\r\n$/);
+    await pipeline(Readable.from(Array.from({ length: 20 }, () => line.repeat(500))), step.stdin);
+    await screen.until(/^1000000\r\n$/);
+    assert.equal((await step).status, 0);
   });
 
   void test('is hung up when stdin is destroyed', async (context) => {
