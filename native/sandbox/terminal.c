@@ -37,7 +37,7 @@ int place_terminal(const struct start *start, int *app)
 {
     char byte = 't';
     struct iovec part = {&byte, 1};
-    autoclose int master = open_master(start);
+    int master = open_master(start); /* stays open where this fails: its end would end us before we could say why */
     /* By its master and not by its name, and without O_NOCTTY: we lead a session that has no terminal yet. */
     autoclose int opened = master < 0 ? -1 : ioctl(master, TIOCGPTPEER, O_RDWR | O_CLOEXEC);
     /* Before the app has the master: what it reads of one whose other end was never open is the end. */
@@ -48,10 +48,11 @@ int place_terminal(const struct start *start, int *app)
      * SIGHUP. */
     if (send_packet(*app, &part, 1, &master, 1, 0) && errno != EPIPE && errno != ECONNRESET)
         return -1;
-    close_descriptor(app);
     for (int i = 0; i < 3; i++) {
         if (dup3(terminal, i, 0) < 0)
             return -1;
     }
+    close_descriptor(app);
+    close(master);
     return 0;
 }

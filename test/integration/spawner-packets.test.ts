@@ -19,7 +19,7 @@ import {
 } from '#src/spawner/codec.js';
 import { configureMessage } from '#src/spawner/configure.js';
 import { loadAddon, spawnerPath } from '#src/spawner/locate.js';
-import type { ConfigureMessage, Reply } from '#src/spawner/messages.js';
+import type { ConfigureMessage, Reply, StartSettings } from '#src/spawner/messages.js';
 import { resolveSpawnerOptions } from '#src/options/spawner-options.js';
 import { planStep } from '#src/plan.js';
 import { descendantsOf } from '../helpers/marked-processes.js';
@@ -178,6 +178,30 @@ void suite('a spawner that is told nonsense', () => {
       const conversation = prepared(context);
       const packet = what === 'fewer' ? start(1, { pipes: true }) : start(1);
       conversation.send(packet, pipes);
+      assert.equal((await answerTo(1, conversation)).kind, 'failed');
+      conversation.send(start(2));
+      const reply = await answerTo(2, conversation);
+      assert.ok(reply.kind === 'ended' && reply.ended.exitCode === 0);
+      await conversation.end();
+    });
+  }
+
+  const { policy, file, argv, settings } = planStep('true', [], { terminal: { columns: 80, rows: 24 } });
+  for (const [what, policyId, pipes, more] of [
+    ['a pipe in place of the socket by which a terminal comes', 2, [true, false, false], {}],
+    ['none', 2, [false, false, false], {}],
+    ['two', 2, [true, true, false], {}],
+    ['a terminal under a policy that has none', 1, [true, false, false], {}],
+    ['a terminal of no size', 2, [true, false, false], { terminal: { columns: 0, rows: 24 } }],
+    ['a terminal that is too large', 2, [true, false, false], { terminal: { columns: 80, rows: 65536 } }],
+    ['a terminal and a pipe', 2, [true, true, false], { stdout: 1 }],
+  ] as const) {
+    void test(`${what}: the step fails, and the next one runs`, async (context) => {
+      const conversation = prepared(context);
+      conversation.send(encodeDefine({ policyId: 2, ...policy }));
+      // What comes last counts, so what is wrong stands behind the rest.
+      const wrong = Buffer.concat([settings, encodeStartSettings(more as unknown as StartSettings)]);
+      conversation.send(encodeStart({ stepId: 1, policyId, file, argv }, wrong), pipes);
       assert.equal((await answerTo(1, conversation)).kind, 'failed');
       conversation.send(start(2));
       const reply = await answerTo(2, conversation);
