@@ -31,7 +31,8 @@ export type {
   SandboxOverEvent,
   SandboxStartEvent,
 } from './sandbox/events.js';
-export { createSandbox, type Sandbox } from './sandbox/sandbox.js';
+export { createSandbox } from './sandbox/sandbox.js';
+export type { Sandbox } from './sandbox/types.js';
 export type { SandboxEnd } from './sandbox/session.js';
 export type { CommandUsage, SandboxUsage } from './sandbox/usage.js';
 export { spawnSandbox } from './spawn-sandbox.js';
@@ -75,5 +76,5 @@ export type {
 } from './typed/types.js';
 export type { Duration, Size } from './units.js';
 export type { ZygoteJob } from './zygote/job.js';
-export type { ZygoteMode, ZygoteOptions } from './zygote/options.js';
+export type { ZygoteMode, ZygoteOptions, ZygoteSpawnOptions } from './zygote/options.js';
 export { createZygote, type Zygote } from './zygote/zygote.js';

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createSandbox } from 'spawn-sandbox';
 import { ms, ratio, times } from '../format.mjs';
 import { median, percentile, seeded, shuffled } from '../statistics.mjs';
+import { jobs } from './jobs-in-sandboxes.mjs';
 
 const PAUSE_MS = 5;
 
@@ -15,7 +16,7 @@ export async function sandboxes({ contenders, quick }) {
     for (let index = 0; index < 20; index++) await living.starts();
     const taken = await interleaved(all, rounds);
     const made = await makings(quick ? 10 : 100);
-    return { tables: [table(all, taken, made, rounds)], goals: goals(taken) };
+    return { tables: [table(all, taken, made, rounds), await jobs(quick)], goals: goals(taken) };
   } finally {
     await sandbox.destroy();
   }

@@ -5,10 +5,14 @@ import { median, percentile } from '../statistics.mjs';
 
 export const PAUSE_MS = 50;
 
-/** Milliseconds until the app has the first byte of a step, once the step has ended; `Infinity` when there was none. */
-export async function firstByteOfStep(zygote, code) {
+/** Milliseconds until the app has the first byte of a step, told once the step has ended; `Infinity` when there was none. */
+export function firstByteOfStep(zygote, code, options) {
+  return firstByteOf(() => zygote.spawn({ code }, options));
+}
+
+export async function firstByteOf(start) {
   const begun = performance.now();
-  const step = zygote.spawn({ code });
+  const step = start();
   let taken = Infinity;
   step.stdout.once('data', () => (taken = performance.now() - begun));
   const { stdout } = await step.result;

@@ -93,7 +93,7 @@ struct start {
     size_t argv_count, env_count;
     uint32_t further[FURTHER_LIMIT]; /* enum further */
     size_t further_count;
-    uint32_t builtin; /* enum builtin */
+    uint32_t builtin;       /* enum builtin */
     uint16_t columns, rows; /* of a terminal; 0: none */
 };
 

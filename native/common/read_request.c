@@ -264,9 +264,9 @@ int read_define(struct bytes body, struct define *out)
     if (out->base_filter.length == 0 || out->base_filter.length % 8 || out->step_filter.length == 0 ||
         out->step_filter.length % 8 || out->uid == UINT32_MAX || out->gid == UINT32_MAX)
         reader.failed = true;
-    /* A session is nothing else besides, nor is what runs in one. */
-    bool other = out->zygote || out->below || out->boot.length > 0;
-    if ((out->session && out->within) || ((out->session || out->within) && other))
+    /* A session is nothing else besides, and what runs in one can only boot. */
+    bool other = out->zygote || out->below;
+    if ((out->session && (out->within || out->boot.length > 0)) || ((out->session || out->within) && other))
         reader.failed = true;
     struct start boot;
     if (out->boot.length > 0 &&

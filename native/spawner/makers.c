@@ -108,6 +108,16 @@ bool is_maker_gone(struct spawner *spawner, const struct policy *policy)
            (!waitid(P_PID, (id_t)policy->maker_pid, &end, WEXITED | WNOHANG | WNOWAIT) && end.si_pid != 0);
 }
 
+/* The policies within a session have one socket between them: who reads first hears for all. */
+static struct policy *policy_of(const struct spawner *spawner, uint64_t sandbox_id, struct policy *reader)
+{
+    for (const struct sandbox *sandbox = spawner->others; sandbox && reader->within; sandbox = sandbox->next) {
+        if (sandbox->id == sandbox_id && sandbox->policy->within == reader->within)
+            return sandbox->policy;
+    }
+    return reader;
+}
+
 void maker_ready(struct spawner *spawner, struct watch *watch, uint32_t events)
 {
     struct policy *policy = (struct policy *)((char *)watch - offsetof(struct policy, maker));
@@ -140,6 +150,7 @@ void maker_ready(struct spawner *spawner, struct watch *watch, uint32_t events)
         session_obeyed(spawner, &reply);
         return;
     }
+    policy = policy_of(spawner, reply.sandbox, policy);
     policy->root_device = reply.root_device;
     policy->root_inode = reply.root_inode;
     int pidfd = packet.descriptor_count > 0 ? take_descriptor(&packet.descriptors[0]) : -1;

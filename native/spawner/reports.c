@@ -61,11 +61,29 @@ static bool is_of_main(const struct sandbox *sandbox, const struct packet *packe
     return packet->sender == sandbox->parked_pid && packet->sender_uid == sandbox->parked_uid;
 }
 
+/* Foreign code can have taken over before there was a job: it may say what that of a step can say, and nothing of what
+ * is ours to say. */
+static bool can_be_said(const struct failure *failure)
+{
+    switch (failure->stage) {
+    case STAGE_PROTOCOL:
+    case STAGE_RESOURCES:
+    case STAGE_WORK_DIRECTORY:
+    case STAGE_COMMAND_NOT_FOUND:
+    case STAGE_COMMAND_NOT_EXECUTABLE:
+    case STAGE_EXEC_LIMITS:
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* Once, before anybody else has the socket. */
 static void is_made(struct spawner *spawner, struct sandbox *sandbox, const struct report *report,
                     struct packet *packet)
 {
-    bool says = has_foreign_ends(sandbox->policy) || sandbox->session;
+    /* Who keeps a command, the kernel tells. */
+    bool says = !sandbox->within && (has_foreign_ends(sandbox->policy) || sandbox->session);
     if (!says || sandbox->state != SANDBOX_MAKING || sandbox->init != 0)
         return;
     sandbox->init = packet->sender;
@@ -106,7 +124,7 @@ static void took_report(struct spawner *spawner, struct sandbox *sandbox, const 
         become_ready(spawner, sandbox);
         break;
     case REPORT_REFUSED:
-        if (sandbox->step && is_of_main(sandbox, packet))
+        if (sandbox->step && is_of_main(sandbox, packet) && can_be_said(&report->failure))
             fail_step(spawner, sandbox->step, &report->failure);
         break;
     case REPORT_ENDED:
@@ -137,11 +155,13 @@ static void close_report(const struct sandbox *sandbox, struct packet *packet)
         regain_patience();
 }
 
+/* More than the kernel keeps for a socket; who sends without end shall not have all of our time. */
 void read_reports(struct spawner *spawner, struct sandbox *sandbox)
 {
+    enum { MOST_AT_ONCE = 1024 };
     struct report report = {0};
     struct packet packet;
-    while (sandbox->reports.fd >= 0) {
+    for (int i = 0; i < MOST_AT_ONCE && sandbox->reports.fd >= 0; i++) {
         int got = receive_report(sandbox, &report, &packet);
         if (got < 0 && errno == EAGAIN)
             return;

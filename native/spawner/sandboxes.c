@@ -338,6 +338,8 @@ void end_sandbox(struct spawner *spawner, struct sandbox *sandbox)
         return;
     if (sandbox->session)
         end_session(spawner, sandbox);
+    if (sandbox->within)
+        expect_end_unasked(spawner, sandbox);
     if (sandbox->life.fd >= 0) /* a keeper ends what is below it first */
         syscall(SYS_pidfd_send_signal, sandbox->life.fd, sandbox->within ? SIGTERM : SIGKILL, NULL, 0);
 }
@@ -352,6 +354,8 @@ static void release_sandbox(struct spawner *spawner, struct sandbox *sandbox)
     close_descriptor(&sandbox->jobs);
     if (has_foreign_ends(sandbox->policy))
         regain_patience();
+    clear_timer(&spawner->timers, &sandbox->unkept);
+    clear_timer(&spawner->timers, &sandbox->look);
     unwatch(spawner, &sandbox->life);
     unwatch(spawner, &sandbox->main);
     close_descriptor(&sandbox->watched_proc);
@@ -394,8 +398,8 @@ void free_dropped(struct spawner *spawner)
  * whether it had begun. */
 static bool is_gone(const struct sandbox *sandbox)
 {
-    struct pollfd life = {.fd = sandbox->life.fd, .events = POLLIN};
-    return sandbox->main_ended || poll(&life, 1, 0) != 0;
+    struct pollfd ends[] = {{.fd = sandbox->life.fd, .events = POLLIN}, {.fd = sandbox->main.fd, .events = POLLIN}};
+    return sandbox->main_ended || poll(ends, LENGTH(ends), 0) != 0;
 }
 
 struct sandbox *take_ready(struct spawner *spawner, struct policy *policy)

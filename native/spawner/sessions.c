@@ -181,22 +181,41 @@ int give_tree(struct sandbox *sandbox, const struct step *step)
     return send_packet(step->descriptors[0], &part, 1, &tree, tree < 0 ? 0 : 1, MSG_DONTWAIT);
 }
 
+static const uint64_t MOST_NS = 5000000000u; /* that a keeper takes for its end */
+
 /* A keeper that does not get there is of no use: then the kernel ends all, by way of init. */
 void expect_end_of(struct spawner *spawner, struct step *step)
 {
-    static const uint64_t MOST_NS = 5000000000u;
     if (!step->sandbox->within || step->keeper_deadline)
         return;
     step->keeper_deadline = monotonic_ns() + MOST_NS;
     arm_step(spawner, step);
 }
 
-void keeper_expired(struct spawner *spawner, struct step *step)
+static void end_all(struct spawner *spawner, const struct session *session)
 {
-    const struct session *session = step->sandbox->within;
-    step->keeper_deadline = 0;
     if (session->sandbox && session->sandbox->step)
         step_event(spawner, session->sandbox->step, CAUSE_DESTROYED, SCOPE_SANDBOX);
+}
+
+void keeper_expired(struct spawner *spawner, struct step *step)
+{
+    step->keeper_deadline = 0;
+    end_all(spawner, step->sandbox->within);
+}
+
+static void unkept_expired(struct spawner *spawner, struct timer *timer)
+{
+    const struct sandbox *sandbox = (struct sandbox *)((char *)timer - offsetof(struct sandbox, unkept));
+    end_all(spawner, sandbox->within);
+}
+
+void expect_end_unasked(struct spawner *spawner, struct sandbox *sandbox)
+{
+    if (sandbox->step || sandbox->unkept.index)
+        return;
+    sandbox->unkept.expired = unkept_expired;
+    set_timer(&spawner->timers, &sandbox->unkept, monotonic_ns() + MOST_NS); /* without memory for it, as it comes */
 }
 
 /* What it holds is about to come back. */

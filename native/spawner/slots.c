@@ -190,7 +190,7 @@ struct slot *take_slot(struct spawner *spawner, const struct policy *policy, str
 void give_slot(struct spawner *spawner, struct slot *slot)
 {
     if (slot->session) {
-        if (slot->session->over || !slot->cgroup.made || !can_reuse(slot->cgroups, &slot->cgroup)) {
+        if (slot->session->over || slot->retired || !slot->cgroup.made || !can_reuse(slot->cgroups, &slot->cgroup)) {
             remove_slot(spawner, slot);
             return;
         }

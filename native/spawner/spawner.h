@@ -124,6 +124,10 @@ struct sandbox {
     pid_t keeper;                      /* as it is seen there; for the spawner it is `init` */
     bool stays;                        /* its main process has ended, others of it go on */
     uint64_t step_id, released_at;     /* of the step that it runs or, where it stays, has run */
+    struct timer unkept;               /* its keeper is to end, and no step waits for that */
+    struct timer look;                 /* at what has booted in one and waits, where memory is watched */
+    uint64_t look_pause;
+    uint32_t boot_processes; /* RLIMIT_NPROC that it has booted with; 0: none */
     bool parked;
     pid_t init; /* where others have its socket, too: who may report the end; 0: not told yet */
     uid_t init_uid;
@@ -325,6 +329,8 @@ void end_standing(struct spawner *spawner, struct session *session);
 bool is_held(struct spawner *spawner, const struct policy *policy);
 /* look.c: what a session uses. */
 void look_at_session(struct spawner *spawner, struct bytes body);
+/* As above, when it is no step's any more, or never was one's. */
+void expect_end_unasked(struct spawner *spawner, struct sandbox *sandbox);
 bool is_one_ending(const struct spawner *spawner, const struct session *session);
 uint32_t scope_of_session_oom(const struct spawner *spawner, const struct session *session);
 
@@ -402,7 +408,7 @@ bool boots(const struct policy *policy);
  * comes from there may be anything. */
 bool has_foreign_ends(const struct policy *policy);
 /* When its step is confined and nobody else can have it yet. */
-int boot_sandbox(const struct spawner *spawner, struct sandbox *sandbox, struct failure *failure);
+int boot_sandbox(struct spawner *spawner, struct sandbox *sandbox, struct failure *failure);
 
 /* observe.c */
 int count_own_filters(struct spawner *spawner); /* once: the spawner installs none */

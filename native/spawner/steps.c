@@ -121,6 +121,8 @@ static int hand_over(struct spawner *spawner, struct step *step, struct sandbox 
                             (sandbox->slot->identity.leased
                                  ? 0
                                  : 1 + (sandbox->within ? sandbox->within->commands : 0)); /* ours have the same id */
+    if (sandbox->boot_processes && job.process_limit > sandbox->boot_processes)
+        job.process_limit = sandbox->boot_processes;
     /* What is in them belongs to no process, so nobody who watches those would see it. */
     if (!(cgroups->controllers & 1u << LAYER_MEMORY) && step->files > 0)
         job.file_limit = step->limits.memory_bytes / step->files;
@@ -147,6 +149,9 @@ static int hand_over(struct spawner *spawner, struct step *step, struct sandbox 
     struct iovec parts[] = {{&job, sizeof(job)}, {step->message, step->message ? step->message_length : 0}};
     if (send_packet(sandbox->jobs, parts, 2, descriptors, count, MSG_DONTWAIT))
         return fail(failure, STAGE_RESOURCES, NULL);
+    if (sandbox->within &&
+        boots(sandbox->policy)) /* another command may have stopped it; its keeper looks after ours */
+        syscall(SYS_pidfd_send_signal, sandbox->main.fd, SIGCONT, NULL, 0);
     return 0;
 }
 

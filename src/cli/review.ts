@@ -4,7 +4,8 @@ import type { LimitOptions } from '../options/limits.js';
 import type { SandboxOptions } from '../options/sandbox-options.js';
 import type { StepResult } from '../result.js';
 import type { Change } from '../sandbox/overlays/change.js';
-import { createSandbox, type Sandbox } from '../sandbox/sandbox.js';
+import { createSandbox } from '../sandbox/sandbox.js';
+import type { Sandbox } from '../sandbox/types.js';
 import type { ReviewMode } from './run-arguments.js';
 
 /** Runs a command in a sandbox whose overlays are looked at before it is gone. All of it is told on stderr: stdout is the command's. */

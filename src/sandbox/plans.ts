@@ -10,6 +10,7 @@ import { buildPolicy, type Policy } from '../policy/policy.js';
 import { startSettings } from '../policy/start-settings.js';
 import { encodeMoreSettings, encodeStartSettings } from '../spawner/codec.js';
 import { alwaysRefuses } from '../syscalls/index.js';
+import { allRuntimeMounts } from '../zygote/runtimes.js';
 
 /** How a sandbox is built, and what bounds it as a whole. */
 export interface SandboxPlan {
@@ -31,9 +32,16 @@ export function planSandbox(options: SandboxOptions): SandboxPlan {
   const { keepBackground, ...others } = options;
   resolveFlag(keepBackground, 'keepBackground');
   const resolved = resolveOptions({ ...others, limits: { ...UNBOUNDED, ...options.limits } });
+  const policy = buildPolicy(resolved, NO_COMMAND, true);
   return {
     options: resolved,
-    policy: { ...buildPolicy(resolved, NO_COMMAND, true), reuseNet: false, reuseUser: false, session: true },
+    policy: {
+      ...policy,
+      mounts: [...policy.mounts, ...allRuntimeMounts()],
+      reuseNet: false,
+      reuseUser: false,
+      session: true,
+    },
     // Whoever waits for the sandbox learns by that that it is there.
     settings: encodeStartSettings({
       ...startSettings({ ...resolved, stdout: 'ignore', stderr: 'ignore' }, NO_COMMAND, false),
@@ -61,6 +69,11 @@ function withMore(settings: Uint8Array, asked: Record<keyof typeof MORE, boolean
     : Buffer.concat([settings, ...more.map((name) => encodeMoreSettings(MORE[name]))]);
 }
 
+/** The spawner tells when it is released. */
+export function announced<T extends Plan>(plan: T, announce: boolean): T {
+  return { ...plan, settings: withMore(plan.settings, { keepBackground: false, announce }) };
+}
+
 /** @throws SandboxError `ERR_INVALID_OPTION` */
 export function planCommand(
   file: string,
@@ -70,15 +83,14 @@ export function planCommand(
   policy: Policy,
   announce: boolean,
 ): CommandPlan {
-  for (const name of OF_THE_SANDBOX) {
-    if (own[name] !== undefined) throw invalidOption(name, 'is that of the sandbox: give it to createSandbox()');
-  }
-  if (own.limits?.scratch !== undefined) {
-    throw invalidOption('limits.scratch', 'is that of the sandbox: give it to createSandbox()');
-  }
-  // For how long a sandbox may be without a command says nothing of how long a command may be silent.
-  const common = { ...sandbox, limits: { ...sandbox.limits, idleTime: Infinity } };
-  const { keepBackground, ...others } = mergeOptions(common, own);
+  refuseOfTheSandbox(own);
+  const { keepBackground, ...others } = mergeOptions(
+    {
+      ...commonOptions(sandbox),
+      ...(sandbox.keepBackground === undefined ? {} : { keepBackground: sandbox.keepBackground }),
+    },
+    own,
+  );
   const keeps = resolveFlag(keepBackground, 'keepBackground');
   const plan = planStep(file, args, others, locateInside);
   if (plan.options.terminal !== undefined) refuseReaching(plan.options);
@@ -97,6 +109,31 @@ function refuseReaching({ syscalls, allowMissing }: ResolvedOptions): void {
     'terminal',
     `is not for a sandbox whose commands may reach into each other by ${REACHING.join(', ')}: refuse these there, or use spawnSandbox()`,
   );
+}
+
+/** @throws SandboxError `ERR_INVALID_OPTION` for what a sandbox has once and for all */
+export function refuseOfTheSandbox(own: SandboxOptions): void {
+  for (const name of OF_THE_SANDBOX) {
+    if (own[name] !== undefined) throw invalidOption(name, 'is that of the sandbox: give it to createSandbox()');
+  }
+  if (own.limits?.scratch !== undefined) {
+    throw invalidOption('limits.scratch', 'is that of the sandbox: give it to createSandbox()');
+  }
+}
+
+/** What each of its commands has unless it is given others, but for what only they can have. */
+export function commonOptions(sandbox: SandboxOptions): SandboxOptions {
+  // For how long a sandbox may be without a command says nothing of how long a command may be silent.
+  return { ...without(sandbox, ['keepBackground']), limits: { ...sandbox.limits, idleTime: Infinity } };
+}
+
+/** Without what a sandbox has once and for all. */
+export function withoutOfTheSandbox(options: SandboxOptions): SandboxOptions {
+  return { ...without(options, OF_THE_SANDBOX), limits: without(options.limits ?? {}, ['scratch']) };
+}
+
+function without<T extends object>(options: T, names: readonly string[]): Partial<T> {
+  return Object.fromEntries(Object.entries(options).filter(([name]) => !names.includes(name))) as Partial<T>;
 }
 
 /** Nothing more can be mounted: a program of the app's that is not in the sandbox is looked up there by its name. */

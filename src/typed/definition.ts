@@ -9,6 +9,9 @@ import {
 } from '../options/check.js';
 import { OPTION_NAMES, resolveFlag } from '../options/resolve.js';
 import type { SandboxOptions } from '../options/sandbox-options.js';
+import { refuseOfTheSandbox } from '../sandbox/plans.js';
+import { expectSandbox } from '../sandbox/living-sandbox.js';
+import type { Sandbox } from '../sandbox/types.js';
 import { checkSignal } from '../options/signal.js';
 import { show } from '../show.js';
 import { type Limits, resolveLimits } from '../tables/limits.js';
@@ -62,6 +65,8 @@ export interface ResolvedCall {
   readonly tables: readonly (readonly [name: string, source: unknown])[];
   readonly freeze: boolean;
   readonly signal: AbortSignal | undefined;
+  /** One that lives, if it is to run there. */
+  readonly inside: Sandbox | undefined;
 }
 
 const OWN_NAMES = [
@@ -69,7 +74,7 @@ const OWN_NAMES = [
   ...['params', 'result', 'outputs'],
   ...['maxMessageBytes', 'maxMessages', 'maxElements', 'messageTimeout'],
 ];
-const CALL_NAMES = ['tables', 'freeze', 'signal'];
+const CALL_NAMES = ['tables', 'freeze', 'signal', 'sandbox'];
 const NOT_HERE = ['input', 'stdin', 'stdout', 'stderr', 'encoding', 'reject', 'terminal', 'signal'];
 const SANDBOX_NAMES = OPTION_NAMES.filter((name) => !NOT_HERE.includes(name));
 
@@ -160,12 +165,21 @@ export function resolveCall(definition: ResolvedDefinition, options: unknown): R
   const named = tables === undefined ? [] : Object.entries(expectRecord(tables, 'tables'));
   if (named.length > MOST_TABLES)
     throw invalidOption('tables', `must be at most ${MOST_TABLES}, and are ${named.length}`);
+  const sandbox = mergeOptions(definition.sandbox, sandboxOf(given));
   return {
-    sandbox: mergeOptions(definition.sandbox, sandboxOf(given)),
+    sandbox,
     tables: named,
     freeze: resolveFlag(given['freeze'], 'freeze'),
     signal: checkSignal(given['signal']),
+    inside: resolveInside(definition, given['sandbox'], sandbox),
   };
+}
+
+function resolveInside({ target }: ResolvedDefinition, option: unknown, own: SandboxOptions): Sandbox | undefined {
+  if (option === undefined) return undefined;
+  if (!('zygote' in target)) throw invalidOption('sandbox', "goes with a definition that has a 'zygote' only");
+  refuseOfTheSandbox(own);
+  return expectSandbox(option, 'sandbox');
 }
 
 function sandboxOf(given: Readonly<Record<string, unknown>>): SandboxOptions {

@@ -62,7 +62,9 @@ function fork(target: FunctionTarget, facts: CallFacts, files: readonly Further[
     },
   };
   const input = frames(facts, LOG_DESCRIPTOR + 1, target);
-  return spawnInZygote(target.zygote, JOB, sandboxOptions(facts, input), [log, ...files]);
+  const { inside } = facts.options;
+  const options = { ...sandboxOptions(facts, input), ...(inside === undefined ? {} : { sandbox: inside }) };
+  return spawnInZygote(target.zygote, JOB, options, [log, ...files]);
 }
 
 function spawn(target: CommandTarget, facts: CallFacts, files: readonly Further[]): RunningStep {

@@ -2,6 +2,7 @@ import type { Table } from 'apache-arrow';
 import type { StepError } from '../errors.js';
 import type { SandboxOptions } from '../options/sandbox-options.js';
 import type { StepFailure, StepResult } from '../result.js';
+import type { Sandbox } from '../sandbox/types.js';
 import type { ArrowCheckOptions } from '../tables/limits.js';
 import type { ArrowSummary } from '../tables/report.js';
 import type { Duration, Size } from '../units.js';
@@ -88,6 +89,8 @@ export interface CallOptions extends TypedStepOptions {
   readonly freeze?: boolean;
   /** Ends the step with cause `'aborted'`, also before it has started. */
   readonly signal?: AbortSignal;
+  /** One that `createSandbox()` has made: the function runs there, as a job that `zygote.spawn()` is given it with. @default a fresh one */
+  readonly sandbox?: Sandbox;
 }
 
 /**

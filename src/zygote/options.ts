@@ -2,6 +2,7 @@ import { expectArray, expectInteger, expectObject, expectOneOf, expectText, inva
 import { OPTION_NAMES } from '../options/resolve.js';
 import type { SandboxOptions } from '../options/sandbox-options.js';
 import { checkSignal } from '../options/signal.js';
+import type { Sandbox } from '../sandbox/types.js';
 import { parseSize, type Size } from '../units.js';
 import { DEFAULT_INTERPRETERS, type RuntimeName } from './runtimes.js';
 
@@ -32,6 +33,18 @@ export interface ZygoteOptions extends SandboxOptions {
     /** Resident memory, looked at every 32 steps. @default Infinity */
     readonly rss?: Size;
   };
+}
+
+/** What a job is run with. */
+export interface ZygoteSpawnOptions extends SandboxOptions {
+  /**
+   * One that `createSandbox()` has made: the job runs there, beside its commands, and not in a fresh one. What the sandbox is made of (`filesystem`,
+   * `user`, `network`, `syscalls`, `allowMissing`, `allowWeaker`, `limits.scratch`) is the sandbox's then, and cannot be given with the job. The first job in a
+   * sandbox starts the runtime there, which takes as long as it does anywhere; from then on as many as `parked` says, one at least, wait there for
+   * those that follow, and what they use counts for the sandbox's limits.
+   * @default a fresh one
+   */
+  readonly sandbox?: Sandbox;
 }
 
 /** Options with every default filled in. */

@@ -2,6 +2,7 @@ import { mergeOptions } from '../options/merge.js';
 import type { SandboxOptions } from '../options/sandbox-options.js';
 import { type Plan, planWith } from '../plan.js';
 import type { Policy } from '../policy/policy.js';
+import { commonOptions, refuseOfTheSandbox, withoutOfTheSandbox } from '../sandbox/plans.js';
 import { encodeBoot } from '../spawner/codec.js';
 import { compileForZygote, resolveSyscalls, zygoteSyscalls } from '../syscalls/index.js';
 import { parseSize } from '../units.js';
@@ -82,4 +83,28 @@ export function planJob(
   const options = mergeOptions(sandbox, own);
   checkFilesystem(options, parked);
   return planWith(interpreter, job, options);
+}
+
+/** As `planBoot`, in a sandbox that lives: the program finds what that was made of. */
+export function planBootInside(
+  options: ResolvedZygoteOptions,
+  sandbox: SandboxOptions,
+): Pick<Policy, 'boot' | 'bootInput'> {
+  return planBoot({ ...options, sandbox: insideOptions(options, sandbox) });
+}
+
+/** As `planJob`, in a sandbox that lives. @throws SandboxError `ERR_INVALID_OPTION` */
+export function planJobInside(
+  options: ResolvedZygoteOptions,
+  job: readonly Buffer[],
+  sandbox: SandboxOptions,
+  own: SandboxOptions,
+): Plan {
+  refuseOfTheSandbox(own);
+  return planJob({ ...options, sandbox: insideOptions(options, sandbox) }, job, own);
+}
+
+/** What the sandbox is made of is the sandbox's; the rest is the zygote's where it was given any. */
+function insideOptions({ sandbox: zygote }: ResolvedZygoteOptions, sandbox: SandboxOptions): SandboxOptions {
+  return mergeOptions(commonOptions(sandbox), withoutOfTheSandbox(zygote));
 }

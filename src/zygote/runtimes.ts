@@ -47,3 +47,8 @@ export function mainProgram(runtime: RuntimeName): readonly string[] {
 export function runtimeMounts(runtime: RuntimeName): readonly MountMessage[] {
   return FILES[runtime].map((file) => bindReadOnly(join(packageRoot, file), join(OWN_DIRECTORY, basename(file))));
 }
+
+/** Those of all, for a sandbox in which any of them may be started later. */
+export function allRuntimeMounts(): readonly MountMessage[] {
+  return [...runtimeMounts('python'), ...runtimeMounts('node')].map((mount) => ({ ...mount, optional: true }));
+}

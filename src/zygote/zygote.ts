@@ -1,6 +1,6 @@
 import { SandboxError } from '../errors.js';
-import type { SandboxOptions } from '../options/sandbox-options.js';
 import { checkSignal } from '../options/signal.js';
+import { expectSandbox } from '../sandbox/living-sandbox.js';
 import type { Policy } from '../policy/policy.js';
 import { show } from '../show.js';
 import { loadAddon, requireLinux } from '../spawner/locate.js';
@@ -10,6 +10,7 @@ import type { Further } from '../step/further.js';
 import { RunningStep } from '../step/running-step.js';
 import type { Step } from '../step/step.js';
 import { BootedProcesses } from './booted-processes.js';
+import { Copies } from './copies.js';
 import { encodeJob, type ZygoteJob } from './job.js';
 import {
   refuseTerminal,
@@ -17,6 +18,7 @@ import {
   resolveZygoteOptions,
   type ZygoteMode,
   type ZygoteOptions,
+  type ZygoteSpawnOptions,
 } from './options.js';
 import { planJob } from './plans.js';
 import type { StepSource } from './step-source.js';
@@ -27,12 +29,12 @@ export interface Zygote extends AsyncDisposable {
   /** How steps are made: `'fork'`, or `'parked'` where that was asked for or the interpreter cannot be forked. */
   readonly mode: ZygoteMode;
   /**
-   * Runs a job in a sandbox of its own, in memory that has everything preloaded.
+   * Runs a job in a sandbox of its own, or in one that lives, in memory that has everything preloaded.
    *
    * @param options replace those of the zygote; `limits` and `env` are replaced one by one
-   * @throws SandboxError `ERR_INVALID_OPTION` or `ERR_NOT_YET`
+   * @throws SandboxError `ERR_INVALID_OPTION`, `ERR_NOT_YET` or, with a `sandbox` that is over, `ERR_SANDBOX_CLOSED`
    */
-  spawn(job: ZygoteJob, options?: SandboxOptions): Step;
+  spawn(job: ZygoteJob, options?: ZygoteSpawnOptions): Step;
   /** Takes no more steps; resolves when those that there are have ended, and the process has. */
   close(): Promise<void>;
   /** Ends the steps with cause `'destroyed'`, and the process. Resolves when nothing is left of them. */
@@ -65,7 +67,7 @@ export function isZygote(value: unknown): value is Zygote {
 export function spawnInZygote(
   zygote: Zygote,
   job: readonly Buffer[],
-  options: SandboxOptions = {},
+  options: ZygoteSpawnOptions = {},
   further: readonly Further[] = [],
 ): RunningStep {
   if (!(zygote instanceof WarmZygote)) throw new TypeError('not a zygote of createZygote()');
@@ -82,6 +84,7 @@ class WarmZygote implements Zygote {
   readonly #first: ZygoteProcess;
   #mode: ZygoteMode = 'fork';
   #source: StepSource;
+  readonly #copies: Copies;
   #next: ZygoteProcess | undefined;
   #words: ZygoteWords = { mode: 'fork', runtime: '', threads: [] };
   #failures = 0;
@@ -91,6 +94,7 @@ class WarmZygote implements Zygote {
 
   constructor(options: ResolvedZygoteOptions) {
     this.#options = options;
+    this.#copies = new Copies(options);
     this.#source = this.#first = this.#beginProcess();
   }
 
@@ -169,13 +173,25 @@ class WarmZygote implements Zygote {
     return this.#mode;
   }
 
-  spawn(job: ZygoteJob, options: SandboxOptions = {}): Step {
+  spawn(job: ZygoteJob, options: ZygoteSpawnOptions = {}): Step {
     return this.spawnWith(encodeJob(job), options);
   }
 
   /** See `spawnInZygote`. */
-  spawnWith(job: readonly Buffer[], options: SandboxOptions, further: readonly Further[] = []): RunningStep {
+  spawnWith(
+    job: readonly Buffer[],
+    { sandbox, ...options }: ZygoteSpawnOptions,
+    further: readonly Further[] = [],
+  ): RunningStep {
     refuseTerminal(options);
+    if (sandbox !== undefined) {
+      const refusal = this.#closed || this.#broken !== undefined ? this.#cannotSpawn() : undefined;
+      return this.#copies.spawn(expectSandbox(sandbox, 'sandbox'), job, options, {
+        further,
+        refusal,
+        steps: this.#steps,
+      });
+    }
     const plan = planJob(this.#options, job, options);
     const source = inputSource(options.input, plan.options);
     const from = this.#current();
@@ -219,7 +235,7 @@ class WarmZygote implements Zygote {
     await Promise.allSettled(steps.map((step) => step.result));
     const sources = new Set<StepSource>([this.#source, ...this.#processes]);
     for (const source of sources) source.retire();
-    await Promise.all([...sources].map((source) => source.destroy()));
+    await Promise.all([...[...sources].map((source) => source.destroy()), this.#copies.dropAll()]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -262,6 +278,7 @@ class WarmZygote implements Zygote {
     if (process.gaveUp || ++this.#failures >= MOST_FAILURES) {
       this.#broken = error;
       process.retire();
+      void this.#copies.dropAll();
     } else if (process.connection.alive) {
       this.#replace(this.#beginProcess());
     } // else it ended with the spawner; the next step starts both

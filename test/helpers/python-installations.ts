@@ -57,7 +57,7 @@ export function makePyenv(root: string): { readonly shims: string; readonly pref
 }
 
 /** That of the distribution if there is one: everybody may read it. */
-function hostPython(): string {
+export function hostPython(): string {
   return existsSync('/usr/bin/python3') ? '/usr/bin/python3' : 'python3';
 }
 
