@@ -37,6 +37,11 @@ static bool runs(const struct sandbox *command, const struct session *session)
     return command->within == session && command->state == SANDBOX_RUNNING;
 }
 
+static bool counts_processes(const struct sandbox *command)
+{
+    return command->watched_proc >= 0 || command->slot->cgroups->controllers & 1u << LAYER_PROCESSES;
+}
+
 void look_at_session(struct spawner *spawner, struct bytes body)
 {
     static uint8_t space[PACKET_LIMIT];
@@ -55,6 +60,8 @@ void look_at_session(struct spawner *spawner, struct bytes body)
         if (!runs(command, session))
             continue;
         commands[found] = look_at(command, now);
+        if (commands[found].background && commands[found].processes == 0 && counts_processes(command))
+            continue; /* its keeper is about to tell */
         all.processes += commands[found++].processes;
     }
     size_t looked = begin_looked(&writer, request.id, session ? &all : NULL);

@@ -101,7 +101,8 @@ export function planJobInside(
   own: SandboxOptions,
 ): Plan {
   refuseOfTheSandbox(own);
-  return planJob({ ...options, sandbox: insideOptions(options, sandbox) }, job, own);
+  // What a sandbox hides it has hidden when it was made.
+  return planJob({ ...options, parked: 0, sandbox: insideOptions(options, sandbox) }, job, own);
 }
 
 /** What the sandbox is made of is the sandbox's; the rest is the zygote's where it was given any. */
