@@ -22,6 +22,7 @@ run(clang(), [
   program,
   'test/native/fuzz-requests.c',
   'native/common/wire.c',
+  'native/common/read_define.c',
   'native/common/read_request.c',
 ]);
 seed();
