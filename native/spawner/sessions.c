@@ -38,6 +38,7 @@ int prepare_session(struct spawner *spawner, struct sandbox *sandbox)
 void end_session(struct spawner *spawner, struct sandbox *sandbox)
 {
     const struct step *own = sandbox->step;
+    uint32_t cause = own && own->has_cause && own->cause != CAUSE_KILLED ? own->cause : (uint32_t)CAUSE_DESTROYED;
     sandbox->session->over = true;
     end_standing(spawner, sandbox->session);
     for (struct sandbox *command = spawner->others; command; command = command->next) {
@@ -45,10 +46,14 @@ void end_session(struct spawner *spawner, struct sandbox *sandbox)
         if (command->within != sandbox->session || !step || step->has_cause)
             continue;
         step->has_cause = true;
-        step->cause = own && own->has_cause && own->cause != CAUSE_KILLED ? own->cause : (uint32_t)CAUSE_DESTROYED;
+        step->cause = cause;
         step->scope = SCOPE_SANDBOX;
         if (own)
             step->evidence.limit_ms = own->evidence.limit_ms;
+    }
+    for (struct policy *policy = spawner->policies; policy; policy = policy->next) {
+        while (policy->within && policy->within == sandbox->session->step_id && policy->queue_first)
+            cancel_queued(spawner, policy->queue_first, cause, SCOPE_SANDBOX);
     }
 }
 

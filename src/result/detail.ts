@@ -24,10 +24,18 @@ const SENTENCES: Readonly<Record<Cause, (ending: Ending) => string>> = {
   exit: ({ status }) => (status < 0 ? `Ended by ${signalName(-status)}` : `Exited with status ${status}`),
   signal: ({ status }) => `Ended by ${signalName(-status)}, which was not sent by the library`,
   oom: describeOom,
-  wallTimeout: ({ evidence, limits }) =>
-    `Ran for longer than limits.wallTime (${formatDuration(evidence.limitMs || limits.wallTime)})`,
-  cpuTimeout: ({ evidence, limits }) =>
-    `Used more processor time than limits.cpuTime (${formatDuration(evidence.limitMs || limits.cpuTime)})`,
+  wallTimeout: ({ evidence, limits, scope, notStarted }) => {
+    if (notStarted) return 'The deadline of its sandbox passed before it was started';
+    const limit = `limits.wallTime (${formatDuration(evidence.limitMs || limits.wallTime)})`;
+    return scope === 'sandbox' ? `Its sandbox lived for longer than its ${limit}` : `Ran for longer than ${limit}`;
+  },
+  cpuTimeout: ({ evidence, limits, scope, notStarted }) => {
+    if (notStarted) return 'Its sandbox used up its processor time before it was started';
+    const limit = `limits.cpuTime (${formatDuration(evidence.limitMs || limits.cpuTime)})`;
+    const all =
+      scope === 'sandbox' ? 'All in its sandbox used more processor time than its' : 'Used more processor time than';
+    return `${all} ${limit}`;
+  },
   idleTimeout: ({ limits }) => `Wrote nothing for longer than limits.idleTime (${formatDuration(limits.idleTime)})`,
   outputLimit: ({ limits }) => `Wrote more than limits.output (${formatSize(limits.output)}) to stdout and stderr`,
   invalidOutput: () => 'Wrote something that is not valid output of a step',
@@ -46,8 +54,9 @@ function describeOom({ scope, evidence, limits }: Ending): string {
   if (scope === 'host')
     return `The host or its container ran out of memory and the kernel ended a process of the step (oom_kill ${evidence.oomKills})`;
   const limit = formatSize(evidence.memoryLimitBytes || limits.memory);
-  if (evidence.memoryWatched) return `Used more than limits.memory (${limit}), seen by the spawner, which watches it`;
-  return `Used more than limits.memory (${limit}), and the kernel ended ${processes(evidence.oomKills)} (oom_kill ${evidence.oomKills})`;
+  const who = scope === 'sandbox' ? "All in its sandbox used more than the sandbox's" : 'Used more than';
+  if (evidence.memoryWatched) return `${who} limits.memory (${limit}), seen by the spawner, which watches it`;
+  return `${who} limits.memory (${limit}), and the kernel ended ${processes(evidence.oomKills)} (oom_kill ${evidence.oomKills})`;
 }
 
 function afterwards({ cause, evidence }: Ending): string {

@@ -52,6 +52,25 @@ void suite('a sandbox that lives', () => {
     });
   });
 
+  void test('its deadline is that of commands that wait, too, and the detail says whose it was', async () => {
+    await withSandbox({ limits: { wallTime: '800ms' } }, async (sandbox) => {
+      const running = sh(sandbox, 'echo runs; sleep 100');
+      for await (const line of running) if (line === 'runs') break;
+      await sandbox.pause();
+      const waiting = sh(sandbox, 'echo never');
+      for (const [step, detail] of [
+        [running, 'Its sandbox lived for longer than its limits.wallTime (800 ms).'],
+        [waiting, 'The deadline of its sandbox passed before it was started.'],
+      ] as const) {
+        const result = await step;
+        assert.deepEqual(
+          [result.cause, result.scope, result.status, result.detail],
+          ['wallTimeout', 'sandbox', -9, detail],
+        );
+      }
+    });
+  });
+
   void test('a command is ended with all that it has started, and nothing else is', async () => {
     await withSandbox({}, async (sandbox) => {
       const other = sh(sandbox, 'echo there; sleep 1000');
