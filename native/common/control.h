@@ -49,6 +49,7 @@ struct mount_entry {
     bool optional;
     bool no_exec;
     bool as_owner;
+    bool missing; /* not said by the app: the maker has seen that an optional source is not there */
 };
 
 struct rule {

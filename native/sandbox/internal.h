@@ -153,7 +153,8 @@ const struct mount_entry *overlay_around(const struct define *policy, const stru
 bool is_made_anew(const char *name); /* of the entries on top of a root */
 bool is_idmapped(const struct mount_entry *entry);
 int open_target(int root, dev_t device, const char *path, bool directory, mode_t mode);
-int build_tree(const struct define *policy, struct tree *tree, struct failure *failure);
+/* Notes in the policy which optional sources are missing. */
+int build_tree(struct define *policy, struct tree *tree, struct failure *failure);
 
 struct sandbox_start {
     const struct define *policy;
@@ -211,7 +212,7 @@ int make_overlays(const struct sandbox_start *start, const char *stand, int *mad
 int attach_root(const struct define *policy, const struct mount_entry *entry, int overlay);
 
 /* rules.c: what is hidden or protected. */
-int carry_out_rules(const struct define *policy, struct failure *failure);
+int carry_out_rules(const struct sandbox_start *start, struct failure *failure);
 
 /* maker.c: into a cgroup v2, unless that is -1. */
 pid_t clone_init(const struct sandbox_start *start, int cgroup, int *pidfd);

@@ -94,6 +94,15 @@ static int make_places(const struct sandbox_start *start, const struct mount_ent
     return upper < 0 ? -1 : 0;
 }
 
+/* For the app: by the time that it keeps changes, another directory may stand at the path of this one. */
+static int note_original(const struct stat *lower, const char *place)
+{
+    char note[64], path[PATH_LIMIT + 64];
+    snprintf(note, sizeof(note), "%llu:%llu", (unsigned long long)lower->st_dev, (unsigned long long)lower->st_ino);
+    snprintf(path, sizeof(path), "%s/original", place);
+    return symlink(note, path);
+}
+
 static int make_overlay(const struct sandbox_start *start, const struct mount_entry *entry, const char *place)
 {
     char target[PATH_LIMIT + 1], upper[PATH_LIMIT + 64], work[PATH_LIMIT + 64];
@@ -101,7 +110,7 @@ static int make_overlay(const struct sandbox_start *start, const struct mount_en
     snprintf(upper, sizeof(upper), "%s/upper", place);
     snprintf(work, sizeof(work), "%s/work", place);
     if (mkdir(place, 0700) || chdir(place_of(start->policy, entry, target)) || stat(".", &lower) ||
-        make_layers(start, &lower, upper, work) || make_places(start, entry, upper))
+        note_original(&lower, place) || make_layers(start, &lower, upper, work) || make_places(start, entry, upper))
         return -1;
     return new_layers(start->privileged, upper, work);
 }
@@ -109,15 +118,11 @@ static int make_overlay(const struct sandbox_start *start, const struct mount_en
 int make_overlays(const struct sandbox_start *start, const char *stand, int *made)
 {
     char place[PATH_LIMIT + 32];
-    struct stat status;
     for (size_t i = 0; i < start->policy->mount_count; i++) {
         const struct mount_entry *entry = &start->policy->mounts[i];
-        char target[PATH_LIMIT + 1];
         if (!is_overlay(entry))
             continue;
         made[i] = -1;
-        if (entry->optional && stat(place_of(start->policy, entry, target), &status) && errno == ENOENT)
-            continue;
         snprintf(place, sizeof(place), "%s/%zu", stand, i);
         made[i] = make_overlay(start, entry, place);
         if (made[i] < 0)

@@ -12,6 +12,7 @@
 #include <linux/stat.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 
 #include "sandbox/mounts.h"
@@ -29,6 +30,7 @@ struct search {
     size_t depth;
     size_t entries, found; /* so far, of all rules */
     int base;
+    const struct identity *identity;
 };
 
 /* As a step would find it, but by no way that the kernel makes up: those lead out as long as the host's /proc stands
@@ -39,10 +41,24 @@ static int open_part(int directory, const char *name, int flags)
     return (int)syscall(SYS_openat2, directory, name, &how, sizeof(how));
 }
 
-/* We have every right that a step has: where we may not go, it cannot go either. */
-static bool is_nothing(int error)
+static bool is_absent(int error)
 {
-    return error == ENOENT || error == ENOTDIR || error == ELOOP || error == EACCES;
+    return error == ENOENT || error == ENOTDIR || error == ELOOP;
+}
+
+/* Where we may not go, a step cannot go either: unless it owns the directory, or is of its group, while the other of
+ * the two is nobody that it knows, which takes our rights from us and not its own from it. Behind a link we do not
+ * see which directory it was. */
+static bool is_nothing(const struct search *search, int directory, const char *name)
+{
+    int error = errno;
+    struct stat status;
+    bool leased = search->identity->leased; /* else a step is who we are */
+    uid_t step = search->identity->step;
+    bool ours = leased && (!fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) || fstat(directory, &status) ||
+                           status.st_uid == step || status.st_gid == step);
+    errno = error;
+    return is_absent(error) || (error == EACCES && !ours);
 }
 
 static int count_one(struct search *search)
@@ -60,17 +76,6 @@ static bool is_cover(const struct search *search, const struct stat *status)
     return false;
 }
 
-static int hide(struct search *search, int found)
-{
-    struct stat status;
-    if (fstat(found, &status) || count_one(search))
-        return -1;
-    if (is_cover(search, &status))
-        return 0;
-    autoclose int cover = clone_mount(search->covers[S_ISDIR(status.st_mode) ? 1 : 0], "", false);
-    return cover < 0 ? -1 : attach_mount(cover, found, "");
-}
-
 static bool is_mount_root(int directory)
 {
     struct statx status;
@@ -85,23 +90,49 @@ static int mount_on_itself(int found, uint64_t attributes)
     return attach_mount(copy, found, "");
 }
 
-/* The directories above are mounted on themselves: what something is mounted on cannot be renamed, and another put in
- * its place. Links on the way could, so there must be none. */
+static bool can_be_moved(int directory)
+{
+    struct statvfs file_system;
+    return !is_mount_root(directory) && (fstatvfs(directory, &file_system) || !(file_system.f_flag & ST_RDONLY));
+}
+
+/* The directories on the way are mounted on themselves: what something is mounted on cannot be renamed, neither for
+ * another to be put in its place, nor for the next sandbox not to find it by its path. Answers the last one; opened by
+ * name each time, because a descriptor from before would be below what has been mounted. */
+static int pin_way(const struct search *search)
+{
+    int flags = O_DIRECTORY | (search->rule->hide ? 0 : O_NOFOLLOW);
+    int at = fcntl(search->base, F_DUPFD_CLOEXEC, 0);
+    for (size_t i = 0; at >= 0 && i < search->depth; i++) {
+        autoclose int directory = open_part(at, search->names[i], flags);
+        int failed = directory < 0 || (can_be_moved(directory) && mount_on_itself(directory, 0)) ? -1 : 0;
+        int inside = failed ? -1 : open_part(at, search->names[i], flags);
+        close_descriptor(&at);
+        at = inside;
+    }
+    return at;
+}
+
+static int hide(struct search *search, const char *last)
+{
+    autoclose int parent = pin_way(search);
+    autoclose int found = parent < 0 ? -1 : open_part(parent, last, 0);
+    struct stat status;
+    if (found < 0 || fstat(found, &status) || count_one(search))
+        return -1;
+    if (is_cover(search, &status))
+        return 0;
+    autoclose int cover = clone_mount(search->covers[S_ISDIR(status.st_mode) ? 1 : 0], "", false);
+    return cover < 0 ? -1 : attach_mount(cover, found, "");
+}
+
+/* Links on the way could be replaced, so there must be none. */
 static int protect(struct search *search, const char *last)
 {
     if (count_one(search))
         return -1;
-    int at = fcntl(search->base, F_DUPFD_CLOEXEC, 0), failed = at < 0 ? -1 : 0;
-    for (size_t i = 0; !failed && i < search->depth; i++) {
-        autoclose int directory = open_part(at, search->names[i], O_DIRECTORY | O_NOFOLLOW);
-        failed = directory < 0 || (!is_mount_root(directory) && mount_on_itself(directory, 0)) ? -1 : 0;
-        int inside = failed ? -1 : open_part(at, search->names[i], O_DIRECTORY | O_NOFOLLOW);
-        close_descriptor(&at);
-        at = inside;
-        failed = failed || inside < 0 ? -1 : 0;
-    }
-    autoclose int parent = at;
-    autoclose int found = failed ? -1 : open_part(parent, last, O_NOFOLLOW);
+    autoclose int parent = pin_way(search);
+    autoclose int found = parent < 0 ? -1 : open_part(parent, last, O_NOFOLLOW);
     struct stat status;
     if (found < 0 || fstat(found, &status))
         return -1;
@@ -113,8 +144,24 @@ static int carry_out(struct search *search, int directory, const char *name)
 {
     autoclose int found = open_part(directory, name, search->rule->hide ? 0 : O_NOFOLLOW);
     if (found < 0)
-        return is_nothing(errno) ? 0 : -1;
-    return search->rule->hide ? hide(search, found) : protect(search, name);
+        return is_nothing(search, directory, name) ? 0 : -1;
+    return search->rule->hide ? hide(search, name) : protect(search, name);
+}
+
+/* What is to be protected behind a link is not protected. By a pattern many links are met, and those that lead to no
+ * directory have nothing behind them. */
+static bool is_link_on_the_way(int directory, const char *name, bool literal)
+{
+    struct stat status;
+    if (fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) || !S_ISLNK(status.st_mode))
+        return false;
+    autoclose int leads = open_part(directory, name, O_DIRECTORY);
+    return literal || leads >= 0;
+}
+
+static bool is_pattern(const char *part)
+{
+    return strpbrk(part, "*?[\\") != NULL;
 }
 
 static int match(struct search *search, int directory, size_t part);
@@ -123,8 +170,13 @@ static int descend(struct search *search, int directory, const char *name, size_
 {
     bool links = follow && search->rule->hide;
     autoclose int below = open_part(directory, name, O_DIRECTORY | (links ? 0 : O_NOFOLLOW));
-    if (below < 0)
-        return is_nothing(errno) ? 0 : -1;
+    if (below < 0 && !is_nothing(search, directory, name))
+        return -1;
+    if (below < 0) {
+        bool passed = !follow || links || !is_link_on_the_way(directory, name, !is_pattern(search->parts[part - 1]));
+        errno = ELOOP;
+        return passed ? 0 : -1;
+    }
     errno = E2BIG;
     if (search->depth == LENGTH(search->names))
         return -1;
@@ -132,11 +184,6 @@ static int descend(struct search *search, int directory, const char *name, size_
     int failed = match(search, below, part);
     search->depth--;
     return failed;
-}
-
-static bool is_pattern(const char *part)
-{
-    return strpbrk(part, "*?[\\") != NULL;
 }
 
 static int match_entry(struct search *search, int directory, const struct dirent *entry, size_t part)
@@ -172,8 +219,15 @@ static int match(struct search *search, int directory, size_t part)
         close_descriptor(&copy);
         return -1;
     }
-    for (const struct dirent *entry; !failed && (entry = readdir(entries));)
+    while (!failed) {
+        errno = 0;
+        const struct dirent *entry = readdir(entries);
+        if (!entry) {
+            failed = errno ? -1 : 0;
+            break;
+        }
         failed = match_entry(search, directory, entry, part);
+    }
     int error = errno;
     closedir(entries);
     errno = error;
@@ -212,7 +266,7 @@ static int carry_out_rule(struct search *search)
     size_t before = search->found;
     search->base = open_base(search->rule);
     autoclose int base = search->base;
-    if (base < 0 && is_nothing(errno) && !search->rule->must_exist)
+    if (base < 0 && is_absent(errno) && !search->rule->must_exist)
         return 0; /* an optional mount */
     if (base < 0 || split(search) || match(search, base, 0))
         return -1;
@@ -231,13 +285,14 @@ static int open_covers(struct search *search)
     return 0;
 }
 
-int carry_out_rules(const struct define *policy, struct failure *failure)
+int carry_out_rules(const struct sandbox_start *start, struct failure *failure)
 {
+    const struct define *policy = start->policy;
     static struct search search; /* large */
     char path[PATH_LIMIT + 1];
     if (policy->rule_count == 0)
         return 0;
-    search = (struct search){.covers = {-1, -1}};
+    search = (struct search){.covers = {-1, -1}, .identity = &start->identity};
     if (open_covers(&search))
         return fail_layer(failure, LAYER_MOUNT);
     for (size_t i = 0; i < policy->rule_count; i++) {

@@ -234,7 +234,7 @@ int mount_contents(struct sandbox_start *start, struct failure *failure)
     /* A session whose commands may never ask for one is good without. */
     if (start->policy->terminal && mount_terminals() && !start->policy->session)
         return fail(failure, STAGE_MOUNT_TARGET, "/dev/pts");
-    return carry_out_rules(start->policy, failure);
+    return carry_out_rules(start, failure);
 }
 
 int mount_own_proc(const struct sandbox_start *start, struct failure *failure)

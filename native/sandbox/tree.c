@@ -26,18 +26,19 @@ static const char *text_of(struct bytes bytes, char out[PATH_LIMIT + 1])
 
 bool is_overlay(const struct mount_entry *entry)
 {
-    return entry->kind == MOUNT_OVERLAY || entry->kind == MOUNT_ROOT;
+    return !entry->missing && (entry->kind == MOUNT_OVERLAY || entry->kind == MOUNT_ROOT);
 }
 
 bool has_source(const struct mount_entry *entry)
 {
-    return entry->kind == MOUNT_READ_ONLY || entry->kind == MOUNT_WRITABLE || entry->kind == MOUNT_DEVICE ||
-           is_overlay(entry);
+    return is_overlay(entry) || (!entry->missing && (entry->kind == MOUNT_READ_ONLY || entry->kind == MOUNT_WRITABLE ||
+                                                     entry->kind == MOUNT_DEVICE));
 }
 
 bool is_idmapped(const struct mount_entry *entry)
 {
-    return entry->kind == MOUNT_WRITABLE || is_overlay(entry) || (entry->kind == MOUNT_READ_ONLY && entry->as_owner);
+    return has_source(entry) &&
+           (entry->kind == MOUNT_WRITABLE || is_overlay(entry) || (entry->kind == MOUNT_READ_ONLY && entry->as_owner));
 }
 
 static bool lies_below(const struct bytes *target, const struct bytes *around)
@@ -51,7 +52,7 @@ const struct mount_entry *overlay_around(const struct define *policy, const stru
     const struct mount_entry *innermost = NULL;
     for (size_t i = 0; i < policy->mount_count; i++) {
         const struct mount_entry *other = &policy->mounts[i];
-        if (other->kind == MOUNT_OVERLAY && lies_below(&entry->target, &other->target) &&
+        if (other->kind == MOUNT_OVERLAY && !other->missing && lies_below(&entry->target, &other->target) &&
             (!innermost || other->target.length > innermost->target.length))
             innermost = other;
     }
@@ -80,17 +81,18 @@ static uint64_t attributes_of(const struct mount_entry *entry)
     }
 }
 
-static int open_sources(const struct define *policy, int *sources, struct failure *failure)
+static int open_sources(struct define *policy, int *sources, struct failure *failure)
 {
     char path[PATH_LIMIT + 1];
     for (size_t i = 0; i < policy->mount_count; i++) {
-        const struct mount_entry *entry = &policy->mounts[i];
+        struct mount_entry *entry = &policy->mounts[i];
         sources[i] = -1;
         if (!has_source(entry))
             continue;
         text_of(entry->source, path);
         sources[i] = clone_mount(AT_FDCWD, path, true);
-        if (sources[i] < 0 && errno == ENOENT && entry->optional)
+        entry->missing = sources[i] < 0 && errno == ENOENT && entry->optional;
+        if (entry->missing)
             continue;
         if (sources[i] < 0 || set_mount(sources[i], "", attributes_of(entry), 0, true))
             return fail(failure, STAGE_MOUNT_SOURCE, path);
@@ -183,10 +185,10 @@ static int make_device(int root, dev_t device, const struct stat *source, char *
     return fchmodat(within, slash + 1, source->st_mode & 07777, 0);
 }
 
-/* The kernel's and the sandbox's own; a root's are not looked at. */
+/* The kernel's and the sandbox's own; a root's are not looked at. What covers things is ours above all. */
 bool is_made_anew(const char *name)
 {
-    static const char *const NAMES[] = {".", "..", "proc", "sys", "dev", "tmp"};
+    static const char *const NAMES[] = {".", "..", "proc", "sys", "dev", "tmp", &COVERS[1], ".root"};
     for (size_t i = 0; i < LENGTH(NAMES); i++) {
         if (!strcmp(name, NAMES[i]))
             return true;
@@ -240,7 +242,7 @@ static int place(const struct tree *tree, int root, dev_t device, const struct m
         return make_symlink(root, device, entry, path);
     if (entry->kind == MOUNT_FILE)
         return make_file(root, device, entry, path);
-    if (has_source(entry) && source < 0)
+    if (entry->missing)
         return 0;
     struct stat status = {.st_mode = S_IFDIR};
     if (source >= 0 && fstat(source, &status))
@@ -325,7 +327,7 @@ static int open_proc(bool privileged)
     return own >= 0 ? own : open("/proc", O_DIRECTORY | O_CLOEXEC);
 }
 
-int build_tree(const struct define *policy, struct tree *tree, struct failure *failure)
+int build_tree(struct define *policy, struct tree *tree, struct failure *failure)
 {
     tree->proc = open_proc(tree->privileged);
     if (tree->proc < 0 || unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))

@@ -121,6 +121,33 @@ void suite('a whole root', () => {
     assert.deepEqual(readdirSync(secret), ['file', 'passwd']);
   });
 
+  testWith(['busybox'], 'that is hostile does not lift what is covered', async (context) => {
+    const root = busyboxRoot(context);
+    const covered = 'wc -c < /proc/kallsyms; ls -A /.covers /.root; touch /.covers/file 2>&1';
+    const expected = '0\n/.covers:\ndirectory\nfile\n\n/.root:\ntouch: /.covers/file: Read-only file system';
+    const attempt = async (): Promise<string> =>
+      await sh(`ln -s busybox /bin/wc 2>/dev/null; ${covered}; true`, inRoot(root));
+    assert.equal(await attempt(), expected, 'the control: without anything hostile');
+    mkdirSync(join(root, '.covers/directory'), { recursive: true });
+    for (const make of [
+      () => {
+        writeFileSync(join(root, '.covers/file'), 'HOSTILE');
+      },
+      () => {
+        execFileSync('rm', [join(root, '.covers/file')]);
+        symlinkSync('/proc/kallsyms', join(root, '.covers/file'));
+      },
+      () => {
+        execFileSync('rm', ['-r', join(root, '.covers')]);
+        symlinkSync('bin', join(root, '.covers'));
+        symlinkSync('bin', join(root, '.root'));
+      },
+    ]) {
+      make();
+      assert.equal(await attempt(), expected);
+    }
+  });
+
   testWith(['busybox'], 'needs its own programs, and must be there', async (context) => {
     const root = busyboxRoot(context);
     await assert.rejects(spawnSandbox('python3', [], inRoot(root)).result, { code: 'ERR_COMMAND_NOT_FOUND' });

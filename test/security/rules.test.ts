@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { createSandbox, type FilesystemOptions, type SandboxOptions, spawnSandbox } from 'spawn-sandbox';
+import { isRoot } from '../helpers/privileges.js';
 import { run, stdoutOf } from '../helpers/run.js';
 import { temporaryDirectory } from '../helpers/temporary-directory.js';
 
@@ -142,6 +143,46 @@ void suite('hidden paths', () => {
     });
     await run('true', [], at(directory, 'readOnly', { hide: ['*/x'] }));
   });
+
+  void test('are still found by the next sandbox: what they lie in cannot be moved away', async (context) => {
+    const directory = temporaryDirectory(context, SECRETS);
+    const options = at(directory, 'writable', { hide: ['src/.env', 'src/*/key.pem'] });
+    for (const script of ['mv src gone', 'mv src/deep gone', 'mkdir x; mv -T --exchange src x || mv src x']) {
+      await spawnSandbox('sh', ['-c', `(${script}) 2>/dev/null`], options);
+      assert.doesNotMatch(await stdoutOf('sh', ['-c', READ], options), /deep[^ /:]*deep|deep(open|SECRET)/, script);
+    }
+    assert.ok(existsSync(join(directory, 'src/deep/key.pem')));
+    await run('sh', ['-c', 'mv src away'], at(directory, 'writable', { hide: ['open'] }));
+    assert.match(await stdoutOf('cat', ['away/.env'], options), /deep/, 'the control: what was moved is found');
+  });
+
+  void test('are hidden below an optional overlay that is missing', async (context) => {
+    const directory = temporaryDirectory(context, { file: 'open\n', '.env': 'SECRET' });
+    const filesystem = {
+      overlay: [{ source: join(directory, 'nothing'), target: '/work', optional: true }],
+      readOnly: [{ source: directory, target: '/work/d' }],
+    };
+    const script = 'cat /work/d/file /work/d/.env /.covers/*/.env 2>/dev/null; true';
+    const hidden = await stdoutOf('sh', ['-c', script], { filesystem: { ...filesystem, hide: ['.env'] } });
+    assert.equal(hidden, 'open');
+    assert.equal(await stdoutOf('sh', ['-c', script], { filesystem }), 'open\nSECRET', 'the control: without the rule');
+  });
+
+  if (isRoot) {
+    void test('are hidden or refused where a step may go and root without rights may not', async (context) => {
+      const directory = temporaryDirectory(context, { 'p/.env': 'SECRET' });
+      for (const name of ['', 'p/.env']) chownSync(join(directory, name), 1000, 1000);
+      chownSync(join(directory, 'p'), 1000, 44); // a group that the step has not
+      chmodSync(join(directory, 'p'), 0o700);
+      const cat = async (hide: readonly string[]): Promise<string> =>
+        await stdoutOf('sh', ['-c', 'cat p/.env 2>&1; true'], at(directory, 'writable', { hide }));
+      await assert.rejects(cat(['p/.env']), { code: 'ERR_MOUNT_RULE' });
+      await assert.rejects(cat(['*/.env']), { code: 'ERR_MOUNT_RULE' });
+      assert.equal(await cat([]), 'SECRET', 'the control: the step may go there');
+      chownSync(join(directory, 'p'), 1001, 44);
+      assert.doesNotMatch(await cat(['*/.env']), /SECRET/, 'nor where the step may not go');
+    });
+  }
 });
 
 const HOOK = { '.git/hooks/pre-commit': 'good', '.git/config': 'good', file: 'x' };
@@ -218,6 +259,11 @@ void suite('protected paths', () => {
     const options = at(directory, 'writable', { protect: ['.git/hooks'] });
     await assert.rejects(spawnSandbox('true', [], options).result, { code: 'ERR_MOUNT_RULE' });
     await run('true', [], at(directory, 'writable', { protect: ['real/hooks'] }));
+    for (const protect of [['.git/hooks'], ['*/hooks'], ['.g?t/hooks']]) {
+      const refused = spawnSandbox('true', [], at(directory, 'overlay', { protect })).result;
+      await assert.rejects(refused, { code: 'ERR_MOUNT_RULE' }, protect.join());
+    }
+    await run('true', [], at(directory, 'overlay', { protect: ['**/hooks', 'real/*'] }));
   });
 
   void test('are files and patterns, too', async (context) => {
