@@ -4,6 +4,7 @@ import type { LimitOptions } from '../options/limits.js';
 import type { SandboxOptions } from '../options/sandbox-options.js';
 import type { StepResult } from '../result.js';
 import type { Change } from '../sandbox/overlays/change.js';
+import { printable, quoted } from '../printable.js';
 import { createSandbox } from '../sandbox/sandbox.js';
 import type { Sandbox } from '../sandbox/types.js';
 import type { ReviewMode } from './run-arguments.js';
@@ -49,12 +50,15 @@ async function review(sandbox: Sandbox, result: StepResult, mode: ReviewMode): P
 const COMMAND_TIME = '60s';
 const SIGNS = { added: 'A', modified: 'M', deleted: 'D' } as const;
 
-/** As of a version control system; names that could pass for another line, or move the cursor, are quoted. */
+/** Others are told. */
+const USUAL_MODES = { file: 0o644, directory: 0o755, symlink: 0o777, other: 0o644 } as const;
+
+/** As of a version control system; names that could pass for more than a name, or move the cursor, are quoted. */
 function lineOf({ kind, path, now, before, content }: Change): string {
-  const name = /^[\p{L}\p{N}\p{M}\p{P}\p{S} ]*$/u.test(path) ? path : JSON.stringify(path);
+  const name = /^[\p{L}\p{N}\p{M}\p{P}\p{S}]*$/u.test(path) && !/["\\\uFFFD]/.test(path) ? path : quoted(path);
   const mode =
-    now !== undefined && before !== undefined && now.mode !== before.mode ? ` mode ${now.mode.toString(8)}` : '';
-  const link = now?.link === undefined ? '' : ` -> ${JSON.stringify(now.link)}`;
+    now !== undefined && now.mode !== (before?.mode ?? USUAL_MODES[now.type]) ? ` mode ${now.mode.toString(8)}` : '';
+  const link = now?.link === undefined ? '' : ` -> ${quoted(now.link)}`;
   const size = now?.type === 'file' && content ? ` ${now.size} bytes` : '';
   const type = now?.type ?? before?.type ?? '';
   return `${SIGNS[kind]} ${name}${type === 'file' ? '' : ` (${type})`}${link}${size}${mode}`;
@@ -71,7 +75,7 @@ async function isWanted(sandbox: Sandbox): Promise<boolean> {
       process.stderr.write('Keep these changes? [y]es, [N]o, show the [d]ifference: ');
       const answer = readLine(terminal).trim().toLowerCase();
       if (answer !== 'd') return answer === 'y' || answer === 'yes';
-      process.stderr.write(harmless(await sandbox.diff()));
+      process.stderr.write(printable(await sandbox.diff(), '\n\t'));
     }
   } finally {
     closeSync(terminal);
@@ -93,11 +97,6 @@ function openTerminal(): number {
       remedy: 'Use --commit or --discard in scripts.',
     });
   }
-}
-
-/** What a file contains must not move the cursor of whoever is to judge it. */
-function harmless(text: string): string {
-  return text.replace(/[^\P{C}\n\t]/gu, (character) => JSON.stringify(character).slice(1, -1));
 }
 
 function say(line: string): void {

@@ -1,6 +1,7 @@
 import { isAbsolute } from 'node:path';
 import { show } from '../show.js';
 import { expectArray, expectText, invalidOption } from './check.js';
+import { expressionOf } from '../sandbox/overlays/protection.js';
 import type { ResolvedMount, ResolvedRule } from './filesystem.js';
 
 const MOST_RULES = 4096;
@@ -35,10 +36,27 @@ function checkPattern(entry: unknown, name: string): string {
   if (parts.length === 0) throw invalidOption(name, `must name something below a directory, and is ${show(pattern)}`);
   if (parts.length > MOST_PARTS) throw invalidOption(name, `must not have more than ${MOST_PARTS} parts`);
   if (parts.includes('..')) throw invalidOption(name, `must not contain '..', and is ${show(pattern)}`);
+  if (isAbsolute(pattern) && parts[0] === 'proc') {
+    throw invalidOption(name, `must not lie in /proc, which is made for each sandbox later: ${show(pattern)}`);
+  }
+  if (!parts.every(isPattern)) {
+    throw invalidOption(name, `must have only ranges in order, and no '[' or '\\' in its '[...]': ${show(pattern)}`);
+  }
   if (parts.at(-1) === '**') {
     throw invalidOption(name, `must not end in '**', and is ${show(pattern)}; name the directory itself`);
   }
   return pattern;
+}
+
+/** That kernel and commit() understand in the same way. */
+function isPattern(part: string): boolean {
+  if (/(?<!\\)(\\\\)*\[[!^]?\]?[^\]]*[[\\]/.test(part)) return false;
+  try {
+    expressionOf(Buffer.from(part).toString('latin1'));
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function hiding(pattern: string, mounts: readonly ResolvedMount[]): readonly ResolvedRule[] {

@@ -49,10 +49,12 @@ export class Session implements StepListener {
   constructor(plan: SandboxPlan, connection: Connection, addon: Addon) {
     this.connection = connection;
     this.#tree = new TreeSocket(addon);
-    const { mounts } = plan.policy;
+    const { mounts, scratchBytes } = plan.policy;
     // What is changed in this very millisecond may have been changed before.
     const since = BigInt(Date.now() + 1) * 1_000_000n;
-    this.overlays = new Overlays(addon, { mounts, rules: plan.options.rules, since }, (act) => this.#tree.use(act));
+    this.overlays = new Overlays(addon, { mounts, rules: plan.options.rules, since, scratchBytes }, (act) =>
+      this.#tree.use(act),
+    );
     this.made = new Promise((resolve, reject) => {
       this.#begun = resolve;
       this.#refused = reject;

@@ -32,6 +32,8 @@ export interface Change {
 export interface Located {
   readonly change: Change;
   readonly names: readonly Buffer[];
+  /** Another once it is written to. */
+  readonly written: string;
   /**
    * It was copied from an original, of this name or of another that it was renamed from, and there is none of this name. When that directory
    * was changed last, in nanoseconds: an original that was removed meanwhile was removed from it.
@@ -47,6 +49,12 @@ export function typeOf(status: BigIntStats): EntryType {
   if (status.isFile()) return 'file';
   if (status.isDirectory()) return 'directory';
   return status.isSymbolicLink() ? 'symlink' : 'other';
+}
+
+/** Of a directory only what a change of it can be: it changes with every name in it. */
+export function writtenOf(status: BigIntStats): string {
+  const { ino, ctimeNs, mode, size } = status;
+  return status.isDirectory() ? `${mode}` : [ino, ctimeNs, mode, size].join(' ');
 }
 
 export function entryOf(status: BigIntStats, link?: Buffer): Entry {

@@ -1,13 +1,16 @@
 import type { BigIntStats } from 'node:fs';
 import { SandboxError } from '../../errors.js';
 import type { Addon } from '../../spawner/native.js';
-import { type Change, type Entry, entryOf, type Located, typeOf } from './change.js';
+import { type Change, type Entry, entryOf, type Located, typeOf, writtenOf } from './change.js';
 import type { Directory } from './directory.js';
 import { haveSameContent } from './same-content.js';
 
 /** Of a tree that a step has made; deeper ones would cost the app its descriptors. */
 const MOST_DEPTH = 100;
 const MOST_CHANGES = 200_000;
+const MOST_PATH_BYTES = 32 << 20;
+/** With their originals; what is left is taken to differ. A file with holes can be of any length. */
+const MOST_COMPARED_BYTES = 2 ** 32;
 const OPAQUE = 'y'.charCodeAt(0);
 
 /** What the comparison of one overlay needs. */
@@ -35,6 +38,8 @@ export async function compareLayers(
 class Walk {
   readonly found: Located[] = [];
   readonly #comparison: Comparison;
+  #pathBytes = 0;
+  #compared = 0n;
 
   constructor(comparison: Comparison) {
     this.#comparison = comparison;
@@ -86,10 +91,10 @@ class Walk {
     replaced: boolean,
   ): Promise<void> {
     const name = names.at(-1) as Buffer;
-    if (before === undefined) this.#add('added', names, { now: entryOf(now), content: true });
-    else if (!before.isDirectory()) await this.#modified(names, entryOf(now), lower, before, true);
+    if (before === undefined) this.#add('added', names, { now: entryOf(now), content: true }, writtenOf(now));
+    else if (!before.isDirectory()) await this.#modified(names, entryOf(now), lower, before, true, now);
     else if ((now.mode & 0o7777n) !== (before.mode & 0o7777n))
-      await this.#modified(names, entryOf(now), lower, before, false);
+      await this.#modified(names, entryOf(now), lower, before, false, now);
     const inUpper = await upper.directory(name);
     if (inUpper === undefined) return;
     const inLower = before?.isDirectory() === true ? await lower?.directory(name) : undefined;
@@ -113,12 +118,12 @@ class Walk {
     if (lower === undefined || before === undefined) {
       const isCopy = lower !== undefined && now.isFile() && (await this.#isCopy(upper, names.at(-1) as Buffer));
       const missingSinceNs = isCopy ? (await lower.status(SELF))?.ctimeNs : undefined;
-      this.#add('added', names, { now: entry, content: true }, undefined, missingSinceNs);
+      this.#add('added', names, { now: entry, content: true }, writtenOf(now), undefined, missingSinceNs);
       return;
     }
     if (before.isDirectory()) await this.#inside(lower, names);
     const content = await this.#differ(upper, lower, names.at(-1) as Buffer, now, before);
-    if (content || entry.mode !== entryOf(before).mode) await this.#modified(names, entry, lower, before, content);
+    if (content || entry.mode !== entryOf(before).mode) await this.#modified(names, entry, lower, before, content, now);
   }
 
   async #differ(
@@ -131,14 +136,16 @@ class Walk {
     if (typeOf(now) !== typeOf(before)) return true;
     if (now.isSymbolicLink()) return !(await upper.link(name)).equals(await lower.link(name));
     if (!now.isFile()) return true;
-    return now.size !== before.size || !(await haveSameContent(upper, lower, name));
+    if (now.size !== before.size) return true;
+    this.#compared += now.size;
+    return this.#compared > MOST_COMPARED_BYTES || !(await haveSameContent(upper, lower, name));
   }
 
   async #deleted(lower: Directory, names: readonly Buffer[]): Promise<void> {
     const name = names.at(-1) as Buffer;
     const before = await lower.status(name);
     if (before === undefined || this.#comparison.mountPoints.has(this.#pathOf(names).toString('latin1'))) return;
-    this.#add('deleted', names, { before: await describe(lower, name, before), content: true }, before);
+    this.#add('deleted', names, { before: await describe(lower, name, before), content: true }, DELETED, before);
     if (before.isDirectory()) await this.#inside(lower, names);
   }
 
@@ -160,23 +167,28 @@ class Walk {
     lower: Directory | undefined,
     before: BigIntStats,
     content: boolean,
+    status: BigIntStats,
   ): Promise<void> {
     const was = lower === undefined ? entryOf(before) : await describe(lower, names.at(-1) as Buffer, before);
-    this.#add('modified', names, { now, before: was, content }, before);
+    this.#add('modified', names, { now, before: was, content }, writtenOf(status), before);
   }
 
   #add(
     kind: Change['kind'],
     names: readonly Buffer[],
     what: Pick<Change, 'now' | 'before' | 'content'>,
+    written: string,
     before?: BigIntStats,
     missingSinceNs?: bigint,
   ): void {
     const bytes = this.#pathOf(names);
     if (this.found.length === MOST_CHANGES) throw tooMuch('changes', MOST_CHANGES, bytes);
+    this.#pathBytes += bytes.length;
+    if (this.#pathBytes > MOST_PATH_BYTES) throw tooMuch('bytes of paths', MOST_PATH_BYTES, bytes);
     this.found.push({
       change: { kind, path: bytes.toString(), bytes, ...what },
       names,
+      written,
       ...(missingSinceNs === undefined ? {} : { missingSinceNs }),
       ...(before === undefined ? {} : { changedNs: before.ctimeNs }),
     });
@@ -206,6 +218,7 @@ class Walk {
 
 const SLASH = Buffer.from('/');
 const SELF = Buffer.from('.');
+const DELETED = '';
 
 /** How an overlay marks what was deleted: a device that no system has. */
 function isWhiteout(status: BigIntStats): boolean {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { type BigIntStats, constants } from 'node:fs';
 import { type FileHandle, lchown, mkdir, open, rename, rmdir, symlink, unlink } from 'node:fs/promises';
 import { SandboxError } from '../../errors.js';
-import type { Located } from './change.js';
+import { type Located, writtenOf } from './change.js';
 import { Directory } from './directory.js';
 
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
@@ -102,7 +102,10 @@ async function writeLink(
   { from, to, name }: Place,
   original: BigIntStats | undefined,
 ): Promise<void> {
+  const written = await from.status(name);
+  if (written === undefined || writtenOf(written) !== located.written) throw stillWritten(located);
   const leads = await from.link(name);
+  if (leads.toString() !== located.change.now?.link) throw stillWritten(located);
   const { uid, gid } = await ownerFor(to, original);
   await replace(keeping, located, to, name, async (path) => {
     await symlink(leads, path);
@@ -144,9 +147,9 @@ async function openWritten(from: Directory, name: Buffer, located: Located): Pro
       remedy: 'The command has taken the right to read from its file: give it back inside, or leave this path out.',
     });
   });
-  if ((await file.stat()).isFile()) return file;
+  if (writtenOf(await file.stat({ bigint: true })) === located.written) return file;
   await file.close();
-  throw gone(located);
+  throw stillWritten(located);
 }
 
 /** Makes it beside the one that it replaces, and puts it in that one's place at once. */
@@ -181,7 +184,7 @@ async function copy(source: FileHandle, target: FileHandle, located: Located): P
     if (BigInt(at) > before.size) throw stillWritten(located);
   }
   const after = await source.stat({ bigint: true });
-  if (after.ctimeNs !== before.ctimeNs || after.size !== before.size) throw stillWritten(located);
+  if (writtenOf(after) !== located.written) throw stillWritten(located);
   await target.utimes(Number(after.atimeNs) / 1e9, Number(after.mtimeNs) / 1e9);
 }
 
@@ -228,7 +231,7 @@ function gone({ change: { path } }: Located): SandboxError {
 }
 
 function stillWritten({ change: { path } }: Located): SandboxError {
-  return new SandboxError('ERR_CHANGES', 'Cannot keep a file: it was written to while it was copied.', {
+  return new SandboxError('ERR_CHANGES', 'Cannot keep a change: it was written to meanwhile.', {
     path,
     remedy: 'Wait for the commands of the sandbox, or pause() it, before commit().',
   });

@@ -1,3 +1,4 @@
+import { quoted } from '../../printable.js';
 import type { Entry, Located } from './change.js';
 import { Directory } from './directory.js';
 
@@ -5,25 +6,56 @@ import { Directory } from './directory.js';
 const MOST_BYTES = 1 << 20;
 /** For which the app may be busy with two files that have little in common. */
 const MOST_MS = 500;
+/** Of all that is compared at once. */
+const MOST_MS_IN_ALL = 10_000;
+const MOST_CHARACTERS = 32 << 20;
+
+/** What is left for one diff(): a step may have written any number of files that each take the most. */
+export class DiffBudget {
+  #ms = MOST_MS_IN_ALL;
+  #characters = MOST_CHARACTERS;
+
+  get ms(): number {
+    return Math.min(this.#ms, MOST_MS);
+  }
+
+  get isSpent(): boolean {
+    return this.#ms <= 0 || this.#characters <= 0;
+  }
+
+  spend(ms: number, characters: number): void {
+    this.#ms -= ms;
+    this.#characters -= characters;
+  }
+}
 
 /** One change as the unified format tells it, with a line above for what that has no words for. */
-export async function diffChange(upper: Directory, lower: Directory, located: Located): Promise<string> {
+export async function diffChange(
+  upper: Directory,
+  lower: Directory,
+  located: Located,
+  budget: DiffBudget,
+): Promise<string> {
   const { change, names } = located;
   const head = [
-    `${change.kind} ${change.now?.type ?? change.before?.type ?? ''} ${quoted(change.path)}`,
+    `${change.kind} ${change.now?.type ?? change.before?.type ?? ''} ${nameOf(change.path)}`,
     ...modesOf(located),
   ];
   if (!change.content || names.length === 0) return lines(head);
+  if (budget.isSpent)
+    return lines([...head, 'its content is not compared here, after so much else: ask for this path alone']);
   const [before, now] = [await contentOf(lower, names, change.before), await contentOf(upper, names, change.now)];
   if (before === '' && now === '') return lines(head);
   if (before === undefined || now === undefined)
     return lines([...head, 'its content is not text, or too long to be compared']);
   const [from, to] = [
-    change.before === undefined ? '/dev/null' : quoted(`a${change.path}`),
-    change.now === undefined ? '/dev/null' : quoted(`b${change.path}`),
+    change.before === undefined ? '/dev/null' : nameOf(`a${change.path}`),
+    change.now === undefined ? '/dev/null' : nameOf(`b${change.path}`),
   ];
   const { createTwoFilesPatch } = await import('diff'); // for few, so not at the start
-  const patch = createTwoFilesPatch(from, to, before, now, undefined, undefined, { context: 3, timeout: MOST_MS });
+  const begun = performance.now();
+  const patch = createTwoFilesPatch(from, to, before, now, undefined, undefined, { context: 3, timeout: budget.ms });
+  budget.spend(performance.now() - begun, patch?.length ?? 0);
   if (patch === undefined) return lines([...head, 'its contents have too little in common to be compared']);
   // The library puts a line of signs above that belongs to another format.
   return lines(head) + patch.replace(/^=+\n/, '');
@@ -39,8 +71,8 @@ function lines(all: readonly string[]): string {
 }
 
 /** A name that a step has chosen must not begin another line. */
-function quoted(path: string): string {
-  return /["\\]|\p{Cc}|\p{Cf}|\p{Zl}|\p{Zp}|\uFFFD/u.test(path) ? JSON.stringify(path) : path;
+function nameOf(path: string): string {
+  return /["\\\p{C}\p{Zl}\p{Zp}\uFFFD]/u.test(path) ? quoted(path) : path;
 }
 
 /** Of what has none, nothing; undefined when it is no text. */
@@ -49,7 +81,7 @@ async function contentOf(
   names: readonly Buffer[],
   entry: Entry | undefined,
 ): Promise<string | undefined> {
-  if (entry?.type === 'symlink') return `-> ${quoted(entry.link ?? '')}\n`;
+  if (entry?.type === 'symlink') return `-> ${nameOf(entry.link ?? '')}\n`;
   if (entry?.type !== 'file') return '';
   if (entry.size > MOST_BYTES) return undefined;
   const opened: Directory[] = [];

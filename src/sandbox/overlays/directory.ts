@@ -19,6 +19,12 @@ export class Directory {
     return new Directory(await open(path, O_RDONLY | O_DIRECTORY));
   }
 
+  /** Which one it is, as init has noted it of the one that it has laid a layer over. */
+  async identity(): Promise<string> {
+    const { dev, ino } = await this.#handle.stat({ bigint: true });
+    return `${dev}:${ino}`;
+  }
+
   get descriptor(): number {
     return this.#handle.fd;
   }

@@ -3,8 +3,8 @@ import { SandboxError } from '../../errors.js';
 import { invalidOption } from '../../options/check.js';
 import type { ResolvedRule } from '../../options/filesystem.js';
 import { show } from '../../show.js';
-import type { Located } from './change.js';
-import { isProtected } from './protection.js';
+import type { Change, Located } from './change.js';
+import { isAboveProtected, isProtected } from './protection.js';
 
 export interface CommitOptions {
   /** Whether symbolic links are kept that lead out of the overlay's directory. @default 'inside' */
@@ -68,18 +68,25 @@ export function select(
   if (selection === undefined) return all;
   const chosen = all.filter(({ change }) => selection.has(change.bytes));
   if (!withParents) return chosen;
-  const needed = new Set(chosen.flatMap(({ names }) => names.map((_, index) => keyOfNames(names.slice(0, index)))));
-  return all.filter(
-    (located) => chosen.includes(located) || (isNewDirectory(located) && needed.has(keyOfNames(located.names))),
-  );
+  const wanted = new Set(chosen);
+  const needed = new Set<string>();
+  for (const { change } of chosen) {
+    let key = parentOf(keyOf(change));
+    for (; key !== '' && !needed.has(key); key = parentOf(key)) needed.add(key);
+  }
+  return all.filter((located) => wanted.has(located) || (isNewDirectory(located) && needed.has(keyOf(located.change))));
 }
 
 function isNewDirectory({ change: { now, before } }: Located): boolean {
   return now?.type === 'directory' && before?.type !== 'directory';
 }
 
-function keyOfNames(names: readonly Buffer[]): string {
-  return names.map((name) => name.toString('latin1')).join('/');
+function keyOf({ bytes }: Change): string {
+  return Buffer.from(bytes).toString('latin1');
+}
+
+function parentOf(key: string): string {
+  return key.slice(0, key.lastIndexOf('/'));
 }
 
 /** @throws SandboxError `ERR_CHANGES` for what is never kept */
@@ -92,6 +99,9 @@ export function checkKeepable(
   const { path, now } = change;
   if (isProtected(Buffer.from(change.bytes), rules)) {
     throw notKept(path, 'filesystem.protect names it');
+  }
+  if (now !== undefined && isAboveProtected(Buffer.from(change.bytes), rules, now.type)) {
+    throw notKept(path, 'filesystem.protect names something below it, and it is no directory');
   }
   if (now?.type === 'other') throw notKept(path, 'it is a fifo, a socket or a device');
   if (links === 'inside' && now?.link !== undefined && leadsOut(now.link, path, target.toString())) {
@@ -112,8 +122,10 @@ function notKept(path: string, reason: string, remedy = ''): SandboxError {
 
 function leadsOut(link: string, path: string, target: string): boolean {
   const whole = posix.resolve(posix.dirname(path), link);
+  // What comes before a '..' may be a link itself, and then it leads up from elsewhere.
+  const turnsBack = /(^|\/)(?!\.\.?(\/|$))[^/]+\/(.*\/)?\.\.(\/|$)/s.test(link);
   // An absolute one means another place outside, whatever it means inside.
-  return link.startsWith('/') || (whole !== target && !whole.startsWith(`${target}/`));
+  return link.startsWith('/') || turnsBack || (whole !== target && !whole.startsWith(`${target}/`));
 }
 
 export interface Original {
@@ -135,9 +147,8 @@ export function checkOriginal(
   { changedNs, isDirectory, since, kept, parentKept }: Original,
 ): void {
   const isThere = changedNs !== undefined;
-  if (isThere && (isDirectory || changedNs <= since || changedNs === kept)) {
-    if (change.before !== undefined || isDirectory) return;
-  }
+  if (isThere && isDirectory && (change.before ?? change.now)?.type === 'directory') return;
+  if (isThere && !isDirectory && change.before !== undefined && (changedNs <= since || changedNs === kept)) return;
   const wasRemoved = missingSinceNs !== undefined && missingSinceNs > since && missingSinceNs !== parentKept;
   if (!isThere && !wasRemoved && (change.before === undefined || kept !== undefined)) return;
   throw new SandboxError(
