@@ -1,4 +1,5 @@
 import { writeFileSync } from 'node:fs';
+import { printable } from '../printable.js';
 import type { StepResult } from '../result.js';
 import type { Step } from '../step/step.js';
 import { exitStatusOf, exitStatusOfError } from './exit-status.js';
@@ -8,7 +9,8 @@ export async function exitStatus(perform: () => Promise<number>): Promise<number
   try {
     return await perform();
   } catch (error) {
-    process.stderr.write(`spawn-sandbox: ${error instanceof Error ? error.message : String(error)}\n`);
+    const message = error instanceof Error ? error.message : String(error);
+    process.stderr.write(`spawn-sandbox: ${printable(message, '\n\t')}\n`);
     return exitStatusOfError(error);
   }
 }
@@ -41,6 +43,7 @@ export async function relayed(step: Step, atEnd: () => void = () => undefined): 
 /** Writes the result where that was asked for, and says what the command cannot say itself: why we ended it. */
 export function conclude(result: StepResult, resultFile: string | undefined): number {
   if (resultFile !== undefined) writeFileSync(resultFile, `${JSON.stringify(result, null, 2)}\n`);
-  if (!['exit', 'signal', 'killed'].includes(result.cause)) process.stderr.write(`spawn-sandbox: ${result.detail}\n`);
+  if (!['exit', 'signal', 'killed'].includes(result.cause))
+    process.stderr.write(`spawn-sandbox: ${printable(result.detail, '\n\t')}\n`);
   return exitStatusOf(result);
 }

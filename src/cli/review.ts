@@ -28,6 +28,7 @@ export async function runReviewed(
 }
 
 async function review(sandbox: Sandbox, result: StepResult, mode: ReviewMode): Promise<void> {
+  if (process.stderr.isTTY) process.stderr.write(RESET);
   const changes = await sandbox.changes();
   if (changes.length === 0) {
     say('Nothing was changed.');
@@ -45,6 +46,9 @@ async function review(sandbox: Sandbox, result: StepResult, mode: ReviewMode): P
   const kept = await sandbox.commit();
   say(`Kept ${kept.length} change${kept.length === 1 ? '' : 's'}.`);
 }
+
+/** The command may have left the terminal with hidden letters, other signs for them or a part that does not scroll. */
+const RESET = '\u001b[!p\u001b[0m\u001b(B\u000f';
 
 /** As without a review. */
 const COMMAND_TIME = '60s';

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   existsSync,
   lstatSync,
@@ -17,6 +17,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { suite, test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createSandbox, type FilesystemOptions, type Sandbox, type SandboxOptions, spawnSandbox } from 'spawn-sandbox';
+import { PACKAGE } from '../helpers/app.js';
 import { run } from '../helpers/run.js';
 import { temporaryDirectory } from '../helpers/temporary-directory.js';
 
@@ -241,5 +242,22 @@ void suite('rules', () => {
     }
     for (const pattern of ['proc/x', '[0-9].key', '[]a].key', '[!0-8]*', '\\[a', 'x/[abc', 'a\\\\[b]'])
       await run('true', [], { filesystem: { ...filesystem, hide: [pattern] } });
+  });
+});
+
+void suite('a review', () => {
+  void test('shows names and links that move no cursor and pass for no other line', (context) => {
+    const directory = temporaryDirectory(context, { file: 'x' });
+    const names = ['a\u009b2Jb', 'c\u202ed', 'e\nA fake', 'f 3 bytes', '\u001b[2J', 'plain-Größe'];
+    const program = `import os\nos.chdir(${JSON.stringify(directory)})\nfor n in ${JSON.stringify(names)}: open(n, "w")\nos.symlink("x\\u009b", "link"); os.chmod("file", 0o600)`;
+    const cli = join(PACKAGE, 'dist/cli/main.js');
+    const args = [cli, 'run', '--overlay', directory, '--discard', '--', 'python3', '-c', program];
+    const { stderr, status } = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 60_000 });
+    assert.equal(status, 0, stderr);
+    const lines = stderr.trimEnd().split('\n');
+    assert.equal(lines.length, names.length + 3, stderr);
+    for (const line of lines) assert.match(line, /^spawn-sandbox: ([AM] |Discarded\.$)/);
+    assert.doesNotMatch(stderr, /[^\P{C}\n]/u);
+    assert.match(stderr, /A [^"]*plain-Größe 0 bytes\n/, 'the control: an ordinary name');
   });
 });
