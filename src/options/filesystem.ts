@@ -30,12 +30,14 @@ export interface FilesystemOptions {
   /**
    * Paths that look empty inside: absolute ones, and others in every directory of `readOnly`, `writable` and `overlay`. A part of a path may be a
    * pattern (`*`, `?`, `[...]`), which also matches names that begin with a dot; `**` stands for any number of directories, and costs a walk over
-   * them at every start. What is made or replaced later by others on the host is not hidden. @default []
+   * them at every start. What several mounts show is hidden in all of them. A path is best given without links on the way: a step that may write can put
+   * others there for the next one. Nothing in `/proc` can be hidden, and what is made or replaced later by others on the host is not. @default []
    */
   readonly hide?: readonly string[];
   /**
    * Paths that cannot be changed, replaced or removed inside, given as in `hide`; relative ones in every directory of `writable` and `overlay`. Below
-   * a writable directory a path without a pattern must exist: nothing is ever made on the host to be protected. @default []
+   * a writable directory a path without a pattern must exist: nothing is ever made on the host to be protected. No link may lie on the way.
+   * @default []
    */
   readonly protect?: readonly string[];
   /**
@@ -75,7 +77,7 @@ export interface ResolvedFilesystem {
 const ACCESSES = ['readOnly', 'writable', 'overlay'] as const;
 const KEYS = ['readOnly', 'writable', 'overlay', 'hide', 'protect', 'root', 'scratchOn'];
 /** Trees that are made for each sandbox; a mount there could undo what they are made for. */
-const RESERVED_TARGETS = ['/proc', '/dev', '/sys'];
+const RESERVED_TARGETS = ['/proc', '/dev', '/sys', '/.covers', '/.root'];
 
 export function resolveFilesystem(option: unknown): ResolvedFilesystem {
   const given = expectObject(option, 'filesystem', KEYS);

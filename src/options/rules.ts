@@ -3,6 +3,7 @@ import { show } from '../show.js';
 import { expectArray, expectText, invalidOption } from './check.js';
 import { expressionOf } from '../sandbox/overlays/protection.js';
 import type { ResolvedMount, ResolvedRule } from './filesystem.js';
+import { below, partsOf, type Place, seenElsewhere } from './overlaps.js';
 
 const MOST_RULES = 4096;
 const MOST_PARTS = 64;
@@ -13,10 +14,10 @@ export function resolveRules(
   protect: unknown,
   mounts: readonly ResolvedMount[],
 ): readonly ResolvedRule[] {
-  const rules = [
+  const rules = withoutRepetitions([
     ...patternsOf(protect, 'filesystem.protect').flatMap((pattern) => protecting(pattern, mounts)),
     ...patternsOf(hide, 'filesystem.hide').flatMap((pattern) => hiding(pattern, mounts)),
-  ];
+  ]);
   if (rules.length > MOST_RULES) {
     throw invalidOption(
       'filesystem.hide and filesystem.protect',
@@ -26,13 +27,21 @@ export function resolveRules(
   return rules;
 }
 
+function withoutRepetitions(rules: readonly ResolvedRule[]): readonly ResolvedRule[] {
+  const seen = new Set<string>();
+  return rules.filter(({ pattern, literal, hide, mustExist }) => {
+    const key = `${hide} ${mustExist} ${literal} ${pattern}`;
+    return !seen.has(key) && seen.add(key);
+  });
+}
+
 function patternsOf(option: unknown, name: string): readonly string[] {
   return expectArray(option, name).map((entry, index) => checkPattern(entry, `${name}[${index}]`));
 }
 
 function checkPattern(entry: unknown, name: string): string {
   const pattern = expectText(entry, name);
-  const parts = pattern.split('/').filter((part) => part !== '' && part !== '.');
+  const parts = partsOf(pattern);
   if (parts.length === 0) throw invalidOption(name, `must name something below a directory, and is ${show(pattern)}`);
   if (parts.length > MOST_PARTS) throw invalidOption(name, `must not have more than ${MOST_PARTS} parts`);
   if (parts.includes('..')) throw invalidOption(name, `must not contain '..', and is ${show(pattern)}`);
@@ -61,17 +70,22 @@ function isPattern(part: string): boolean {
 
 function hiding(pattern: string, mounts: readonly ResolvedMount[]): readonly ResolvedRule[] {
   const rule = { hide: true, mustExist: false };
-  if (isAbsolute(pattern)) return [{ pattern, literal: 0, ...rule }];
-  return mounts.map(({ target }) => ({ pattern: `${target}/${pattern}`, literal: target.length, ...rule }));
+  const others = elsewhere(pattern, mounts).map((place) => ({ ...at(place), ...rule }));
+  if (isAbsolute(pattern)) return [{ pattern, literal: 0, ...rule }, ...others];
+  const own = mounts.map(({ target }) => ({ pattern: `${target}/${pattern}`, literal: target.length, ...rule }));
+  return [...own, ...others];
 }
 
 function protecting(pattern: string, mounts: readonly ResolvedMount[]): readonly ResolvedRule[] {
   const isLiteral = !/[*?[\\]/.test(pattern);
+  const others = elsewhere(pattern, mounts)
+    .filter(({ mount }) => mount.access !== 'readOnly')
+    .map((place) => ({ ...at(place), hide: false, mustExist: false }));
   if (isAbsolute(pattern)) {
     const around = mounts.findLast(({ target }) => pattern.startsWith(`${target}/`));
-    return [{ pattern, literal: 0, hide: false, mustExist: isLiteral && around?.access === 'writable' }];
+    return [{ pattern, literal: 0, hide: false, mustExist: isLiteral && around?.access === 'writable' }, ...others];
   }
-  return mounts
+  const own = mounts
     .filter(({ access }) => access !== 'readOnly')
     .map(({ target, access }) => ({
       pattern: `${target}/${pattern}`,
@@ -79,4 +93,19 @@ function protecting(pattern: string, mounts: readonly ResolvedMount[]): readonly
       hide: false,
       mustExist: isLiteral && access === 'writable',
     }));
+  return [...own, ...others];
+}
+
+/** The same files by other mounts. */
+function elsewhere(pattern: string, mounts: readonly ResolvedMount[]): readonly Place[] {
+  if (mounts.length < 2) return [];
+  const parts = partsOf(pattern);
+  if (!isAbsolute(pattern)) return mounts.flatMap((mount) => seenElsewhere(mount, parts, mounts));
+  const around = mounts.findLast(({ target }) => below(parts, partsOf(target)) !== undefined);
+  const rest = around === undefined ? [] : (below(parts, partsOf(around.target)) ?? []);
+  return around === undefined || rest.length === 0 ? [] : seenElsewhere(around, rest, mounts);
+}
+
+function at({ base, parts }: Place): Pick<ResolvedRule, 'pattern' | 'literal'> {
+  return { pattern: `${base}/${parts.join('/')}`, literal: base.length };
 }

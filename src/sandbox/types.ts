@@ -61,13 +61,14 @@ export interface Sandbox extends AsyncDisposable {
   diff(path?: string | Uint8Array): Promise<string>;
   /**
    * Writes changes to the original directory. Each file is replaced as a whole, and belongs to the original's owner, or to that of the directory that it
-   * comes into; set-id bits and extended attributes are not kept. All are checked before the first is written. A process that is killed meanwhile can leave
+   * comes into; set-id bits and extended attributes are not kept. All are checked before the first is written. What was
+   * written after `changes()` or `diff()` was asked last is refused: it is not what was looked at. A process that is killed meanwhile can leave
    * a file `.spawn-sandbox-…` behind.
    *
    * @param paths as for `diff()`. New directories that they lie in are kept with them. @default all
    * @returns what was kept
    * @throws SandboxError `ERR_CHANGE_CONFLICT` when an original was changed after the sandbox was made; `ERR_CHANGES` for fifos, sockets, devices, links that
-   *   lead out, and what `filesystem.protect` names
+   *   lead out, what `filesystem.protect` names, more than `limits.scratch` has room for, and another directory at the original's path
    */
   commit(paths?: readonly (string | Uint8Array)[], options?: CommitOptions): Promise<readonly Change[]>;
   /**

@@ -163,7 +163,10 @@ void suite('what is kept of an overlay', () => {
   void test('is no longer than what the scratch space has room for', async (context) => {
     const directory = temporaryDirectory(context);
     const sandbox = await overlaid(context, directory, { limits: { scratch: '8MiB' } });
-    await sh(sandbox, 'truncate -s 1T holes; head -c 3000000 /dev/zero > big; ln big b2; ln big b3; truncate -s 1M less');
+    await sh(
+      sandbox,
+      'truncate -s 1T holes; head -c 3000000 /dev/zero > big; ln big b2; ln big b3; truncate -s 1M less',
+    );
     await assert.rejects(sandbox.commit(['holes']), { code: 'ERR_CHANGES', path: '/work/holes' });
     await assert.rejects(sandbox.commit(['big', 'b2', 'b3']), { code: 'ERR_CHANGES' });
     assert.deepEqual(readdirSync(directory), []);
@@ -209,25 +212,29 @@ void suite('what a hostile overlay costs the app', () => {
     assert.doesNotMatch(await sandbox.diff('f59'), /not compared here/, 'the control: one of them');
   });
 
-  void test('is bounded where paths are long, trees deep and files full of holes', { timeout: 60_000 }, async (context) => {
-    const directory = temporaryDirectory(context, { big: '' });
-    truncateSync(join(directory, 'big'), 3e12);
-    const sandbox = await overlaid(context, directory);
-    await sh(sandbox, 'chmod 600 big');
-    assert.deepEqual(
-      (await sandbox.changes()).map(({ kind, content }) => [kind, content]),
-      [['modified', true]],
-      'not read to its end, and so taken to differ',
-    );
-    const long =
-      'import os\nfor i in range(90): os.mkdir("x"*255); os.chdir("x"*255)\nfor i in range(3000): open(str(i), "w")';
-    assert.ok((await sandbox.spawn('python3', ['-c', long])).ok);
-    await assert.rejects(sandbox.changes(), { code: 'ERR_CHANGES' });
-    await sh(sandbox, `rm -r x*; mkdir -p ${'d/'.repeat(120)}`);
-    await assert.rejects(sandbox.changes(), { code: 'ERR_CHANGES' });
-    await sh(sandbox, `rm -r d; mkdir -p ${'d/'.repeat(90)}`);
-    assert.equal((await sandbox.changes()).length, 91, 'the control: less of it');
-  });
+  void test(
+    'is bounded where paths are long, trees deep and files full of holes',
+    { timeout: 60_000 },
+    async (context) => {
+      const directory = temporaryDirectory(context, { big: '' });
+      truncateSync(join(directory, 'big'), 3e12);
+      const sandbox = await overlaid(context, directory);
+      await sh(sandbox, 'chmod 600 big');
+      assert.deepEqual(
+        (await sandbox.changes()).map(({ kind, content }) => [kind, content]),
+        [['modified', true]],
+        'not read to its end, and so taken to differ',
+      );
+      const long =
+        'import os\nfor i in range(90): os.mkdir("x"*255); os.chdir("x"*255)\nfor i in range(3000): open(str(i), "w")';
+      assert.ok((await sandbox.spawn('python3', ['-c', long])).ok);
+      await assert.rejects(sandbox.changes(), { code: 'ERR_CHANGES' });
+      await sh(sandbox, `rm -r x*; mkdir -p ${'d/'.repeat(120)}`);
+      await assert.rejects(sandbox.changes(), { code: 'ERR_CHANGES' });
+      await sh(sandbox, `rm -r d; mkdir -p ${'d/'.repeat(90)}`);
+      assert.equal((await sandbox.changes()).length, 91, 'the control: less of it');
+    },
+  );
 });
 
 void suite('rules', () => {
@@ -237,7 +244,11 @@ void suite('rules', () => {
     for (const pattern of ['/proc/meminfo', '//proc/x', '[[:digit:]].key', '[z-a]', '[a\\]]', 'x/[!\\x]']) {
       for (const kind of ['hide', 'protect']) {
         const options = { filesystem: { ...filesystem, [kind]: [pattern] } };
-        await assert.rejects(async () => await spawnSandbox('true', [], options), { code: 'ERR_INVALID_OPTION' }, pattern);
+        await assert.rejects(
+          async () => await spawnSandbox('true', [], options),
+          { code: 'ERR_INVALID_OPTION' },
+          pattern,
+        );
       }
     }
     for (const pattern of ['proc/x', '[0-9].key', '[]a].key', '[!0-8]*', '\\[a', 'x/[abc', 'a\\\\[b]'])

@@ -185,6 +185,51 @@ void suite('hidden paths', () => {
   }
 });
 
+/** The same directory, one in it and one around it, by mounts of their own. */
+function mountsOf(parent: string): readonly { source: string; target: string }[] {
+  const work = join(parent, 'work');
+  return [
+    { source: work, target: '/work' },
+    { source: join(work, 'src'), target: '/src' },
+    { source: parent, target: '/all' },
+    { source: work, target: '/again' },
+  ];
+}
+const TWICE = { 'work/src/.env': 'SECRET', 'work/src/deep/.env': 'SECRET', 'work/src/open': 'open', 'work/other': 'x' };
+const PLACES = '/work/src /src /all/work/src /again/src';
+
+void suite('what is seen at several places', () => {
+  void test('is hidden at all of them', async (context) => {
+    const mounts = mountsOf(temporaryDirectory(context, TWICE));
+    const script = `for d in ${PLACES}; do cat $d/.env $d/deep/.env $d/open; done`;
+    for (const access of ACCESSES) {
+      for (const hide of [
+        ['src/.env', 'src/deep/.env'],
+        ['/work/src/.env', '/work/src/deep/.env'],
+        ['s*/**/.env'],
+        ['/src/.env', '/src/deep/.*'],
+        ['/all/**/.env'],
+      ]) {
+        const output = await stdoutOf('sh', ['-c', script], { filesystem: { [access]: mounts, hide } });
+        assert.equal(output, 'open'.repeat(4), `${access} ${hide.join()}`);
+      }
+      const all = await stdoutOf('sh', ['-c', script], { filesystem: { [access]: mounts, hide: ['other'] } });
+      assert.equal(all, 'SECRETSECRETopen'.repeat(4), 'the control: another rule');
+    }
+  });
+
+  void test('is protected at all of them', async (context) => {
+    for (const protect of [['s?c/open'], ['/work/src/open'], ['/src/o*'], ['/all/*/src/op*'], []]) {
+      const directory = temporaryDirectory(context, TWICE);
+      const script = `for d in ${PLACES}; do echo bad > $d/open; rm -f $d/open; done 2>/dev/null; true`;
+      await run('sh', ['-c', script], { filesystem: { writable: mountsOf(directory), protect } });
+      const good = existsSync(join(directory, 'work/src/open'));
+      assert.equal(good, protect.length > 0, `${protect.join()} (the control: without a rule)`);
+      if (good) assert.equal(readFileSync(join(directory, 'work/src/open'), 'utf8'), 'open');
+    }
+  });
+});
+
 const HOOK = { '.git/hooks/pre-commit': 'good', '.git/config': 'good', file: 'x' };
 /** Ways to have other hooks. The good one must be all that is left where git looks for it. */
 const ATTACKS = [

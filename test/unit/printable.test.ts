@@ -4,7 +4,20 @@ import { printable, quoted } from '#src/printable.js';
 import { show } from '#src/show.js';
 
 /** Of a terminal's language, of what turns the direction of writing, and of what is not seen. */
-const HARMFUL = ['\u001b[2J', '\u009b2J', '\u0007', '\u007f', '\u0085', '\u202e', '\u2066', '\u200b', '\u2028', '\ufeff', '\r', '\n'];
+const HARMFUL = [
+  '\u001b[2J',
+  '\u009b2J',
+  '\u0007',
+  '\u007f',
+  '\u0085',
+  '\u202e',
+  '\u2066',
+  '\u200b',
+  '\u2028',
+  '\ufeff',
+  '\r',
+  '\n',
+];
 
 void suite('text that others have chosen', () => {
   void test('moves no cursor, and turns and ends no line', () => {
