@@ -29,6 +29,7 @@ export const ERROR_CODES = {
   ERR_SANDBOX_CLOSED: 'the sandbox was over before the command could start in it',
   ERR_FILES: 'an operation on the files of a sandbox could not be carried out',
   ERR_SANDBOX_PAUSE: 'what runs in a sandbox could not be made to stand still, or to go on',
+  ERR_IMAGE: 'an image cannot be unpacked',
   ERR_PROTOCOL: 'app and spawner misunderstood each other: a bug in this library',
   ERR_INPUT: 'the input of a step failed or is longer than `limits.input`',
   ERR_TABLE: 'a table could not be handed to or taken from a step',

@@ -4,6 +4,7 @@ import { EXIT } from './exit-status.js';
 import { HELP } from './help.js';
 import { run } from './run.js';
 import { shell } from './shell.js';
+import { unpack } from './unpack.js';
 import { packageVersion } from './version.js';
 
 /** One file per verb; each answers the exit status. */
@@ -11,6 +12,7 @@ const VERBS: Readonly<Record<string, (argv: readonly string[]) => Promise<number
   doctor,
   run,
   shell,
+  unpack,
 };
 
 async function main([verb = '', ...argv]: readonly string[]): Promise<number> {
