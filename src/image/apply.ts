@@ -32,12 +32,25 @@ async function applyMade(tree: OpenTree, entry: ImageEntry, content: TarEntry): 
     await applyDirectory(tree, entry, level, name);
     return;
   }
-  await tree.remove(level, name);
-  if (entry.kind === 'file') await writeFile(below(level.handle, name), entry, content);
-  else if (entry.kind === 'symlink') {
-    await symlink(entry.target, below(level.handle, name));
-    await lutimes(below(level.handle, name), entry.time, entry.time);
+  const path = below(level.handle, name);
+  if (entry.kind === 'file') {
+    const file = await inPlaceOf(tree, level, name, () => open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600));
+    await fillFile(file, entry, content);
+  } else if (entry.kind === 'symlink') {
+    await inPlaceOf(tree, level, name, () => symlink(entry.target, path));
+    await lutimes(path, entry.time, entry.time);
+  } else await tree.remove(level, name);
+}
+
+/** Mostly there is nothing in the way. */
+async function inPlaceOf<T>(tree: OpenTree, level: Level, name: Buffer, make: () => Promise<T>): Promise<T> {
+  try {
+    return await make();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
+  await tree.remove(level, name);
+  return await make();
 }
 
 /** One that is there already stays, with all that is in it. */
@@ -58,8 +71,7 @@ async function setMode({ handle }: Level, mode: number, time: number): Promise<v
   await handle.utimes(time, time);
 }
 
-async function writeFile(path: Buffer, entry: ImageEntry, content: TarEntry): Promise<void> {
-  const file = await open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+async function fillFile(file: FileHandle, entry: ImageEntry, content: TarEntry): Promise<void> {
   try {
     for await (const chunk of content as AsyncIterable<Buffer>) {
       for (let at = 0; at < chunk.length;) at += (await file.write(chunk, at)).bytesWritten;
@@ -119,6 +131,7 @@ async function applyOpaque(tree: OpenTree, names: readonly Buffer[]): Promise<vo
 }
 
 async function hideIn(tree: OpenTree, level: Level): Promise<void> {
+  if (!tree.clear(level)) return;
   for (const name of await namesIn(level.handle)) {
     if (tree.has(level, name)) await hideBelow(tree, level, name);
     else await tree.remove(level, name);

@@ -2,6 +2,8 @@ import { ImageProblem, named } from './problem.js';
 import type { TarHeader } from './tar.js';
 
 const LONGEST_NAME = 255;
+/** Whoever else is on the host could change what all sandboxes run. */
+const MODES = 0o755;
 const LONGEST_TARGET = 4095;
 export const MOST_DEPTH = 100;
 const WHITEOUT = Buffer.from('.wh.');
@@ -37,7 +39,7 @@ export function entryOf(header: TarHeader): ImageEntry | undefined {
   const target = bytesOf(header.linkname ?? '', pax['linkpath']);
   const common = {
     names,
-    mode: Number.isInteger(header.mode) ? header.mode & 0o777 : 0,
+    mode: Number.isInteger(header.mode) ? header.mode & MODES : 0,
     time: timeOf(header, pax['mtime']),
     size: header.size,
     target,

@@ -1,6 +1,5 @@
 import { posix } from 'node:path';
 import {
-  blobOf,
   type Descriptor,
   descriptorOf,
   digestOf,
@@ -9,11 +8,12 @@ import {
   jsonBlob,
   jsonFile,
   listOf,
+  openBlob,
   textsOf,
 } from './json.js';
 import { checkPlatform, selectManifest } from './manifest.js';
 import { ImageProblem, named } from './problem.js';
-import type { Part, Source } from './source.js';
+import type { OpenPart, Source } from './source.js';
 import type { UnpackedImage } from './types.js';
 
 const MOST_LAYERS = 500;
@@ -22,7 +22,8 @@ const LAYER =
 
 /** One layer, and what it must turn out to be. */
 export interface Layer {
-  readonly part: Part;
+  /** One at a time: there may be more than the app has descriptors. */
+  readonly open: () => Promise<OpenPart>;
   /** Of the bytes as they are stored. */
   readonly digest?: string;
   /** Of the archive, uncompressed. */
@@ -37,7 +38,8 @@ export interface Image {
 
 /** A layout has an index; what `docker save` wrote before version 25 has only a list of its own. */
 export async function readImage(source: Source, tag: string | undefined): Promise<Image> {
-  if ((await source.part('oci-layout')) !== undefined) return await ofLayout(source, tag);
+  const layout = await jsonFile(source, 'oci-layout');
+  if (layout !== undefined) return await ofLayout(source, layout, tag);
   const list = await jsonFile(source, 'manifest.json');
   if (list !== undefined) return await ofList(source, list, tag);
   throw new ImageProblem(
@@ -46,8 +48,8 @@ export async function readImage(source: Source, tag: string | undefined): Promis
   );
 }
 
-async function ofLayout(source: Source, tag: string | undefined): Promise<Image> {
-  const version = fieldsOf(await jsonFile(source, 'oci-layout'), 'oci-layout')['imageLayoutVersion'];
+async function ofLayout(source: Source, layout: unknown, tag: string | undefined): Promise<Image> {
+  const version = fieldsOf(layout, 'oci-layout')['imageLayoutVersion'];
   if (version !== '1.0.0') throw new ImageProblem(`its layout is of version ${named(String(version))}, not '1.0.0'`);
   const chosen = await selectManifest(source, tag);
   const manifest = await jsonBlob(source, chosen);
@@ -58,7 +60,7 @@ async function ofLayout(source: Source, tag: string | undefined): Promise<Image>
   const parts: Layer[] = [];
   for (const [index, layer] of layers.entries()) {
     checkLayerType(layer);
-    parts.push({ part: await blobOf(source, layer), digest: layer.digest, diffId: diffIds[index] ?? '' });
+    parts.push({ open: () => openBlob(source, layer), digest: layer.digest, diffId: diffIds[index] ?? '' });
   }
   return { digest: chosen.digest, layers: parts, settings: settingsOf(config) };
 }
@@ -71,7 +73,7 @@ async function ofList(source: Source, list: unknown, tag: string | undefined): P
   const [image, ...others] = images;
   if (image === undefined || others.length > 0)
     throw new ImageProblem(`it holds ${images.length} images of that name`, 'Choose one by tag.');
-  const name = posix.normalize(String(image['Config']));
+  const name = nameOf(String(image['Config']));
   const digest = digestOf(`sha256:${posix.basename(name, '.json')}`);
   const config = fieldsOf(await jsonFile(source, name, digest), 'the configuration');
   checkPlatform(config);
@@ -79,11 +81,22 @@ async function ofList(source: Source, list: unknown, tag: string | undefined): P
   const diffIds = diffIdsOf(config, names.length);
   const layers: Layer[] = [];
   for (const [index, layer] of names.entries()) {
-    const part = await source.part(posix.normalize(layer));
-    if (part === undefined) throw new ImageProblem(`layer ${named(layer)} is missing`);
-    layers.push({ part, diffId: diffIds[index] ?? '' });
+    layers.push({ open: () => openListed(source, layer), diffId: diffIds[index] ?? '' });
   }
   return { digest, layers, settings: settingsOf(config) };
+}
+
+async function openListed(source: Source, layer: string): Promise<OpenPart> {
+  const part = await source.part(nameOf(layer));
+  if (part !== undefined) return part;
+  throw new ImageProblem(`layer ${named(layer)} is missing`);
+}
+
+/** Of a file of the source, and of no other. */
+function nameOf(text: string): string {
+  const name = posix.normalize(text);
+  if (!name.startsWith('/') && !name.startsWith('..')) return name;
+  throw new ImageProblem(`${named(text)} leads out of it`);
 }
 
 function checkLayerType({ mediaType, digest }: Descriptor): void {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { ImageProblem, named } from './problem.js';
-import type { Part, Source } from './source.js';
+import type { OpenPart, Part, Source } from './source.js';
 
 const MOST_JSON = 4 << 20;
 const DIGEST = /^sha256:[0-9a-f]{64}$/;
@@ -52,21 +52,31 @@ export function descriptorOf(value: unknown): Descriptor {
 }
 
 /** Of the right size; its digest is known when it was read. */
-export async function blobOf(source: Source, { digest, size }: Descriptor): Promise<Part> {
+export async function openBlob(source: Source, { digest, size }: Descriptor): Promise<OpenPart> {
   const part = await source.part(`blobs/${digest.replace(':', '/')}`);
   if (part === undefined) throw new ImageProblem(`blob ${digest} is missing`);
   if (part.size === size) return part;
+  await part.close();
   throw new ImageProblem(`blob ${digest} has ${part.size} bytes, and was to have ${size}`);
 }
 
 export async function jsonBlob(source: Source, descriptor: Descriptor): Promise<Fields> {
-  return parsed(await bytesOf(await blobOf(source, descriptor), descriptor.digest), descriptor.digest);
+  const { digest } = descriptor;
+  return fieldsOf(parse(await readWhole(await openBlob(source, descriptor), digest), digest), digest);
 }
 
 /** Nothing when it is missing. */
 export async function jsonFile(source: Source, name: string, digest?: string): Promise<unknown> {
   const part = await source.part(name);
-  return part === undefined ? undefined : parse(await bytesOf(part, digest), name);
+  return part === undefined ? undefined : parse(await readWhole(part, digest), name);
+}
+
+async function readWhole(part: OpenPart, digest?: string): Promise<Buffer> {
+  try {
+    return await bytesOf(part, digest);
+  } finally {
+    await part.close();
+  }
 }
 
 async function bytesOf({ file, start, size }: Part, digest?: string): Promise<Buffer> {
@@ -80,10 +90,6 @@ async function bytesOf({ file, start, size }: Part, digest?: string): Promise<Bu
   const found = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
   if (digest === undefined || found === digest) return bytes;
   throw new ImageProblem(`blob ${digest} is damaged: its digest is ${found}`);
-}
-
-function parsed(bytes: Buffer, what: string): Fields {
-  return fieldsOf(parse(bytes, what), what);
 }
 
 function parse(bytes: Buffer, what: string): unknown {

@@ -44,7 +44,12 @@ async function applyLayer(
       archive.update(bytes);
     },
   };
-  await readTar(layer.part, watching, signal, (entry) => applyEntry(tree, entry, budget));
+  const part = await layer.open();
+  try {
+    await readTar(part, watching, signal, (entry) => applyEntry(tree, entry, budget));
+  } finally {
+    await part.close();
+  }
   if (layer.digest !== undefined) expectDigest(stored, layer.digest);
   expectDigest(archive, layer.diffId);
 }

@@ -10,6 +10,8 @@ import { ImageProblem, named } from './problem.js';
 /** As the kernel has it. */
 const MOST_LINKS = 40;
 const SLASH = '/'.charCodeAt(0);
+/** Of names on the way to one entry, with those in links: or an archive could take days. */
+const MOST_STEPS = 256;
 /** Of a directory that no layer describes. */
 const IMPLIED = 0o755;
 
@@ -28,6 +30,8 @@ export class OpenTree {
   readonly #budget: Budget;
   /** `inode/name` of what the present layer holds: its whiteouts are for what lay below. */
   readonly #made = new Set<string>();
+  /** Directories in which nothing of lower layers is left: none is looked through twice. */
+  readonly #cleared = new Set<bigint>();
   /** Most entries are in the directory of the one before. */
   #last: { readonly key: string; readonly levels: readonly Level[] } | undefined;
 
@@ -52,6 +56,7 @@ export class OpenTree {
   async nextLayer(): Promise<void> {
     await this.#forget();
     this.#made.clear();
+    this.#cleared.clear();
   }
 
   /** The directory that these names lead to, which stays open until the next call. `make`: what is missing is made; else nothing then. */
@@ -79,6 +84,13 @@ export class OpenTree {
     this.#made.add(keyOf(level, name));
   }
 
+  /** True for the first time. */
+  clear({ inode }: Level): boolean {
+    const isFirst = !this.#cleared.has(inode);
+    this.#cleared.add(inode);
+    return isFirst;
+  }
+
   /** What is open below it would be gone, too. */
   async remove({ handle }: Level, name: Buffer): Promise<void> {
     await removeTree(handle, name);
@@ -87,7 +99,8 @@ export class OpenTree {
   /** True when it has come to the end. */
   async #walk(names: readonly Buffer[], levels: Level[], make: boolean): Promise<boolean> {
     const ahead = [...names];
-    for (let links = 0; ;) {
+    let links = 0;
+    for (let steps = 0; steps < MOST_STEPS; steps++) {
       const name = ahead.shift();
       if (name === undefined) return true;
       if (name.equals(UP)) {
@@ -110,6 +123,7 @@ export class OpenTree {
       levels.push(status === undefined ? await this.#imply(level, name) : await levelOf(level.handle, name));
       this.add(level, name);
     }
+    throw new ImageProblem(`more than ${MOST_STEPS} names lead to an entry`);
   }
 
   async #imply(level: Level, name: Buffer): Promise<Level> {

@@ -12,6 +12,9 @@ const { O_DIRECTORY, O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
 const MOST_LINKS = 8;
 const MOST_FILES = 10_000;
 
+/** Of a name in an archive; what a layout needs is shorter. */
+const LONGEST_NAME = 300;
+
 /** A run of bytes in an open file. */
 export interface Part {
   readonly file: FileHandle;
@@ -19,10 +22,15 @@ export interface Part {
   readonly size: number;
 }
 
+/** One that is closed by who asked for it. */
+export interface OpenPart extends Part {
+  close(): Promise<void>;
+}
+
 /** The files of a layout, by their names in it. */
 export interface Source {
-  /** Nothing when there is no such file. It is open as long as the source is. */
-  part(name: string): Promise<Part | undefined>;
+  /** Nothing when there is no such file. */
+  part(name: string): Promise<OpenPart | undefined>;
   close(): Promise<void>;
 }
 
@@ -57,23 +65,25 @@ async function reopened(directory: FileHandle): Promise<FileHandle> {
 
 class DirectorySource implements Source {
   readonly #directory: FileHandle;
-  readonly #files: FileHandle[] = [];
 
   constructor(directory: FileHandle) {
     this.#directory = directory;
   }
 
-  async part(name: string): Promise<Part | undefined> {
+  async part(name: string): Promise<OpenPart | undefined> {
     const file = await this.#open(name);
     if (file === undefined) return undefined;
-    this.#files.push(file);
-    const status = await file.stat();
-    if (!status.isFile()) throw new ImageProblem(`${named(name)} in it is no file`);
-    return { file, start: 0, size: status.size };
+    try {
+      const status = await file.stat();
+      if (!status.isFile()) throw new ImageProblem(`${named(name)} in it is no file`);
+      return { file, start: 0, size: status.size, close: () => file.close() };
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
   }
 
   async close(): Promise<void> {
-    for (const file of this.#files.splice(0)) await file.close();
     await this.#directory.close();
   }
 
@@ -103,6 +113,7 @@ class ArchiveSource implements Source {
     const source = new ArchiveSource(part.file);
     await readTar(part, { archive: () => undefined }, signal, async ({ header }) => {
       const name = posix.normalize(`/${header.name}`).slice(1);
+      if (name.length > LONGEST_NAME) return Promise.resolve();
       if (source.#index.size >= MOST_FILES) throw new ImageProblem(`it has more than ${MOST_FILES} files`);
       if (header.type === 'file') {
         source.#index.set(name, { start: header.byteOffset, size: header.size });
@@ -114,11 +125,15 @@ class ArchiveSource implements Source {
     return source;
   }
 
-  part(name: string): Promise<Part | undefined> {
+  part(name: string): Promise<OpenPart | undefined> {
     let found = this.#index.get(name);
     for (let links = 0; found !== undefined && 'link' in found && links < MOST_LINKS; links++)
       found = this.#index.get(found.link);
-    return Promise.resolve(found === undefined || 'link' in found ? undefined : { file: this.#file, ...found });
+    return Promise.resolve(
+      found === undefined || 'link' in found
+        ? undefined
+        : { file: this.#file, ...found, close: () => Promise.resolve() },
+    );
   }
 
   async close(): Promise<void> {
