@@ -15,6 +15,7 @@ import {
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { suite, test, type TestContext } from 'node:test';
+import zlib from 'node:zlib';
 import { createSandbox, unpackImage } from 'spawn-sandbox';
 import { ARCHITECTURE, busyboxLayer, Layout, layoutOf, MEDIA, sha256, tarOf } from '../helpers/image-layout.js';
 import { stdoutOf } from '../helpers/run.js';
@@ -235,6 +236,20 @@ void suite('an image', () => {
     assert.ok(names(await unpacked(context, lower)).includes('opaque/inner/old'), 'the control');
   });
 
+  void test('compressed by zstd needs a Node that reads it', async (context) => {
+    const layer = tarByHand([{ name: 'file' }]);
+    const layout = new Layout(context);
+    const { config } = JSON.parse(
+      readFileSync(join(layout.path, 'blobs', layout.manifest({ layers: [layer] }).digest.replace(':', '/')), 'utf8'),
+    ) as { readonly config: object };
+    layout.index([
+      layout.blob(MEDIA.manifest, { config, layers: [layout.blob(`${MEDIA.tar}+zstd`, zstdFrame(layer))] }),
+    ]);
+    const image = unpackImage(layout.path, place(context));
+    if ('createZstdDecompress' in zlib) assert.deepEqual(names((await image).directory), ['file']);
+    else await assert.rejects(image, { code: 'ERR_IMAGE', remedy: /Node 22\.15/ });
+  });
+
   void test('whose unpacking is aborted leaves nothing', async (context) => {
     const source = layoutOf(context, { layers: [tarByHand([{ name: 'big', content: Buffer.alloc(64 << 20) }])] });
     const directory = place(context);
@@ -290,6 +305,14 @@ void suite('spawn-sandbox unpack', () => {
     return Promise.resolve();
   });
 });
+
+/** Of one block that is stored as it is. */
+function zstdFrame(bytes: Buffer): Buffer {
+  const header = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0xa0, 0, 0, 0, 0, 0, 0, 0]);
+  header.writeUInt32LE(bytes.length, 5);
+  header.writeUIntLE((bytes.length << 3) | 1, 9, 3);
+  return Buffer.concat([header, bytes]);
+}
 
 /** As `docker save` was before version 25: a list of names, the layers of which are archives, one of them a link to another. */
 function olderForm(context: TestContext, layer: Buffer): string {

@@ -17,6 +17,9 @@ import {
   type Step,
   type StepError,
   type StepResult,
+  type UnpackedImage,
+  unpackImage,
+  type UnpackOptions,
 } from 'spawn-sandbox';
 
 void test('the public types are those of the contract', () => {
@@ -44,6 +47,9 @@ void test('the public types are those of the contract', () => {
   expectTypeOf<SandboxUsage['commands'][number]['memoryBytes']>().toEqualTypeOf<number | undefined>();
   expectTypeOf<Parameters<SandboxListener<'end'>>[0]['result']>().toEqualTypeOf<StepResult | undefined>();
   expectTypeOf<{ keepBackground: true }>().toExtend<SandboxOptions>();
+  expectTypeOf(unpackImage).parameter(2).toEqualTypeOf<UnpackOptions | undefined>();
+  expectTypeOf(unpackImage).returns.toEqualTypeOf<Promise<UnpackedImage>>();
+  expectTypeOf<UnpackedImage>().toHaveProperty('directory').toEqualTypeOf<string>();
   expectTypeOf(closeSpawner).returns.toEqualTypeOf<Promise<void>>();
   expectTypeOf(configureSpawner).parameter(0).toHaveProperty('queueTimeout');
 
