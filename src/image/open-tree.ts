@@ -167,6 +167,11 @@ export async function levelOf(parent: FileHandle, name: Buffer): Promise<Level> 
 export async function makeDirectory({ handle }: Level, name: Buffer, mode: number): Promise<Level> {
   await mkdir(below(handle, name), 0o700);
   const level = await levelOf(handle, name);
-  await level.handle.chmod(mode);
-  return level;
+  try {
+    await level.handle.chmod(mode);
+    return level;
+  } catch (error) {
+    await level.handle.close();
+    throw error;
+  }
 }

@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { SandboxError, type SandboxErrorDetails } from '../errors.js';
 import { quoted } from '../quoted.js';
 import { systemReason } from '../system-reason.js';
@@ -25,12 +26,13 @@ export function imageError(source: string, error: unknown, signal: AbortSignal |
   if (signal?.aborted === true) return refuse(source, 'it was aborted', { cause: signal.reason });
   if (error instanceof ImageProblem) return refuse(source, error.message, { remedy: error.remedy });
   if (!(error instanceof Error)) return error;
-  const { errno, code, syscall, message } = error as NodeJS.ErrnoException;
+  const { errno, code, syscall, path, message } = error as NodeJS.ErrnoException;
   if (errno === undefined || syscall === undefined) {
     return refuse(source, `it cannot be read: ${quoted(message, LONGEST)}`, { cause: error });
   }
   const number = Math.abs(errno);
-  const reason = `${syscall}: ${systemReason(number)}`;
+  const where = path === undefined ? '' : ` (${named(basename(path))})`;
+  const reason = `${syscall}: ${systemReason(number)}${where}`;
   const remedy = code === 'ENOSPC' || code === 'EDQUOT' ? 'Choose a directory with more space.' : undefined;
   return refuse(source, reason, { cause: error, errno: number, syscall, remedy });
 }

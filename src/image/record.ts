@@ -8,6 +8,7 @@ const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
 /** Of what unpacking makes of an image: raised when that changes. */
 const FORMAT = 1;
 const LONGEST = 1000;
+const FORM = /^\{"format":\d+,"image":"sha256:[0-9a-f]{64}"\}\n$/;
 /** Another app may have put the directory there, and not its record yet. */
 const PATIENCE = 2000;
 const STEP = 50;
@@ -46,8 +47,14 @@ export async function settle(place: HostPlace, made: Buffer, staging: FileHandle
   return false;
 }
 
-/** One that is left of a directory that was removed would speak for the next. */
+/** One that is left of a directory that was removed would speak for the next. @throws ImageProblem when it is something else of the app's */
 export async function dropRecord(place: HostPlace): Promise<void> {
+  const said = await readRecord(place);
+  if (said === undefined) return;
+  if (!FORM.test(said)) {
+    const what = `${named(recordName(place))} exists, and is not what unpacking has put there`;
+    throw new ImageProblem(what, 'Move it, or choose another directory.');
+  }
   try {
     await unlink(below(place.directory, recordName(place)));
   } catch (error) {

@@ -278,6 +278,7 @@ void suite('an image', () => {
       code: 'ERR_IMAGE',
       message: /oci-layout/,
     });
+    await assert.rejects(unpackImage(source, '/nowhere/root'), { code: 'ERR_IMAGE', errno: 2, message: /'nowhere'/ });
     await assert.rejects(unpackImage('/dev/null', directory), { code: 'ERR_IMAGE' });
     await assert.rejects(unpackImage(source, '/'), { code: 'ERR_INVALID_OPTION' });
     await assert.rejects(unpackImage(source, directory, { limits: 1 } as object), {

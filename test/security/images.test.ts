@@ -416,7 +416,13 @@ void suite('a hostile layout', () => {
     await assert.rejects(unpackImage(source, join(host.path, 'secret')), { code: 'ERR_IMAGE', message: /exists/ });
     mkdirSync(join(host.path, 'empty'));
     await assert.rejects(unpackImage(source, join(host.path, 'empty')), { code: 'ERR_IMAGE', message: /exists/ });
-    assertUntouched(host, 'empty', basename(host.directory));
+    writeFileSync(join(host.path, 'mine.json'), '{"settings":"of the app"}');
+    await assert.rejects(unpackImage(source, join(host.path, 'mine')), {
+      code: 'ERR_IMAGE',
+      message: /mine.json' exists/,
+    });
+    assert.match(readFileSync(join(host.path, 'mine.json'), 'utf8'), /settings/);
+    assertUntouched(host, 'empty', 'mine.json', basename(host.directory));
     assert.ok(await unpackImage(source, join(host.path, 'free')), 'the control');
   });
 });
