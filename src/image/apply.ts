@@ -20,7 +20,7 @@ export async function applyEntry(tree: OpenTree, content: TarEntry, budget: Budg
   if (entry === undefined) return;
   if (entry.kind === 'opaque') await applyOpaque(tree, entry.names);
   else if (entry.kind === 'whiteout') await applyWhiteout(tree, entry.names);
-  else if (entry.names.length === 0) await setMode(tree.root, entry.mode | ROOT_MODE, entry.time);
+  else if (entry.names.length === 0) await describe(tree, tree.root, entry.mode | ROOT_MODE, entry.time);
   else if (entry.kind === 'link') await applyLink(tree, entry);
   else await applyMade(tree, entry, content);
 }
@@ -60,15 +60,15 @@ async function applyDirectory(tree: OpenTree, entry: ImageEntry, level: Level, n
   if (there !== undefined && !isThere) await tree.remove(level, name);
   const made = isThere ? await levelOf(level.handle, name) : await makeDirectory(level, name, OWNERS);
   try {
-    await setMode(made, entry.mode | OWNERS, entry.time);
+    await describe(tree, made, entry.mode | OWNERS, entry.time);
   } finally {
     await made.handle.close();
   }
 }
 
-async function setMode({ handle }: Level, mode: number, time: number): Promise<void> {
+async function describe(tree: OpenTree, { handle, inode }: Level, mode: number, time: number): Promise<void> {
   await handle.chmod(mode);
-  await handle.utimes(time, time);
+  tree.times.set(inode, time);
 }
 
 async function fillFile(file: FileHandle, entry: ImageEntry, content: TarEntry): Promise<void> {

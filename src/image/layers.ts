@@ -2,6 +2,7 @@ import { createHash, type Hash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { applyEntry } from './apply.js';
 import type { Budget } from './budget.js';
+import { setDirectoryTimes } from './directory-times.js';
 import type { Layer } from './image.js';
 import { OpenTree } from './open-tree.js';
 import { ImageProblem } from './problem.js';
@@ -24,6 +25,7 @@ export async function applyLayers(
       await tree.nextLayer();
       await applyLayer(layer, tree, budget, signal);
     }
+    await setDirectoryTimes(tree.root, tree.times, signal);
   } finally {
     await tree.close();
   }

@@ -32,6 +32,8 @@ export class OpenTree {
   readonly #made = new Set<string>();
   /** Directories in which nothing of lower layers is left: none is looked through twice. */
   readonly #cleared = new Set<bigint>();
+  /** What the layers say of directories. */
+  readonly times = new Map<bigint, number>();
   /** Most entries are in the directory of the one before. */
   #last: { readonly key: string; readonly levels: readonly Level[] } | undefined;
 

@@ -158,6 +158,7 @@ void suite('an image', () => {
     linkSync(join(root, 'file'), join(root, 'other'));
     symlinkSync('/etc/../file', join(root, 'absolute'));
     utimesSync(join(root, 'file'), 1_234_567_890.5, 1_234_567_890.5);
+    utimesSync(join(root, 'dir'), 1_000_000_000, 1_000_000_000);
     execFileSync('chmod', ['4751', join(root, 'file')]);
     execFileSync('chmod', ['1777', join(root, 'dir')]);
     const layer = tarOf(root, '--format=pax', '--mode=a-w', '--sort=name');
@@ -166,6 +167,7 @@ void suite('an image', () => {
     assert.deepEqual([status.mode & 0o7777, status.nlink, status.mtimeMs], [0o551, 2, 1_234_567_890_500]);
     assert.equal(lstatSync(join(directory, 'other')).ino, status.ino);
     assert.equal(readlinkSync(join(directory, 'absolute')), '/etc/../file');
+    assert.equal(lstatSync(join(directory, 'dir')).mtimeMs, 1_000_000_000_000, 'though something was put in it later');
     assert.equal(lstatSync(join(directory, 'dir')).mode & 0o7777, 0o755, 'who unpacked it can remove it');
     assert.match(
       execFileSync('tar', ['-tvf', '-'], { input: layer, encoding: 'utf8' }),
