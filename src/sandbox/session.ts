@@ -39,11 +39,13 @@ export class Session implements StepListener {
   readonly overlays: Overlays;
   readonly #tree: TreeSocket;
   readonly #stepId: number;
-  readonly #lease: DefinedPolicy;
+  /** Of a session that has failed at once, none. */
+  #lease: DefinedPolicy | undefined;
   readonly #own: Policy;
   #begun!: () => void;
   #refused!: (error: Error) => void;
   #ended!: (end: SandboxEnd) => void;
+  #hasBegun = false;
   #isOver = false;
 
   constructor(plan: SandboxPlan, connection: Connection, addon: Addon) {
@@ -71,7 +73,7 @@ export class Session implements StepListener {
       this,
     );
     this.policy = policyOfCommands(plan, this.#stepId);
-    this.#lease = connection.lease(this.policy);
+    if (!this.#isOver) this.#lease = connection.lease(this.policy);
     void this.made
       .catch(() => undefined)
       .finally(() => {
@@ -110,6 +112,7 @@ export class Session implements StepListener {
 
   started(): void {
     this.#tree.receive();
+    this.#hasBegun = true;
     this.#begun();
   }
 
@@ -119,7 +122,8 @@ export class Session implements StepListener {
 
   failed(error: SandboxError): void {
     this.#refused(error);
-    this.forget();
+    // What commands have written outlives a spawner that dies.
+    if (!this.#hasBegun) this.forget();
     this.#finish({ cause: 'destroyed', wallTimeMs: 0 });
   }
 
@@ -136,8 +140,10 @@ export class Session implements StepListener {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#refused(new SandboxError('ERR_SANDBOX_CLOSED', 'The sandbox was destroyed before it was made.'));
-    this.connection.release(this.#lease);
-    void this.connection.retire(this.policy);
+    if (this.#lease !== undefined) {
+      this.connection.release(this.#lease);
+      void this.connection.retire(this.policy);
+    }
     void this.connection.retire(this.#own);
     this.#ended(end);
   }

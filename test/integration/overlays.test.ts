@@ -18,6 +18,8 @@ import { join } from 'node:path';
 import { suite, test, type TestContext } from 'node:test';
 import { type Change, createSandbox, type Sandbox, type SandboxOptions, spawnSandbox } from 'spawn-sandbox';
 import { runOperations } from '../helpers/file-operations.js';
+import { listing } from '../helpers/listing.js';
+import { spawnersOf } from '../helpers/marked-processes.js';
 import { run, stdoutOf } from '../helpers/run.js';
 import { temporaryDirectory } from '../helpers/temporary-directory.js';
 
@@ -25,12 +27,6 @@ const FILES = { a: 'one\n', 'd/b': 'two\n', 'd/deep/c': 'three\n', 'e/f': 'four\
 
 function original(context: TestContext, files: Readonly<Record<string, string>> = FILES): string {
   return temporaryDirectory(context, files);
-}
-
-/** Everything about a tree that a change could change, a line each. */
-function listing(directory: string): string {
-  const format = '%P %y %m %U:%G %s %l %T@ %C@\\n';
-  return execFileSync('find', [directory, '-printf', format], { encoding: 'latin1' }).split('\n').toSorted().join('\n');
 }
 
 function over(source: string, more: SandboxOptions = {}): SandboxOptions {
@@ -256,6 +252,21 @@ void suite('changes', () => {
     for (const ask of [sandbox.changes(), sandbox.diff(), sandbox.commit()]) {
       await assert.rejects(ask, { code: 'ERR_SANDBOX_CLOSED' });
     }
+  });
+});
+
+void suite('changes, when the spawner has died', () => {
+  void test('are there until destroy(), and can be committed', async (context) => {
+    const directory = original(context);
+    const sandbox = await createSandbox(over(directory));
+    await sandbox.spawn('sh', ['-c', 'echo late > a']);
+    for (const spawner of spawnersOf(process.pid)) process.kill(spawner, 'SIGKILL');
+    await assert.rejects(sandbox.spawn('sleep', ['100']).result, { code: 'ERR_SPAWNER_DIED' });
+    assert.deepEqual(short(await sandbox.changes()), ['modified /work/a file file']);
+    await sandbox.commit();
+    assert.equal(readFileSync(join(directory, 'a'), 'utf8'), 'late\n');
+    await sandbox.destroy();
+    await assert.rejects(sandbox.changes(), { code: 'ERR_SANDBOX_CLOSED' });
   });
 });
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { suite, test } from 'node:test';
 import {
   createSandbox,
@@ -8,6 +9,7 @@ import {
   spawnSandbox,
   type StepResult,
 } from 'spawn-sandbox';
+import { spawnersOf } from '../helpers/marked-processes.js';
 
 async function withSandbox(options: SandboxOptions, use: (sandbox: Sandbox) => Promise<void>): Promise<void> {
   const sandbox = await createSandbox(options);
@@ -203,6 +205,17 @@ void suite('a sandbox that lives', () => {
     assert.throws(() => sh(sandbox, 'true'), { code: 'ERR_SANDBOX_CLOSED' });
     await sandbox.destroy();
     assert.equal((await sandbox.ended).cause, 'destroyed');
+  });
+
+  void test('a spawner that has just died makes none, and the next one does', async () => {
+    await withSandbox({}, async () => {
+      for (const spawner of spawnersOf(process.pid)) process.kill(spawner, 'SIGKILL');
+      execFileSync('sleep', ['0.2']); // it is gone, and nobody here could hear of that
+      await assert.rejects(createSandbox(), { code: 'ERR_SPAWNER_DIED' });
+    });
+    await withSandbox({}, async (sandbox) => {
+      assert.equal(await stdout(sh(sandbox, 'echo again')), 'again\n');
+    });
   });
 
   void test('what it is made of cannot be changed by a command', async () => {
