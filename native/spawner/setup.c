@@ -51,6 +51,9 @@ static int open_state(const char *path, struct failure *failure)
     return fd;
 }
 
+/* What a record is called before it is locked. */
+#define UNLOCKED "new-"
+
 /* A record names the cgroups of one spawner, a line each, and is locked while that spawner lives. */
 static void sweep_record(int state, const char *name)
 {
@@ -76,24 +79,38 @@ static void sweep(struct spawner *spawner)
     if (!directory)
         return;
     for (const struct dirent *entry; (entry = readdir(directory));) {
-        if (!strncmp(entry->d_name, "spawner-", 8) && strcmp(entry->d_name, spawner->record_name))
+        const char *name = entry->d_name;
+        name += strncmp(name, UNLOCKED, strlen(UNLOCKED)) ? 0 : strlen(UNLOCKED);
+        if (!strncmp(name, "spawner-", 8) && strcmp(name, spawner->record_name))
             sweep_record(spawner->state, entry->d_name);
     }
     closedir(directory);
 }
 
 /* The record exists, locked, before the first cgroup does: there is no moment at which a crash leaves something
- * unnamed. It gets its name only when it is locked, or another spawner could take it for a dead one's. */
+ * unnamed. It gets its name only when it is locked, or another spawner could take it for a dead one's. One that is not
+ * locked yet may be taken for that, and then another is made. */
 static int write_record(struct spawner *spawner)
 {
     char unlocked[80];
     snprintf(spawner->record_name, sizeof(spawner->record_name), "spawner-%016llx",
              (unsigned long long)spawner->configure.instance);
-    snprintf(unlocked, sizeof(unlocked), "new-%s", spawner->record_name);
-    spawner->record = openat(spawner->state, unlocked, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (spawner->record < 0 || flock(spawner->record, LOCK_EX | LOCK_NB))
-        return -1;
-    return renameat2(spawner->state, unlocked, spawner->state, spawner->record_name, RENAME_NOREPLACE);
+    for (int tries = 0; tries < 8; tries++) {
+        snprintf(unlocked, sizeof(unlocked), UNLOCKED "%s-%d", spawner->record_name, tries);
+        int record = openat(spawner->state, unlocked, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (record < 0)
+            return -1;
+        if (!flock(record, LOCK_EX | LOCK_NB) &&
+            !renameat2(spawner->state, unlocked, spawner->state, spawner->record_name, RENAME_NOREPLACE)) {
+            spawner->record = record;
+            return 0;
+        }
+        bool was_swept = errno == EWOULDBLOCK || errno == ENOENT;
+        close(record);
+        if (!was_swept)
+            return -1;
+    }
+    return -1;
 }
 
 static int record_cgroups(const struct spawner *spawner)

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { suite, test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -89,6 +91,20 @@ void suite('cgroups that nobody uses any more', { timeout: 600_000 }, () => {
     process.kill(spawner, 'SIGKILL');
     await until('nothing of it runs', () => !processes.some(exists));
     await assertSweptByNextStart(stateDirectory, cgroups);
+  });
+
+  void test('the next start removes a record that a spawner was killed over, and none that is being made', async (context) => {
+    const stateDirectory = `${temporaryDirectory(context, { 'state/new-spawner-1-0': '', 'state/new-spawner-2-0': '' })}/state`;
+    const held = join(stateDirectory, 'new-spawner-2-0');
+    const holder = spawn('flock', ['--no-fork', held, 'sh', '-c', 'echo held; exec sleep 100'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    context.after(() => holder.kill('SIGKILL'));
+    await once(holder.stdout, 'data');
+    configureSpawner({ stateDirectory });
+    await start();
+    await closeSpawner();
+    assert.deepEqual(readdirSync(stateDirectory).toSorted(), ['new-spawner-2-0', 'uid-locks']);
   });
 
   void test('the next start removes what a spawner that was killed has left', async (context) => {
