@@ -18,6 +18,11 @@ const CHECKS = [
     args: ['scripts/test.mjs', 'integration/zygote-kills'],
     env: { ZYGOTE_KILLS: '200' },
   },
+  {
+    name: '100 kills of apps and spawners with overlays, and 100 while they commit, as root and as an ordinary user',
+    args: ['scripts/test.mjs', 'integration/overlay-kills'],
+    env: { OVERLAY_KILLS: '100' },
+  },
   { name: 'a root made by debootstrap', args: ['scripts/test-roots.mjs'] },
   { name: '5,000,000 fuzzed messages', args: ['scripts/fuzz.mjs', '5000000'] },
   { name: '200,000 damaged Arrow files', args: ['scripts/fuzz-tables.mjs', '200000'] },

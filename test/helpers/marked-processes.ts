@@ -64,6 +64,11 @@ export function exists({ pid, startTime }: ProcessId): boolean {
   return look(pid).some((seen) => seen.startTime === startTime);
 }
 
+/** Whether it still runs. An orphan that has ended is a zombie for as long as the machine's init likes. */
+export function runs({ pid, startTime }: ProcessId): boolean {
+  return look(pid).some((seen) => seen.startTime === startTime && seen.state !== 'Z');
+}
+
 /** How many descriptors a process has open. */
 export function countDescriptors(pid: number): number {
   return readdirSync(`/proc/${pid}/fd`).length;
