@@ -2,6 +2,7 @@
 // `node app-with-overlays.js STATE-DIRECTORY ORIGINAL WRITABLE MARKER`. It says "up" when the first command has ended, and
 // ends itself, with status 0, when it is told that its spawner has died.
 import {
+  closeSpawner,
   configureSpawner,
   createSandbox,
   SandboxError,
@@ -37,25 +38,37 @@ function check({ cause, detail, stderr }: StepResult): void {
   process.stdout.write('up\n');
 }
 
-async function oneShots(): Promise<never> {
-  for (;;) check(await spawnSandbox(...work(), OPTIONS));
+async function oneShot(): Promise<void> {
+  check(await spawnSandbox(...work(), OPTIONS));
 }
 
-async function living(): Promise<never> {
-  for (;;) {
-    const sandbox = await createSandbox(OPTIONS);
-    for (const result of await Promise.all([sandbox.spawn(...work()), sandbox.spawn(...work())])) check(result);
-    await sandbox.changes();
-    await sandbox.diff();
-    await sandbox.discard();
-    check(await sandbox.spawn(...work()));
-    await sandbox.destroy();
+async function living(): Promise<void> {
+  const sandbox = await createSandbox(OPTIONS);
+  for (const result of await Promise.all([sandbox.spawn(...work()), sandbox.spawn(...work())])) check(result);
+  await sandbox.files.write('written', 'x'.repeat(100_000));
+  await sandbox.files.list('.');
+  await sandbox.changes();
+  await sandbox.diff();
+  await sandbox.discard();
+  check(await sandbox.spawn(...work()));
+  await sandbox.destroy();
+}
+
+/** Again and again, until one of those that do something has heard that the spawner has died. */
+async function repeat(act: () => Promise<void>): Promise<void> {
+  while (!isOver) {
+    try {
+      await act();
+    } catch (error) {
+      if (!(error instanceof SandboxError) || !EXPECTED.includes(error.code)) throw error;
+      isOver = true;
+    }
   }
 }
 
-try {
-  await Promise.all([oneShots(), living(), living()]);
-} catch (error) {
-  if (!(error instanceof SandboxError) || error.code !== 'ERR_SPAWNER_DIED') throw error;
-  process.exit(0);
-}
+let isOver = false;
+/** The latter when it has died between two commands of a sandbox. */
+const EXPECTED = ['ERR_SPAWNER_DIED', 'ERR_SANDBOX_CLOSED'];
+
+await Promise.all([oneShot, living, living].map(repeat));
+await closeSpawner();
