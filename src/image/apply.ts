@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { type FileHandle, link, lutimes, open, opendir, symlink } from 'node:fs/promises';
-import { below, itself } from '../sandbox/files/host-path.js';
+import { below, itself } from '../host/path.js';
 import type { Budget } from './budget.js';
 import { type ImageEntry, entryOf } from './entry.js';
 import { type Level, levelOf, makeDirectory, type OpenTree, statusOf } from './open-tree.js';

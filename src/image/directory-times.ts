@@ -1,5 +1,5 @@
 import { opendir } from 'node:fs/promises';
-import { itself } from '../sandbox/files/host-path.js';
+import { itself } from '../host/path.js';
 import { type Level, levelOf } from './open-tree.js';
 
 /** When directories were changed last, by inode: each entry that is made in one changes that, so it is set when all is done. */

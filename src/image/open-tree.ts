@@ -1,8 +1,8 @@
 import type { FileHandle } from 'node:fs/promises';
 import { lstat, mkdir, readlink } from 'node:fs/promises';
 import type { BigIntStats } from 'node:fs';
-import { below, openDirectory } from '../sandbox/files/host-path.js';
-import { removeTree } from '../sandbox/files/remove-tree.js';
+import { below, openDirectory } from '../host/path.js';
+import { removeTree } from '../host/remove-tree.js';
 import type { Budget } from './budget.js';
 import { MOST_DEPTH, splitPath, UP } from './entry.js';
 import { ImageProblem, named } from './problem.js';

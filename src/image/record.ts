@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, lstat, open, rename, unlink } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { below, type HostPlace } from '../sandbox/files/host-path.js';
+import { below, type HostPlace } from '../host/path.js';
 import { ImageProblem, named } from './problem.js';
 
 const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;

@@ -3,7 +3,7 @@ import { type FileHandle, lstat, open, opendir, readlink } from 'node:fs/promise
 import type { CopyBounds, Counts } from './copy-options.js';
 import { encodeEntry } from './entry.js';
 import { encodeData, MOST_DATA } from './frames.js';
-import { below, type HostPlace, itself, openDirectory, openHostPlace } from './host-path.js';
+import { below, type HostPlace, itself, openDirectory, openHostPlace } from '../../host/path.js';
 import { type Deed, filesError, hostFailed, tooLong, tooMany } from './problem.js';
 
 const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;

@@ -5,10 +5,10 @@ import { constants as system } from 'node:os';
 import type { CopyBounds, Counts } from './copy-options.js';
 import type { Entry } from './entry.js';
 import { Malformed } from './frames.js';
-import { below, type HostPlace, openDirectory, openHostPlace } from './host-path.js';
+import { below, type HostPlace, openDirectory, openHostPlace } from '../../host/path.js';
 import { leadsInside } from './leads-inside.js';
 import { type Deed, filesError, notUnderstood, tooLong, tooMany } from './problem.js';
-import { removeTree } from './remove-tree.js';
+import { removeTree } from '../../host/remove-tree.js';
 import { quoted } from '../../quoted.js';
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;

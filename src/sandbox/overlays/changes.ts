@@ -2,7 +2,7 @@ import type { BigIntStats } from 'node:fs';
 import { SandboxError } from '../../errors.js';
 import type { Addon } from '../../spawner/native.js';
 import { type Change, type Entry, entryOf, type Located, typeOf, writtenOf } from './change.js';
-import type { Directory } from './directory.js';
+import type { Directory } from '../../host/directory.js';
 import { haveSameContent } from './same-content.js';
 
 /** Of a tree that a step has made; deeper ones would cost the app its descriptors. */

@@ -3,7 +3,7 @@ import { type BigIntStats, constants } from 'node:fs';
 import { type FileHandle, lchown, mkdir, open, rename, rmdir, symlink, unlink } from 'node:fs/promises';
 import { SandboxError } from '../../errors.js';
 import { type Located, writtenOf } from './change.js';
-import { Directory } from './directory.js';
+import { Directory } from '../../host/directory.js';
 
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
 /** Set-id and sticky bits are never kept. */

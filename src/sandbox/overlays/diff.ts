@@ -1,6 +1,6 @@
 import { quoted } from '../../printable.js';
 import type { Entry, Located } from './change.js';
-import { Directory } from './directory.js';
+import { Directory } from '../../host/directory.js';
 
 /** Of one file; longer ones are only said to differ. */
 const MOST_BYTES = 1 << 20;

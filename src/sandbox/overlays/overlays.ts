@@ -8,7 +8,7 @@ import type { Change, Located } from './change.js';
 import { type Comparison, compareLayers } from './changes.js';
 import { keepChanges, parentOf } from './commit.js';
 import { diffChange, DiffBudget } from './diff.js';
-import { Directory } from './directory.js';
+import { Directory } from '../../host/directory.js';
 import { Listed } from './listed.js';
 import { type CommitOptions, checkKeepable, checkOriginal, select, Selection } from './selection.js';
 

@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import type { Directory } from './directory.js';
+import type { Directory } from '../../host/directory.js';
 
 const CHUNK = 256 << 10;
 

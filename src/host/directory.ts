@@ -1,5 +1,6 @@
 import { constants, type BigIntStats } from 'node:fs';
 import { type FileHandle, lstat, open, readdir, readlink } from 'node:fs/promises';
+import { below, itself, openDirectory } from './path.js';
 
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants;
 
@@ -31,11 +32,11 @@ export class Directory {
 
   /** What `name` in it is called for calls that take a path. */
   at(name: Uint8Array): Buffer {
-    return Buffer.concat([Buffer.from(`/proc/self/fd/${this.#handle.fd}/`), name]);
+    return below(this.#handle, name);
   }
 
   async names(): Promise<readonly Buffer[]> {
-    const names = await readdir(`/proc/self/fd/${this.#handle.fd}`, { encoding: 'buffer' });
+    const names = await readdir(itself(this.#handle), { encoding: 'buffer' });
     return names.toSorted((one, other) => Buffer.compare(one, other));
   }
 
@@ -46,7 +47,7 @@ export class Directory {
 
   /** Nothing when there is none: no entry of that name, or one of another kind. */
   async directory(name: Uint8Array): Promise<Directory | undefined> {
-    const handle = await unlessMissing(open(this.at(name), O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+    const handle = await unlessMissing(openDirectory(this.#handle, Buffer.from(name)));
     return handle === undefined ? undefined : new Directory(handle);
   }
 

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
-import { expectText, invalidOption } from '../../options/check.js';
+import { expectText, invalidOption } from '../options/check.js';
 
 /** Where something of the host's is, or is to be: its directory is opened once, and what it leads to stays the same. */
 export interface HostPlace {
@@ -22,7 +22,7 @@ export async function openHostPlace(hostPath: unknown): Promise<HostPlace> {
  * By way of an open directory, so that nobody can put a link to somewhere else on the way: what is copied may lie where a
  * sandbox can write. `name` is one component.
  */
-export function below(directory: FileHandle, name: Buffer): Buffer {
+export function below(directory: FileHandle, name: Uint8Array): Buffer {
   return Buffer.concat([itself(directory), name]);
 }
 

@@ -1,5 +1,5 @@
 import { type FileHandle, opendir, rmdir, unlink } from 'node:fs/promises';
-import { below, itself, openDirectory } from './host-path.js';
+import { below, itself, openDirectory } from './path.js';
 
 /** Removes what lies in an open directory of the host's, by names of one component: no link that somebody puts there is followed. */
 export async function removeTree(directory: FileHandle, name: Buffer): Promise<void> {
