@@ -168,26 +168,42 @@ static int mount_scratch(struct sandbox_start *start, char failed[PATH_LIMIT + 1
     return 0;
 }
 
-/* Over the directory as the maker mounted it comes the same directory with the owner's id shown as the step's: what the
- * step writes belongs to the owner, and what belongs to others stays out of its reach. The first one stays covered:
- * nobody inside can ever unmount, and an unmount would wait for an RCU grace period. */
+/* The directory as the maker mounted it, with the owner's id shown as the step's: what the step writes belongs to the
+ * owner, and what belongs to others stays out of its reach. -1 with errno 0: it is good as it is. */
+static int clone_as_owner(const struct mount_entry *entry, const char *path, int idmap)
+{
+    int copy = clone_mount(AT_FDCWD, path, true);
+    if (copy < 0 || !idmap_mount(copy, idmap))
+        return copy;
+    /* A file system without idmapped mounts: what may only be read is then read by the rights of others. */
+    int error = entry->kind == MOUNT_READ_ONLY && errno == EINVAL ? 0 : errno;
+    close(copy);
+    errno = error;
+    return -1;
+}
+
+/* Each comes over what the maker has at its place, which stays covered: nobody inside can ever unmount, and an unmount
+ * would wait for an RCU grace period. All are copied before the first one is placed: an outer one shows the inner ones
+ * by its own owner's name, and nothing is shown so twice. */
 static int mount_as_owner(const struct sandbox_start *start, char path[PATH_LIMIT + 1])
 {
-    for (size_t i = 0; i < start->policy->mount_count; i++) {
-        const struct mount_entry *entry = &start->policy->mounts[i];
-        if (!is_idmapped(entry) || start->idmaps[i] < 0)
+    const struct define *policy = start->policy;
+    int copies[MOUNT_LIMIT];
+    for (size_t i = 0; i < policy->mount_count; i++) {
+        copies[i] = -1;
+        if (!is_idmapped(&policy->mounts[i]) || start->idmaps[i] < 0)
             continue;
-        place_of(start->policy, entry, path);
-        autoclose int copy = clone_mount(AT_FDCWD, path, true);
-        if (copy < 0)
-            return -1;
-        /* A file system without idmapped mounts: what may only be read is then read by the rights of others. */
-        bool mapped = idmap_mount(copy, start->idmaps[i]) == 0;
-        if (!mapped && (entry->kind != MOUNT_READ_ONLY || errno != EINVAL))
-            return -1;
-        if (mapped && attach_mount(copy, AT_FDCWD, path))
+        copies[i] = clone_as_owner(&policy->mounts[i], place_of(policy, &policy->mounts[i], path), start->idmaps[i]);
+        if (copies[i] < 0 && errno != 0)
             return -1;
         close(start->idmaps[i]);
+    }
+    for (size_t i = 0; i < policy->mount_count; i++) {
+        if (copies[i] < 0)
+            continue;
+        if (attach_mount(copies[i], AT_FDCWD, place_of(policy, &policy->mounts[i], path)))
+            return -1;
+        close(copies[i]);
     }
     return 0;
 }

@@ -48,7 +48,7 @@ export class TreeSocket {
 
   /** While `act` runs the descriptor stays open: its number must not become another file's. */
   async use<T>(act: (layers: Layers) => Promise<T>): Promise<T> {
-    if (this.#layers === undefined || this.#isClosed) {
+    if (this.#layers === undefined || (this.#isClosed && this.#users === 0)) {
       throw new SandboxError(
         'ERR_SANDBOX_CLOSED',
         'Cannot look at what was written to overlays: the sandbox was destroyed.',

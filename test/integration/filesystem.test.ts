@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, lstatSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lstatSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { suite, test, type TestContext } from 'node:test';
 import { spawnSandbox, type SandboxOptions } from 'spawn-sandbox';
@@ -366,4 +375,21 @@ void test('a policy that lets set-id bits through is refused where a step could 
   ] as const) {
     spawnSandbox('true', [], options).kill();
   }
+});
+
+void test('mounts in mounts are each their own owner’s', async (context) => {
+  const directory = temporaryDirectory(context, { 'b/in': 'x', 'c/in': 'x' });
+  if (isRoot)
+    for (const [name, id] of Object.entries({ '': 1234, b: 4321, c: 777, 'c/in': 777 }))
+      chownSync(join(directory, name), id, id);
+  const mount = (name: string): { source: string; target: string } => ({
+    source: join(directory, name),
+    target: join('/a', name),
+  });
+  const filesystem = { writable: [mount('.'), mount('b')], overlay: [mount('c')] };
+  const script = 'echo 1 > /a/new; echo 2 > /a/b/new; echo 3 > /a/c/in; cat /a/new /a/b/new /a/c/in';
+  assert.equal(await stdoutOf('sh', ['-ec', script], { filesystem }), '1\n2\n3');
+  const owners = ['', 'b'].map((name) => statSync(join(directory, name, 'new')).uid);
+  assert.deepEqual(owners, isRoot ? [1234, 4321] : [process.getuid?.(), process.getuid?.()]);
+  assert.equal(readFileSync(join(directory, 'c/in'), 'utf8'), 'x');
 });

@@ -433,6 +433,19 @@ void suite('commit', () => {
       assert.equal(readlinkSync(join(directory, 'absolute')), '/etc/passwd');
     });
   });
+
+  void test('of several overlays is whole, also when the sandbox is destroyed meanwhile', async (context) => {
+    const directories = [original(context), original(context), original(context)];
+    const overlay = directories.map((source, index) => ({ source, target: `/work${index}` }));
+    const sandbox = await createSandbox({ filesystem: { overlay } });
+    await sandbox.spawn('sh', ['-c', 'for n in 0 1 2; do echo kept > /work$n/a; done']);
+    const committed = sandbox.commit();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    await sandbox.destroy();
+    const kept = await committed.catch((error: unknown) => error as Error);
+    const texts = directories.map((directory) => readFileSync(join(directory, 'a'), 'utf8'));
+    assert.deepEqual(texts, Array(3).fill(kept instanceof Error ? 'one\n' : 'kept\n'));
+  });
 });
 
 void suite('discard', () => {

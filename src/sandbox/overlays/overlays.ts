@@ -108,7 +108,10 @@ export class Overlays {
     }
     selection?.checkAllFound(); // before anything is written
     this.#checkLength(plans.flatMap(({ located }) => located));
-    for (const { overlay, located } of plans) await this.#keep(overlay, located);
+    // As a whole, also when the sandbox is destroyed meanwhile.
+    await this.#layers(async () => {
+      for (const { overlay, located } of plans) await this.#keep(overlay, located);
+    });
     return plans.flatMap(({ located }) => located.map(({ change }) => change));
   }
 
