@@ -1,7 +1,7 @@
 import { realpathSync } from 'node:fs';
 import { join } from 'node:path';
-import { expressionOf } from '../sandbox/overlays/protection.js';
 import type { ResolvedMount } from './filesystem.js';
+import { expressionOf, partsOf } from './patterns.js';
 
 /** A pattern below a path that is taken as it is. */
 export interface Place {
@@ -31,10 +31,6 @@ export function seenElsewhere(
     if (down === undefined || join(within.target, ...down) === mount.target) return [];
     return rests(parts, down).map((rest) => ({ mount, base: mount.target, parts: rest }));
   });
-}
-
-export function partsOf(path: string): readonly string[] {
-  return path.split('/').filter((part) => part !== '' && part !== '.');
 }
 
 /** What of the path follows the directory. */

@@ -1,9 +1,9 @@
 import { isAbsolute } from 'node:path';
 import { show } from '../show.js';
 import { expectArray, expectText, invalidOption } from './check.js';
-import { expressionOf } from '../sandbox/overlays/protection.js';
 import type { ResolvedMount, ResolvedRule } from './filesystem.js';
-import { below, partsOf, type Place, seenElsewhere } from './overlaps.js';
+import { below, type Place, seenElsewhere } from './overlaps.js';
+import { expressionOf, partsOf } from './patterns.js';
 
 const MOST_RULES = 4096;
 const MOST_PARTS = 64;

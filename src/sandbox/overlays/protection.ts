@@ -1,4 +1,5 @@
 import type { ResolvedRule } from '../../options/filesystem.js';
+import { expressionOf, partsOf } from '../../options/patterns.js';
 import type { EntryType } from './change.js';
 
 /** Whether `filesystem.protect` names a path, or a directory that it lies in. What did not exist at the start is inside not protected: it is not kept. */
@@ -32,10 +33,6 @@ function splitRule(rule: ResolvedRule): { readonly exact: readonly string[]; rea
   return { exact: partsOf(pattern.slice(0, literal)), pattern: partsOf(pattern.slice(literal)) };
 }
 
-function partsOf(path: string): readonly string[] {
-  return path.split('/').filter((part) => part !== '' && part !== '.');
-}
-
 /** Whether the pattern names the path or one of the directories that it lies in. */
 function matches(parts: readonly string[], pattern: readonly string[]): boolean {
   const [wanted, ...rest] = pattern;
@@ -52,26 +49,4 @@ function lieAbove(parts: readonly string[], pattern: readonly string[], byPatter
   if (wanted === '**') return lieAbove(parts, rest, byPatterns) || lieAbove(below, pattern, byPatterns);
   if (!expressionOf(wanted).test(name)) return false;
   return below.length > 0 ? lieAbove(below, rest, byPatterns) : rest.length > 0 && (byPatterns || wanted === name);
-}
-
-/** A part of a pattern as fnmatch(3) reads it. */
-export function expressionOf(part: string): RegExp {
-  let source = '';
-  for (let at = 0; at < part.length; at++) {
-    const character = part.charAt(at);
-    const set = character === '[' ? /^\[([!^]?)(\]?[^\]]*)\]/.exec(part.slice(at)) : null;
-    if (character === '*') source += '[^]*';
-    else if (character === '?') source += '[^]';
-    else if (character === '\\' && at + 1 < part.length) source += literally(part.charAt(++at));
-    else if (set === null) source += literally(character);
-    else {
-      source += `[${set[1] === '' ? '' : '^'}${(set[2] ?? '').replace(/[\\\]^[]/g, '\\$&')}]`;
-      at += set[0].length - 1;
-    }
-  }
-  return new RegExp(`^${source}$`);
-}
-
-function literally(character: string): string {
-  return character.replace(/[\\^$.*+?()[\]{}|/-]/, '\\$&');
 }
