@@ -366,9 +366,13 @@ else: os._exit(1)`;
       const zygote = await createZygote({ runtime: 'python', mode, preloadCode, parked: 4 });
       try {
         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_500); // until the pauses have grown
-        const before = forksOfThisMachine();
-        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2_000);
-        assert.ok(forksOfThisMachine() - before < 400, `${forksOfThisMachine() - before} processes in 2 s`);
+        // Of the whole machine, on which others may be busy meanwhile; it would be busy all the time.
+        const inEach = Array.from({ length: 3 }, () => {
+          const before = forksOfThisMachine();
+          Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2_000);
+          return forksOfThisMachine() - before;
+        });
+        assert.ok(Math.min(...inEach) < 400, `${String(inEach)} processes in 2 s each`);
       } finally {
         await zygote.destroy();
       }
