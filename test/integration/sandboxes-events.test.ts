@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { suite, test } from 'node:test';
 import { createSandbox, type Sandbox, type SandboxEvents } from 'spawn-sandbox';
 import { living, sh, speaking, stdoutOf } from '../helpers/living.js';
+import { until } from '../helpers/until.js';
 
 type AnyEvent = SandboxEvents[keyof SandboxEvents];
 
@@ -20,6 +21,7 @@ void suite('the events of a sandbox', () => {
     const events = recorded(sandbox);
     const begun = Date.now();
     const { step } = await speaking(sh(sandbox, 'echo x; sleep 0.2; exit 7'));
+    await until('its start is told, which comes by another way than what it writes', () => events.length > 0);
     const [start] = events;
     assert.ok(start?.type === 'start', 'before it has ended');
     assert.deepEqual([start.id, start.file, start.args], [step.id, 'sh', ['-c', 'echo x; sleep 0.2; exit 7']]);
