@@ -27,7 +27,7 @@ static void check_start(struct bytes body)
     require(start.step_id != 0 && start.file.length > 0 && start.argv_count > 0);
     require(start.further_count <= FURTHER_LIMIT);
     for (size_t i = 0; i < start.further_count; i++)
-        require(start.further[i] <= FURTHER_READ_ONLY_FILE);
+        require(start.further[i] <= FURTHER_TREE_SOCKET);
     require(start.builtin <= BUILTIN_FILES);
     require_inside(start.file, body);
     require_inside(start.cwd, body);
@@ -55,6 +55,12 @@ static void check_define(struct bytes body)
         require(define.mounts[i].mode <= 01777 && define.mounts[i].target.data[0] == '/');
         require(define.mounts[i].source.length <= PATH_LIMIT && define.mounts[i].target.length <= PATH_LIMIT);
         require_inside(define.mounts[i].content, body);
+    }
+    require(define.rule_count <= RULE_LIMIT);
+    for (size_t i = 0; i < define.rule_count; i++) {
+        require_inside(define.rules[i].pattern, body);
+        require(define.rules[i].pattern.length <= PATH_LIMIT && define.rules[i].pattern.data[0] == '/');
+        require(define.rules[i].literal <= define.rules[i].pattern.length);
     }
 }
 
