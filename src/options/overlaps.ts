@@ -10,25 +10,31 @@ export interface Place {
   readonly parts: readonly string[];
 }
 
+/** A mount, with the names of which its paths consist; once for all rules, because links on the way to the source are followed. */
+export interface Located {
+  readonly mount: ResolvedMount;
+  readonly source: readonly string[];
+  readonly target: readonly string[];
+}
+
+export function locate(mount: ResolvedMount): Located {
+  return { mount, source: partsOf(realPath(mount.source)), target: partsOf(mount.target) };
+}
+
 /**
  * Where else what `parts` name in a mount is seen: by another mount of the same directory, of one in it, or of one that it lies in. Where both show
  * it by the same path it is seen but once.
  */
-export function seenElsewhere(
-  within: ResolvedMount,
-  parts: readonly string[],
-  mounts: readonly ResolvedMount[],
-): readonly Place[] {
-  const source = partsOf(realPath(within.source));
-  return mounts.flatMap((mount) => {
-    const other = partsOf(realPath(mount.source));
-    const [up, down] = [below(source, other), below(other, source)];
-    if (mount === within) return [];
+export function seenElsewhere(within: Located, parts: readonly string[], all: readonly Located[]): readonly Place[] {
+  return all.flatMap((located) => {
+    const { mount } = located;
+    const [up, down] = [below(within.source, located.source), below(located.source, within.source)];
+    if (located === within) return [];
     if (up !== undefined) {
       const base = join(mount.target, ...up);
-      return base === within.target ? [] : [{ mount, base, parts }];
+      return base === within.mount.target ? [] : [{ mount, base, parts }];
     }
-    if (down === undefined || join(within.target, ...down) === mount.target) return [];
+    if (down === undefined || join(within.mount.target, ...down) === mount.target) return [];
     return rests(parts, down).map((rest) => ({ mount, base: mount.target, parts: rest }));
   });
 }

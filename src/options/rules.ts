@@ -2,7 +2,7 @@ import { isAbsolute } from 'node:path';
 import { show } from '../show.js';
 import { expectArray, expectText, invalidOption } from './check.js';
 import type { ResolvedMount, ResolvedRule } from './filesystem.js';
-import { below, type Place, seenElsewhere } from './overlaps.js';
+import { below, locate, type Located, type Place, seenElsewhere } from './overlaps.js';
 import { expressionOf, partsOf } from './patterns.js';
 
 const MOST_RULES = 4096;
@@ -14,9 +14,12 @@ export function resolveRules(
   protect: unknown,
   mounts: readonly ResolvedMount[],
 ): readonly ResolvedRule[] {
+  const [protects, hides] = [patternsOf(protect, 'filesystem.protect'), patternsOf(hide, 'filesystem.hide')];
+  if (protects.length + hides.length === 0) return [];
+  const all = mounts.map(locate);
   const rules = withoutRepetitions([
-    ...patternsOf(protect, 'filesystem.protect').flatMap((pattern) => protecting(pattern, mounts)),
-    ...patternsOf(hide, 'filesystem.hide').flatMap((pattern) => hiding(pattern, mounts)),
+    ...protects.flatMap((pattern) => protecting(pattern, mounts, all)),
+    ...hides.flatMap((pattern) => hiding(pattern, mounts, all)),
   ]);
   if (rules.length > MOST_RULES) {
     throw invalidOption(
@@ -68,17 +71,21 @@ function isPattern(part: string): boolean {
   }
 }
 
-function hiding(pattern: string, mounts: readonly ResolvedMount[]): readonly ResolvedRule[] {
+function hiding(pattern: string, mounts: readonly ResolvedMount[], all: readonly Located[]): readonly ResolvedRule[] {
   const rule = { hide: true, mustExist: false };
-  const others = elsewhere(pattern, mounts).map((place) => ({ ...at(place), ...rule }));
+  const others = elsewhere(pattern, all).map((place) => ({ ...at(place), ...rule }));
   if (isAbsolute(pattern)) return [{ pattern, literal: 0, ...rule }, ...others];
   const own = mounts.map(({ target }) => ({ pattern: `${target}/${pattern}`, literal: target.length, ...rule }));
   return [...own, ...others];
 }
 
-function protecting(pattern: string, mounts: readonly ResolvedMount[]): readonly ResolvedRule[] {
+function protecting(
+  pattern: string,
+  mounts: readonly ResolvedMount[],
+  all: readonly Located[],
+): readonly ResolvedRule[] {
   const isLiteral = !/[*?[\\]/.test(pattern);
-  const others = elsewhere(pattern, mounts)
+  const others = elsewhere(pattern, all)
     .filter(({ mount }) => mount.access !== 'readOnly')
     .map((place) => ({ ...at(place), hide: false, mustExist: false }));
   if (isAbsolute(pattern)) {
@@ -97,13 +104,13 @@ function protecting(pattern: string, mounts: readonly ResolvedMount[]): readonly
 }
 
 /** The same files by other mounts. */
-function elsewhere(pattern: string, mounts: readonly ResolvedMount[]): readonly Place[] {
-  if (mounts.length < 2) return [];
+function elsewhere(pattern: string, all: readonly Located[]): readonly Place[] {
+  if (all.length < 2) return [];
   const parts = partsOf(pattern);
-  if (!isAbsolute(pattern)) return mounts.flatMap((mount) => seenElsewhere(mount, parts, mounts));
-  const around = mounts.findLast(({ target }) => below(parts, partsOf(target)) !== undefined);
-  const rest = around === undefined ? [] : (below(parts, partsOf(around.target)) ?? []);
-  return around === undefined || rest.length === 0 ? [] : seenElsewhere(around, rest, mounts);
+  if (!isAbsolute(pattern)) return all.flatMap((located) => seenElsewhere(located, parts, all));
+  const around = all.findLast(({ target }) => below(parts, target) !== undefined);
+  const rest = around === undefined ? [] : (below(parts, around.target) ?? []);
+  return around === undefined || rest.length === 0 ? [] : seenElsewhere(around, rest, all);
 }
 
 function at({ base, parts }: Place): Pick<ResolvedRule, 'pattern' | 'literal'> {

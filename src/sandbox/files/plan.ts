@@ -1,6 +1,6 @@
 import { mergeOptions } from '../../options/merge.js';
 import { hardLimitOfOpenFiles } from '../../options/open-files.js';
-import { resolveFlag, resolveOptions } from '../../options/resolve.js';
+import { type ResolvedOptions, resolveFlag, resolveOptions } from '../../options/resolve.js';
 import type { SandboxOptions } from '../../options/sandbox-options.js';
 import type { Plan } from '../../plan.js';
 import type { Policy } from '../../policy/policy.js';
@@ -24,9 +24,19 @@ export interface FilesRequest {
 
 /** Plans commands with a program of the library's, which have the limits of the sandbox's other commands but for what is bounded here. */
 export function filesPlanner(sandbox: SandboxOptions): (request: FilesRequest, policy: Policy) => Plan {
+  let resolved: ResolvedOptions | undefined; // not before somebody asks for it
+  return ({ words, timeout, hasContent }, policy) => {
+    const options = (resolved ??= filesOptions(sandbox));
+    const limited = { ...options, limits: { ...options.limits, wallTime: timeout } };
+    const settings = { ...startSettings(limited, NO_PROGRAM, hasContent), builtin: BUILTIN.files };
+    return { options: limited, policy, settings: encodeStartSettings(settings), file: PROGRAM, argv: [NAME, ...words] };
+  };
+}
+
+function filesOptions(sandbox: SandboxOptions): ResolvedOptions {
   const { keepBackground, ...common } = sandbox;
   resolveFlag(keepBackground, 'keepBackground'); // nothing of ours outlives its operation
-  const options = resolveOptions(
+  return resolveOptions(
     mergeOptions(common, {
       limits: {
         idleTime: Infinity,
@@ -42,9 +52,4 @@ export function filesPlanner(sandbox: SandboxOptions): (request: FilesRequest, p
       reject: false,
     }),
   );
-  return ({ words, timeout, hasContent }, policy) => {
-    const limited = { ...options, limits: { ...options.limits, wallTime: timeout } };
-    const settings = { ...startSettings(limited, NO_PROGRAM, hasContent), builtin: BUILTIN.files };
-    return { options: limited, policy, settings: encodeStartSettings(settings), file: PROGRAM, argv: [NAME, ...words] };
-  };
 }
