@@ -47,15 +47,15 @@ function optionsFor(top, trees) {
     mkdirSync(source);
     return { source, target: `/binds/${index}` };
   });
-  const hide = Array.from({ length: HIDDEN }, (_, index) => `/work/d${index % 10}/f${Math.floor(index / 10)}`);
+  const hide = Array.from({ length: HIDDEN }, (_, index) => `/project/d${index % 10}/f${Math.floor(index / 10)}`);
   const full = (source, more = []) => ({
-    filesystem: { readOnly, overlay: [{ source, target: '/work' }], hide: [...hide, ...more] },
+    filesystem: { readOnly, overlay: [{ source, target: '/project' }], hide: [...hide, ...more] },
   });
   return {
     plain: {},
     small: full(trees.small),
     large: full(trees.large),
-    walk: { filesystem: { overlay: [{ source: trees.large, target: '/work' }], hide: ['**/*.pem'] } },
+    walk: { filesystem: { overlay: [{ source: trees.large, target: '/project' }], hide: ['**/*.pem'] } },
   };
 }
 
@@ -117,11 +117,11 @@ const WORK = {
 async function workings(directory, rounds, megabytes) {
   tree(join(directory, 'tree'), 2000);
   writeFileSync(join(directory, 'large'), Buffer.alloc(megabytes << 20, 'x'));
-  const filesystem = (access) => ({ [access]: [{ source: directory, target: '/work' }] });
+  const filesystem = (access) => ({ [access]: [{ source: directory, target: '/project' }] });
   const limits = { memory: '2GiB', scratch: '1GiB', processes: 64 };
   const sandboxes = {
-    overlay: await createSandbox({ filesystem: filesystem('overlay'), cwd: '/work', limits }),
-    writable: await createSandbox({ filesystem: filesystem('writable'), cwd: '/work', limits }),
+    overlay: await createSandbox({ filesystem: filesystem('overlay'), cwd: '/project', limits }),
+    writable: await createSandbox({ filesystem: filesystem('writable'), cwd: '/project', limits }),
   };
   const run = {
     host: (script) => onHost(script, directory),

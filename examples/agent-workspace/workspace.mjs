@@ -6,8 +6,8 @@ export const RULES = { hide: ['.env', '.env.*'], protect: ['.git/hooks', '.git/c
 /** A sandbox in which a repository can be changed at will, and stays as it was outside until changes are committed. */
 export async function openWorkspace(repository, rules = RULES) {
   return await createSandbox({
-    filesystem: { overlay: [{ source: repository, target: '/work' }], ...rules },
-    cwd: '/work',
+    filesystem: { overlay: [{ source: repository, target: '/project' }], ...rules },
+    cwd: '/project',
     limits: { wallTime: '10m', memory: '1GiB', processes: 128, scratch: '256MiB', output: '1MiB' },
   });
 }

@@ -118,8 +118,8 @@ void suite('the workspace of an agent', () => {
     );
     for (const { call, text = '' } of attacks) assert.match(text, REFUSALS[call?.attack ?? ''] ?? assert.fail(text));
     const { changes = [] } = events.find(({ event }) => event === 'changes') ?? {};
-    assert.ok(changes.some(({ path, now }) => path === '/work/link' && now?.type === 'symlink'));
-    assert.ok(changes.every(({ path }) => !path.startsWith('/work/.git') && path !== '/work/.env'));
+    assert.ok(changes.some(({ path, now }) => path === '/project/link' && now?.type === 'symlink'));
+    assert.ok(changes.every(({ path }) => !path.startsWith('/project/.git') && path !== '/project/.env'));
     assert.deepEqual(observed.changed, ['src/split.mjs', 'test/rest.test.mjs']);
   });
 

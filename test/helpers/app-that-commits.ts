@@ -7,8 +7,8 @@ const [stateDirectory = '', original = '', marker = '', script = ''] = process.a
 configureSpawner({ stateDirectory });
 const sandbox = await createSandbox({
   ...ANY_FORM,
-  filesystem: { overlay: [{ source: original, target: '/work' }] },
-  cwd: '/work',
+  filesystem: { overlay: [{ source: original, target: '/project' }] },
+  cwd: '/project',
 });
 const { ok, detail, stderr } = await sandbox.spawn('sh', ['-ec', script, marker]);
 if (!ok) throw new Error(`${detail} ${String(stderr)}`);

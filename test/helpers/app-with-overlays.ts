@@ -19,12 +19,12 @@ configureSpawner({ stateDirectory, pool: 2 });
 const OPTIONS: SandboxOptions = {
   ...ANY_FORM,
   filesystem: {
-    overlay: [{ source: original, target: '/work' }],
+    overlay: [{ source: original, target: '/project' }],
     writable: [{ source: writable, target: '/out' }],
-    hide: ['/work/secret', '/out/secret', '/work/**/*.key'],
-    protect: ['/work/d/deep', '/out/kept'],
+    hide: ['/project/secret', '/out/secret', '/project/**/*.key'],
+    protect: ['/project/d/deep', '/out/kept'],
   },
-  cwd: '/work',
+  cwd: '/project',
 };
 
 let seed = process.pid;

@@ -45,7 +45,7 @@ function atTerminal(answers: string, args: readonly string[]): Said {
 const SCRIPT = ['--', 'sh', '-c', 'echo changed > a; rm b; echo said'];
 
 void suite('spawn-sandbox run --overlay', () => {
-  const work = (directory: string): readonly string[] => ['--overlay', `${directory}:/work`, '--cwd', '/work'];
+  const work = (directory: string): readonly string[] => ['--overlay', `${directory}:/project`, '--cwd', '/project'];
 
   void test('without more throws away what was written', (context) => {
     const directory = temporaryDirectory(context, { a: 'one\n', b: 'two\n' });
@@ -58,11 +58,11 @@ void suite('spawn-sandbox run --overlay', () => {
     const directory = temporaryDirectory(context, { a: 'one\n', b: 'two\n' });
     const failed = cli([...work(directory), '--commit', '--', 'sh', '-c', 'echo changed > a; exit 3']);
     assert.equal(failed.status, 3);
-    assert.match(failed.stderr, /M \/work\/a 8 bytes\n.*Discarded, because the command has not succeeded/);
+    assert.match(failed.stderr, /M \/project\/a 8 bytes\n.*Discarded, because the command has not succeeded/);
     assert.equal(readFileSync(join(directory, 'a'), 'utf8'), 'one\n');
     const { status, stdout, stderr } = cli([...work(directory), '--commit', ...SCRIPT]);
     assert.deepEqual([status, stdout], [0, 'said\n']);
-    assert.match(stderr, /M \/work\/a 8 bytes\n.*D \/work\/b\n.*Kept 2 changes/);
+    assert.match(stderr, /M \/project\/a 8 bytes\n.*D \/project\/b\n.*Kept 2 changes/);
     assert.deepEqual(
       [readFileSync(join(directory, 'a'), 'utf8'), existsSync(join(directory, 'b'))],
       ['changed\n', false],
@@ -73,7 +73,7 @@ void suite('spawn-sandbox run --overlay', () => {
     const directory = temporaryDirectory(context, { a: 'one\n', b: 'two\n' });
     assert.match(
       cli([...work(directory), '--discard', ...SCRIPT]).stderr,
-      /M \/work\/a.*\n.*D \/work\/b\n.*Discarded\.\n$/,
+      /M \/project\/a.*\n.*D \/project\/b\n.*Discarded\.\n$/,
     );
     assert.equal(readFileSync(join(directory, 'a'), 'utf8'), 'one\n');
   });
@@ -87,7 +87,7 @@ void suite('spawn-sandbox run --overlay', () => {
     const yes = atTerminal('d,y', [...work(directory), '--review', ...script]);
     assert.match(
       yes.stdout,
-      /d\nmodified file \/work\/a\n(.*\n)*\+\\u\{1b\}\[2Jhidden\n(.*\n)*.*Keep these changes\?.*y\n.*Kept 1 change\./,
+      /d\nmodified file \/project\/a\n(.*\n)*\+\\u\{1b\}\[2Jhidden\n(.*\n)*.*Keep these changes\?.*y\n.*Kept 1 change\./,
     );
     assert.ok(
       !yes.stdout.slice(yes.stdout.indexOf('spawn-sandbox:')).includes('\u001b'),

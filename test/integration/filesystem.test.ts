@@ -305,14 +305,14 @@ void suite('writable', () => {
 
   void test('a mount within another holds, whichever is read-only', async (context) => {
     const directory = temporaryDirectory(context, { 'inner/file': 'inner' });
-    const outer = { source: directory, target: '/work' };
-    const inner = { source: join(directory, 'inner'), target: '/work/inner' };
+    const outer = { source: directory, target: '/project' };
+    const inner = { source: join(directory, 'inner'), target: '/project/inner' };
     const innerReadOnly = { filesystem: { writable: [outer], readOnly: [inner] } };
-    assert.equal(await attempt('touch /work/new', innerReadOnly), 'yes');
-    assert.equal(await attempt('touch /work/inner/new', innerReadOnly), 'no');
+    assert.equal(await attempt('touch /project/new', innerReadOnly), 'yes');
+    assert.equal(await attempt('touch /project/inner/new', innerReadOnly), 'no');
     const innerWritable = { filesystem: { writable: [inner], readOnly: [outer] } };
-    assert.equal(await attempt('touch /work/other', innerWritable), 'no');
-    assert.equal(await attempt('touch /work/inner/new', innerWritable), 'yes');
+    assert.equal(await attempt('touch /project/other', innerWritable), 'no');
+    assert.equal(await attempt('touch /project/inner/new', innerWritable), 'yes');
   });
 });
 

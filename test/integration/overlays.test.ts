@@ -30,7 +30,7 @@ function original(context: TestContext, files: Readonly<Record<string, string>> 
 }
 
 function over(source: string, more: SandboxOptions = {}): SandboxOptions {
-  return { filesystem: { overlay: [{ source, target: '/work' }] }, cwd: '/work', ...more };
+  return { filesystem: { overlay: [{ source, target: '/project' }] }, cwd: '/project', ...more };
 }
 
 async function withOverlay(
@@ -66,7 +66,7 @@ void suite('an overlay', () => {
     assert.equal(await stdoutOf('sh', ['-ec', script], over(directory)), 'changed\nnew\nnew');
     assert.equal(await stdoutOf('cat', ['a', 'd/b'], over(directory)), 'one\ntwo', 'the next one sees the original');
     assert.equal(listing(directory), before);
-    const writable = { filesystem: { writable: [{ source: directory, target: '/work' }] }, cwd: '/work' };
+    const writable = { filesystem: { writable: [{ source: directory, target: '/project' }] }, cwd: '/project' };
     await run('sh', ['-ec', script], writable);
     assert.notEqual(listing(directory), before, 'the control: a writable mount');
   });
@@ -78,7 +78,7 @@ void suite('an overlay', () => {
       await stdoutOf('sh', ['-c', 'stat -c %U . a d/deep/c tool; ./tool'], options),
       'sandbox\nsandbox\nsandbox\nsandbox\ntool',
     );
-    assert.match(await stdoutOf('grep', [' /work ', '/proc/self/mounts'], options), /nosuid,nodev/);
+    assert.match(await stdoutOf('grep', [' /project ', '/proc/self/mounts'], options), /nosuid,nodev/);
   });
 
   void test('takes no more than limits.scratch, together with all else', async (context) => {
@@ -100,10 +100,10 @@ void suite('an overlay', () => {
     const before = listing(directory);
     const sandbox = await createSandbox({
       filesystem: {
-        overlay: [{ source: directory, target: '/work' }],
-        readOnly: [{ source: other, target: '/work/d/new/other' }],
+        overlay: [{ source: directory, target: '/project' }],
+        readOnly: [{ source: other, target: '/project/d/new/other' }],
       },
-      cwd: '/work',
+      cwd: '/project',
     });
     try {
       const { stdout } = await sandbox.spawn('sh', [
@@ -113,7 +113,7 @@ void suite('an overlay', () => {
       assert.equal(stdout, 'inner\nrefused\n');
       assert.deepEqual(
         short(await sandbox.changes()),
-        ['added /work/d/new - directory'],
+        ['added /project/d/new - directory'],
         'what was made for the mount',
       );
     } finally {
@@ -129,9 +129,9 @@ void suite('an overlay', () => {
       code: 'ERR_MOUNT_SOURCE',
     });
     const optional = {
-      filesystem: { overlay: [{ source: join(directory, 'nothing'), target: '/work', optional: true }] },
+      filesystem: { overlay: [{ source: join(directory, 'nothing'), target: '/project', optional: true }] },
     };
-    assert.equal(await stdoutOf('sh', ['-c', 'ls -d /work || echo none'], optional), 'none');
+    assert.equal(await stdoutOf('sh', ['-c', 'ls -d /project || echo none'], optional), 'none');
   });
 });
 
@@ -146,14 +146,14 @@ void suite('changes', () => {
       );
       const changes = await sandbox.changes();
       assert.deepEqual(short(changes), [
-        'modified /work/a file file',
-        'modified /work/d directory directory mode only',
-        'added /work/dir - directory',
-        'added /work/dir/l - symlink',
-        'deleted /work/e/f file -',
-        'modified /work/link symlink symlink',
-        'added /work/new - file',
-        'modified /work/tool file file mode only',
+        'modified /project/a file file',
+        'modified /project/d directory directory mode only',
+        'added /project/dir - directory',
+        'added /project/dir/l - symlink',
+        'deleted /project/e/f file -',
+        'modified /project/link symlink symlink',
+        'added /project/new - file',
+        'modified /project/tool file file mode only',
       ]);
       const a = changes[0];
       assert.deepEqual(
@@ -173,8 +173,8 @@ void suite('changes', () => {
     await withOverlay(directory, async (sandbox, sh) => {
       await sh('rm -r d; mkdir -p d/deep; echo two > d/b; echo new > d/deep/other');
       assert.deepEqual(short(await sandbox.changes()), [
-        'deleted /work/d/deep/c file -',
-        'added /work/d/deep/other - file',
+        'deleted /project/d/deep/c file -',
+        'added /project/d/deep/other - file',
       ]);
       assert.equal(await sh('find d | sort'), 'd\nd/b\nd/deep\nd/deep/other\n');
     });
@@ -185,15 +185,15 @@ void suite('changes', () => {
     await withOverlay(directory, async (sandbox, sh) => {
       await sh('rm a; mkdir a; echo x > a/in; rm -r d; echo x > d; rm -r e; ln -s a e; rm tool; mkfifo tool');
       assert.deepEqual(short(await sandbox.changes()), [
-        'modified /work/a file directory',
-        'added /work/a/in - file',
-        'modified /work/d directory file',
-        'deleted /work/d/b file -',
-        'deleted /work/d/deep directory -',
-        'deleted /work/d/deep/c file -',
-        'modified /work/e directory symlink',
-        'deleted /work/e/f file -',
-        'modified /work/tool file other',
+        'modified /project/a file directory',
+        'added /project/a/in - file',
+        'modified /project/d directory file',
+        'deleted /project/d/b file -',
+        'deleted /project/d/deep directory -',
+        'deleted /project/d/deep/c file -',
+        'modified /project/e directory symlink',
+        'deleted /project/e/f file -',
+        'modified /project/tool file other',
       ]);
     });
   });
@@ -204,22 +204,22 @@ void suite('changes', () => {
     await withOverlay(directory, async (sandbox, sh) => {
       await sh('mv a moved; mv e e2; ln tool tool2; echo x >> d/b; ln d/b d/again');
       assert.deepEqual(short(await sandbox.changes()), [
-        'deleted /work/a file -',
-        'added /work/d/again - file',
-        'modified /work/d/b file file',
-        'deleted /work/e directory -',
-        'deleted /work/e/f file -',
-        'added /work/e2 - directory',
-        'added /work/e2/f - file',
-        'added /work/moved - file',
-        'added /work/tool2 - file',
+        'deleted /project/a file -',
+        'added /project/d/again - file',
+        'modified /project/d/b file file',
+        'deleted /project/e directory -',
+        'deleted /project/e/f file -',
+        'added /project/e2 - directory',
+        'added /project/e2/f - file',
+        'added /project/moved - file',
+        'added /project/tool2 - file',
       ]);
     });
   });
 
   void test('have odd names as they are', async (context) => {
     const directory = original(context, { 'colon:comma,back\\slash"quote': 'x' });
-    const target = '/work:,"\\odd';
+    const target = '/project:,"\\odd';
     const sandbox = await createSandbox({ filesystem: { overlay: [{ source: directory, target }] }, cwd: target });
     try {
       await sandbox.spawn('sh', [
@@ -245,7 +245,7 @@ void suite('changes', () => {
     await sandbox.spawn('sh', ['-c', 'echo late > a']);
     const long = await sandbox.spawn('sleep', ['100']);
     assert.equal(long.cause, 'wallTimeout');
-    assert.deepEqual(short(await sandbox.changes()), ['modified /work/a file file']);
+    assert.deepEqual(short(await sandbox.changes()), ['modified /project/a file file']);
     await sandbox.commit();
     assert.equal(readFileSync(join(directory, 'a'), 'utf8'), 'late\n');
     await sandbox.destroy();
@@ -262,7 +262,7 @@ void suite('changes, when the spawner has died', () => {
     await sandbox.spawn('sh', ['-c', 'echo late > a']);
     for (const spawner of spawnersOf(process.pid)) process.kill(spawner, 'SIGKILL');
     await assert.rejects(sandbox.spawn('sleep', ['100']).result, { code: 'ERR_SPAWNER_DIED' });
-    assert.deepEqual(short(await sandbox.changes()), ['modified /work/a file file']);
+    assert.deepEqual(short(await sandbox.changes()), ['modified /project/a file file']);
     await sandbox.commit();
     assert.equal(readFileSync(join(directory, 'a'), 'utf8'), 'late\n');
     await sandbox.destroy();
@@ -278,14 +278,17 @@ void suite('diff', () => {
       const text = await sandbox.diff();
       assert.match(
         text,
-        /modified file \/work\/a\nmode 644 -> 600\n--- a\/work\/a\n\+\+\+ b\/work\/a\n@@ -1,1 \+1,2 @@\n one\n\+more\n/,
+        /modified file \/project\/a\nmode 644 -> 600\n--- a\/project\/a\n\+\+\+ b\/project\/a\n@@ -1,1 \+1,2 @@\n one\n\+more\n/,
       );
-      assert.match(text, /added file \/work\/binary\nits content is not text/);
-      assert.match(text, /deleted file \/work\/d\/b\n--- a\/work\/d\/b\n\+\+\+ \/dev\/null\n@@ -1,1 \+0,0 @@\n-two\n/);
-      assert.match(text, /added file "\/work\/x\\ndeleted file a"/);
+      assert.match(text, /added file \/project\/binary\nits content is not text/);
+      assert.match(
+        text,
+        /deleted file \/project\/d\/b\n--- a\/project\/d\/b\n\+\+\+ \/dev\/null\n@@ -1,1 \+0,0 @@\n-two\n/,
+      );
+      assert.match(text, /added file "\/project\/x\\ndeleted file a"/);
       assert.equal(text.match(/^deleted/gm)?.length, 1);
-      assert.match(await sandbox.diff('d'), /^deleted file \/work\/d\/b\n/);
-      await assert.rejects(sandbox.diff('e'), { code: 'ERR_CHANGES', path: '/work/e' });
+      assert.match(await sandbox.diff('d'), /^deleted file \/project\/d\/b\n/);
+      await assert.rejects(sandbox.diff('e'), { code: 'ERR_CHANGES', path: '/project/e' });
     });
   });
 
@@ -332,15 +335,18 @@ void suite('commit', () => {
     const directory = original(context);
     await withOverlay(directory, async (sandbox, sh) => {
       await sh('echo x > a; mkdir -p n/m; echo y > n/m/file; echo z > n/other; rm d/b');
-      assert.deepEqual(short(await sandbox.commit(['n/m/file', '/work/d/'])), [
-        'deleted /work/d/b file -',
-        'added /work/n - directory',
-        'added /work/n/m - directory',
-        'added /work/n/m/file - file',
+      assert.deepEqual(short(await sandbox.commit(['n/m/file', '/project/d/'])), [
+        'deleted /project/d/b file -',
+        'added /project/n - directory',
+        'added /project/n/m - directory',
+        'added /project/n/m/file - file',
       ]);
       assert.equal(readFileSync(join(directory, 'a'), 'utf8'), 'one\n');
       assert.ok(!existsSync(join(directory, 'd/b')) && !existsSync(join(directory, 'n/other')));
-      assert.deepEqual(short(await sandbox.changes()), ['modified /work/a file file', 'added /work/n/other - file']);
+      assert.deepEqual(short(await sandbox.changes()), [
+        'modified /project/a file file',
+        'added /project/n/other - file',
+      ]);
       await assert.rejects(sandbox.commit(['e']), { code: 'ERR_CHANGES' });
       await assert.rejects(sandbox.commit(['../a']), { code: 'ERR_INVALID_OPTION' });
     });
@@ -425,7 +431,7 @@ void suite('commit', () => {
     await withOverlay(directory, async (sandbox, sh) => {
       await sh('mkfifo fifo; ln -s /etc/passwd absolute; ln -s ../../x climbs; ln -s d/b inside');
       for (const name of ['fifo', 'absolute', 'climbs']) {
-        await assert.rejects(sandbox.commit([name]), { code: 'ERR_CHANGES', path: `/work/${name}` });
+        await assert.rejects(sandbox.commit([name]), { code: 'ERR_CHANGES', path: `/project/${name}` });
         assert.ok(!existsSync(join(directory, name)));
       }
       await sandbox.commit(['inside']);
@@ -436,9 +442,9 @@ void suite('commit', () => {
 
   void test('of several overlays is whole, also when the sandbox is destroyed meanwhile', async (context) => {
     const directories = [original(context), original(context), original(context)];
-    const overlay = directories.map((source, index) => ({ source, target: `/work${index}` }));
+    const overlay = directories.map((source, index) => ({ source, target: `/project${index}` }));
     const sandbox = await createSandbox({ filesystem: { overlay } });
-    await sandbox.spawn('sh', ['-c', 'for n in 0 1 2; do echo kept > /work$n/a; done']);
+    await sandbox.spawn('sh', ['-c', 'for n in 0 1 2; do echo kept > /project$n/a; done']);
     const committed = sandbox.commit();
     await new Promise((resolve) => setTimeout(resolve, 5));
     await sandbox.destroy();
@@ -461,7 +467,7 @@ void suite('discard', () => {
       assert.deepEqual(await sandbox.changes(), []);
       assert.equal(await sh('cat a d/b; ls -A /tmp'), 'one\ntwo\n');
       await sh('echo y > a');
-      assert.deepEqual(short(await sandbox.changes()), ['modified /work/a file file']);
+      assert.deepEqual(short(await sandbox.changes()), ['modified /project/a file file']);
     });
   });
 

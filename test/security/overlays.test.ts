@@ -27,8 +27,8 @@ interface More extends Omit<SandboxOptions, 'filesystem'> {
 
 async function overlaid(context: TestContext, source: string, { rules = {}, ...more }: More = {}): Promise<Sandbox> {
   const sandbox = await createSandbox({
-    filesystem: { overlay: [{ source, target: '/work' }], ...rules },
-    cwd: '/work',
+    filesystem: { overlay: [{ source, target: '/project' }], ...rules },
+    cwd: '/project',
     ...more,
   });
   context.after(async () => {
@@ -56,7 +56,7 @@ void suite('what is kept of an overlay', () => {
       const sandbox = await overlaid(context, directory);
       await sh(sandbox, `cd a/b/c; ${script}`);
       const kept = sandbox.commit();
-      if (isOut) await assert.rejects(kept, { code: 'ERR_CHANGES', path: '/work/a/b/c/out' }, script);
+      if (isOut) await assert.rejects(kept, { code: 'ERR_CHANGES', path: '/project/a/b/c/out' }, script);
       await (isOut ? sandbox.commit(undefined, { links: 'any' }) : kept); // the control
       assert.ok(lstatSync(join(directory, 'a/b/c/out')).isSymbolicLink());
     }
@@ -64,9 +64,9 @@ void suite('what is kept of an overlay', () => {
 
   void test('stands on no way to what is protected', async (context) => {
     const scripts = {
-      'ln -s evil .git': '/work/.git',
-      'echo gitdir: evil > .git': '/work/.git',
-      'ln -s evil n': '/work/n',
+      'ln -s evil .git': '/project/.git',
+      'echo gitdir: evil > .git': '/project/.git',
+      'ln -s evil n': '/project/n',
     };
     const rules = { protect: ['.git/hooks', '*/*.lock', '**/deep/x'] };
     for (const [script, path] of Object.entries(scripts)) {
@@ -78,7 +78,7 @@ void suite('what is kept of an overlay', () => {
       const control = await overlaid(context, directory);
       await sh(control, script);
       await control.commit();
-      assert.ok(existsSync(join(directory, path.slice('/work/'.length))), 'the control: without the rules');
+      assert.ok(existsSync(join(directory, path.slice('/project/'.length))), 'the control: without the rules');
     }
   });
 
@@ -132,7 +132,7 @@ void suite('what is kept of an overlay', () => {
     assert.match(await sandbox.diff('a'), /^\+good$/m);
     await sleep(10);
     await sh(sandbox, 'echo evil > a');
-    await assert.rejects(sandbox.commit(), { code: 'ERR_CHANGES', path: '/work/a' });
+    await assert.rejects(sandbox.commit(), { code: 'ERR_CHANGES', path: '/project/a' });
     await sandbox.commit(['b']); // of which nothing was told
     assert.match(await sandbox.diff('a'), /^\+evil$/m);
     await sandbox.commit(['a']);
@@ -167,7 +167,7 @@ void suite('what is kept of an overlay', () => {
       sandbox,
       'truncate -s 1T holes; head -c 3000000 /dev/zero > big; ln big b2; ln big b3; truncate -s 1M less',
     );
-    await assert.rejects(sandbox.commit(['holes']), { code: 'ERR_CHANGES', path: '/work/holes' });
+    await assert.rejects(sandbox.commit(['holes']), { code: 'ERR_CHANGES', path: '/project/holes' });
     await assert.rejects(sandbox.commit(['big', 'b2', 'b3']), { code: 'ERR_CHANGES' });
     assert.deepEqual(readdirSync(directory), []);
     await sandbox.commit(['big', 'b2', 'less']);
@@ -240,7 +240,7 @@ void suite('what a hostile overlay costs the app', () => {
 void suite('rules', () => {
   void test('that would not be carried out, or not be understood alike, are refused', async (context) => {
     const directory = temporaryDirectory(context, { '5.key': 'x' });
-    const filesystem = { overlay: [{ source: directory, target: '/work' }] };
+    const filesystem = { overlay: [{ source: directory, target: '/project' }] };
     for (const pattern of ['/proc/meminfo', '//proc/x', '[[:digit:]].key', '[z-a]', '[a\\]]', 'x/[!\\x]']) {
       for (const kind of ['hide', 'protect']) {
         const options = { filesystem: { ...filesystem, [kind]: [pattern] } };

@@ -21,7 +21,7 @@ const SECRETS = {
 const ACCESSES = ['readOnly', 'writable', 'overlay'] as const;
 
 function at(directory: string, access: (typeof ACCESSES)[number], rules: FilesystemOptions = {}): SandboxOptions {
-  return { filesystem: { [access]: [{ source: directory, target: '/work' }], ...rules }, cwd: '/work' };
+  return { filesystem: { [access]: [{ source: directory, target: '/project' }], ...rules }, cwd: '/project' };
 }
 
 function listing(directory: string): string {
@@ -51,7 +51,7 @@ void suite('hidden paths', () => {
         mv .env moved 2>/dev/null; cat moved 2>/dev/null; rm -f .env 2>/dev/null; cat .env 2>/dev/null
         ln -s private link 2>/dev/null; cat link/a 2>/dev/null; cat private/../private/b/c 2>/dev/null
         mv private p2 2>/dev/null; cat p2/a 2>/dev/null; cp -r . /tmp/copy 2>/dev/null; cat /tmp/copy/.env /tmp/copy/private/a 2>/dev/null
-        mv src s2 2>/dev/null; cat s2/deep/key.pem 2>/dev/null; cat /proc/self/cwd/.env /proc/1/root/work/.env 2>/dev/null
+        mv src s2 2>/dev/null; cat s2/deep/key.pem 2>/dev/null; cat /proc/self/cwd/.env /proc/1/root/project/.env 2>/dev/null
         umount .env 2>/dev/null; cat .env; cat /.covers/*/.env /.root/.env /.covers/*/* 2>/dev/null
         unshare -Urm cat .env 2>/dev/null; chmod 777 .env 2>/dev/null; echo done`;
       const options = at(directory, access, { hide });
@@ -87,7 +87,7 @@ void suite('hidden paths', () => {
   void test('are the same for all commands of a sandbox, and for what is given as an absolute path', async (context) => {
     const directory = temporaryDirectory(context, SECRETS);
     const sandbox = await createSandbox(
-      at(directory, 'overlay', { hide: ['/work/.env', '/work/p?iv*', '/usr/share/doc'] }),
+      at(directory, 'overlay', { hide: ['/project/.env', '/project/p?iv*', '/usr/share/doc'] }),
     );
     try {
       for (let round = 0; round < 2; round++) {
@@ -99,7 +99,7 @@ void suite('hidden paths', () => {
       }
       assert.deepEqual(
         (await sandbox.changes()).map(({ path }) => path),
-        ['/work/open'],
+        ['/project/open'],
       );
     } finally {
       await sandbox.destroy();
@@ -159,10 +159,10 @@ void suite('hidden paths', () => {
   void test('are hidden below an optional overlay that is missing', async (context) => {
     const directory = temporaryDirectory(context, { file: 'open\n', '.env': 'SECRET' });
     const filesystem = {
-      overlay: [{ source: join(directory, 'nothing'), target: '/work', optional: true }],
-      readOnly: [{ source: directory, target: '/work/d' }],
+      overlay: [{ source: join(directory, 'nothing'), target: '/project', optional: true }],
+      readOnly: [{ source: directory, target: '/project/d' }],
     };
-    const script = 'cat /work/d/file /work/d/.env /.covers/*/.env 2>/dev/null; true';
+    const script = 'cat /project/d/file /project/d/.env /.covers/*/.env 2>/dev/null; true';
     const hidden = await stdoutOf('sh', ['-c', script], { filesystem: { ...filesystem, hide: ['.env'] } });
     assert.equal(hidden, 'open');
     assert.equal(await stdoutOf('sh', ['-c', script], { filesystem }), 'open\nSECRET', 'the control: without the rule');
@@ -189,14 +189,14 @@ void suite('hidden paths', () => {
 function mountsOf(parent: string): readonly { source: string; target: string }[] {
   const work = join(parent, 'work');
   return [
-    { source: work, target: '/work' },
+    { source: work, target: '/project' },
     { source: join(work, 'src'), target: '/src' },
     { source: parent, target: '/all' },
     { source: work, target: '/again' },
   ];
 }
 const TWICE = { 'work/src/.env': 'SECRET', 'work/src/deep/.env': 'SECRET', 'work/src/open': 'open', 'work/other': 'x' };
-const PLACES = '/work/src /src /all/work/src /again/src';
+const PLACES = '/project/src /src /all/work/src /again/src';
 
 void suite('what is seen at several places', () => {
   void test('is hidden at all of them', async (context) => {
@@ -205,7 +205,7 @@ void suite('what is seen at several places', () => {
     for (const access of ACCESSES) {
       for (const hide of [
         ['src/.env', 'src/deep/.env'],
-        ['/work/src/.env', '/work/src/deep/.env'],
+        ['/project/src/.env', '/project/src/deep/.env'],
         ['s*/**/.env'],
         ['/src/.env', '/src/deep/.*'],
         ['/all/**/.env'],
@@ -219,7 +219,7 @@ void suite('what is seen at several places', () => {
   });
 
   void test('is protected at all of them', async (context) => {
-    for (const protect of [['s?c/open'], ['/work/src/open'], ['/src/o*'], ['/all/*/src/op*'], []]) {
+    for (const protect of [['s?c/open'], ['/project/src/open'], ['/src/o*'], ['/all/*/src/op*'], []]) {
       const directory = temporaryDirectory(context, TWICE);
       const script = `for d in ${PLACES}; do echo bad > $d/open; rm -f $d/open; done 2>/dev/null; true`;
       await run('sh', ['-c', script], { filesystem: { writable: mountsOf(directory), protect } });
@@ -272,7 +272,7 @@ void suite('protected paths', () => {
     const options = at(directory, 'writable', { protect: ['.git/nothing'] });
     await assert.rejects(spawnSandbox('true', [], options).result, {
       code: 'ERR_MOUNT_RULE',
-      path: '/work/.git/nothing',
+      path: '/project/.git/nothing',
     });
     await run('true', [], at(directory, 'writable', { protect: ['*.none'] }));
     assert.equal(listing(directory), before);
