@@ -402,8 +402,11 @@ while True:
 /** As one would write it who trusts paths. */
 async function naiveCopy(shared: string): Promise<void> {
   try {
+    // What is left of those before would keep the attack busy.
+    for (const left of readdirSync(shared).filter((name) => /^(naive|evil)-/.test(name)))
+      await rm(join(shared, left), { recursive: true, force: true }).catch(() => undefined);
     const staging = await mkdtemp(join(shared, 'naive-'));
-    for (let index = 0; index < 5; index++) {
+    for (let index = 0; index < 20; index++) {
       await writeFile(join(staging, `f${index}`), 'x');
       await delay(1);
     }
