@@ -193,18 +193,14 @@ static napi_value receive(napi_env env, napi_callback_info info)
 {
     int32_t socket;
     uint8_t byte = 0;
-    struct packet packet;
+    int fd;
     napi_value result;
     if (!descriptor_of(env, info, &socket))
         return number(env, -EINVAL);
     if (reserve_lent(lent_of(env), 1))
         return number(env, -ENOMEM);
-    int got = receive_packet(socket, &byte, sizeof(byte), &packet, MSG_DONTWAIT);
-    if (got < 0)
+    if (receive_one(socket, &byte, &fd) < 0)
         return number(env, -errno);
-    int fd = got > 0 && packet.descriptor_count == 1 ? take_descriptor(&packet.descriptors[0]) : -1;
-    if (got > 0)
-        close_packet(&packet);
     if (fd >= 0)
         lend(lent_of(env), fd);
     napi_create_array_with_length(env, 2, &result);

@@ -14,13 +14,10 @@
 static int receive_terminal(int socket, int *master)
 {
     uint8_t byte;
-    struct packet packet;
-    int got = receive_packet(socket, &byte, sizeof(byte), &packet, MSG_DONTWAIT);
-    if (got < 0 && errno == EAGAIN)
-        return -1;
+    int fd;
     unsigned number;
-    int fd = got > 0 && packet.descriptor_count == 1 ? take_descriptor(&packet.descriptors[0]) : -1;
-    close_packet(&packet);
+    if (receive_one(socket, &byte, &fd) < 0 && errno == EAGAIN)
+        return -1;
     /* Sent by our own code; and still nothing else shall be taken for one. */
     if (fd >= 0 && !ioctl(fd, TIOCGPTN, &number) && !fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK)) {
         *master = fd;

@@ -74,7 +74,6 @@ struct define {
     size_t mount_count, cover_count;
     struct mount_entry mounts[MOUNT_LIMIT];
     struct bytes cover[COVER_LIMIT];
-    bool fresh;
     size_t rule_count;
     struct rule rules[RULE_LIMIT];
 };

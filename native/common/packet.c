@@ -61,6 +61,15 @@ void close_packet(struct packet *packet)
     packet->descriptor_count = 0;
 }
 
+int receive_one(int socket, uint8_t *byte, int *descriptor)
+{
+    struct packet packet;
+    int got = receive_packet(socket, byte, sizeof(*byte), &packet, MSG_DONTWAIT);
+    *descriptor = got > 0 && packet.descriptor_count == 1 ? take_descriptor(&packet.descriptors[0]) : -1;
+    close_packet(&packet);
+    return got;
+}
+
 int send_packet(int socket, const struct iovec *parts, size_t part_count, const int *descriptors,
                 size_t descriptor_count, int flags)
 {

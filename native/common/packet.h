@@ -22,6 +22,10 @@ struct packet {
 /* Returns 1 for a packet, 0 at the end, -1 on error (EAGAIN: nothing there). Descriptors arrive close-on-exec. */
 int receive_packet(int socket, void *data, size_t size, struct packet *packet, int flags);
 
+/* What a packet of one byte brings, without waiting; *descriptor is -1 when it is not exactly one. As receive_packet().
+ */
+int receive_one(int socket, uint8_t *byte, int *descriptor);
+
 /* Closes the descriptors of the packet that nobody took (those not set to -1). */
 void close_packet(struct packet *packet);
 

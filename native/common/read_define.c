@@ -126,9 +126,6 @@ static void read_define_number(struct reader *reader, const struct field *field,
     case 26:
         out->keyless = field_u64(reader, field) != 0;
         break;
-    case 28:
-        out->fresh = field_u64(reader, field) != 0;
-        break;
     case 40:
         out->terminal = field_u64(reader, field) != 0;
         break;

@@ -72,7 +72,8 @@ static struct policy *new_policy(const struct spawner *spawner, const struct def
         policy->boot = in_copy(define->boot, body, copy);
     policy->boot_input = in_copy(define->boot_input, body, copy);
     policy->maker.fd = policy->define = -1;
-    policy->fresh = define->fresh;
+    /* What rules name may be another file by the time that a step asks; in a session they have been carried out. */
+    policy->fresh = define->rule_count > 0 && !define->within;
     policy->host_network = define->host_network;
     policy->has_writable = has_writable(define);
     policy->notifies = define->step_filter_notifies;

@@ -1,6 +1,7 @@
 import { constants, type BigIntStats } from 'node:fs';
-import { type FileHandle, lstat, open, readdir, readlink } from 'node:fs/promises';
-import { below, itself, openDirectory } from './path.js';
+import { type FileHandle, lstat, open, readlink } from 'node:fs/promises';
+import { NO_DIRECTORY, unlessMissing } from './missing.js';
+import { below, namesIn, openDirectory } from './path.js';
 
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants;
 
@@ -36,18 +37,17 @@ export class Directory {
   }
 
   async names(): Promise<readonly Buffer[]> {
-    const names = await readdir(itself(this.#handle), { encoding: 'buffer' });
-    return names.toSorted((one, other) => Buffer.compare(one, other));
+    return (await namesIn(this.#handle)).toSorted((one, other) => Buffer.compare(one, other));
   }
 
   /** Nothing when it is not there. */
   async status(name: Uint8Array): Promise<BigIntStats | undefined> {
-    return await unlessMissing(lstat(this.at(name), { bigint: true }));
+    return await unlessMissing(lstat(this.at(name), { bigint: true }), NO_DIRECTORY);
   }
 
   /** Nothing when there is none: no entry of that name, or one of another kind. */
   async directory(name: Uint8Array): Promise<Directory | undefined> {
-    const handle = await unlessMissing(openDirectory(this.#handle, Buffer.from(name)));
+    const handle = await unlessMissing(openDirectory(this.#handle, name), NO_DIRECTORY);
     return handle === undefined ? undefined : new Directory(handle);
   }
 
@@ -62,16 +62,5 @@ export class Directory {
 
   async close(): Promise<void> {
     await this.#handle.close();
-  }
-}
-
-const MISSING = ['ENOENT', 'ENOTDIR', 'ELOOP'];
-
-async function unlessMissing<T>(found: Promise<T>): Promise<T | undefined> {
-  try {
-    return await found;
-  } catch (error) {
-    if (MISSING.includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
-    throw error;
   }
 }

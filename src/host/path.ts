@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, readdir } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { expectText, invalidOption } from '../options/check.js';
 
@@ -30,6 +30,11 @@ export function itself(directory: FileHandle): Buffer {
   return Buffer.from(`/proc/self/fd/${directory.fd}/`);
 }
 
-export function openDirectory(parent: FileHandle, name: Buffer): Promise<FileHandle> {
+export function openDirectory(parent: FileHandle, name: Uint8Array): Promise<FileHandle> {
   return open(below(parent, name), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+}
+
+/** In no order. */
+export function namesIn(directory: FileHandle): Promise<readonly Buffer[]> {
+  return readdir(itself(directory), { encoding: 'buffer' });
 }

@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
-import { type FileHandle, link, lutimes, open, opendir, symlink } from 'node:fs/promises';
-import { below, itself } from '../host/path.js';
+import { type FileHandle, link, lutimes, open, symlink } from 'node:fs/promises';
+import { below, itself, namesIn } from '../host/path.js';
 import type { Budget } from './budget.js';
 import { type ImageEntry, entryOf } from './entry.js';
 import { type Level, levelOf, makeDirectory, type OpenTree, statusOf } from './open-tree.js';
@@ -147,11 +147,4 @@ async function hideBelow(tree: OpenTree, level: Level, name: Buffer): Promise<vo
   } finally {
     await inner.handle.close();
   }
-}
-
-async function namesIn(handle: FileHandle): Promise<readonly Buffer[]> {
-  const names: Buffer[] = [];
-  for await (const entry of await opendir(itself(handle), { encoding: 'buffer' as BufferEncoding }))
-    names.push(entry.name as unknown as Buffer);
-  return names;
 }

@@ -1,6 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { lstat, mkdir, readlink } from 'node:fs/promises';
 import type { BigIntStats } from 'node:fs';
+import { unlessMissing } from '../host/missing.js';
 import { below, openDirectory } from '../host/path.js';
 import { removeTree } from '../host/remove-tree.js';
 import type { Budget } from './budget.js';
@@ -146,13 +147,8 @@ function keyOf({ inode }: Level, name: Buffer): string {
   return `${inode}/${name.toString('latin1')}`;
 }
 
-export async function statusOf({ handle }: Level, name: Buffer): Promise<BigIntStats | undefined> {
-  try {
-    return await lstat(below(handle, name), { bigint: true });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
+export function statusOf({ handle }: Level, name: Buffer): Promise<BigIntStats | undefined> {
+  return unlessMissing(lstat(below(handle, name), { bigint: true }));
 }
 
 export async function levelOf(parent: FileHandle, name: Buffer): Promise<Level> {

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, lstat, open, rename, unlink } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
+import { unlessMissing } from '../host/missing.js';
 import { below, type HostPlace } from '../host/path.js';
 import { ImageProblem, named } from './problem.js';
 
@@ -55,11 +56,7 @@ export async function dropRecord(place: HostPlace): Promise<void> {
     const what = `${named(recordName(place))} exists, and is not what unpacking has put there`;
     throw new ImageProblem(what, 'Move it, or choose another directory.');
   }
-  try {
-    await unlink(below(place.directory, recordName(place)));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-  }
+  await unlessMissing(unlink(below(place.directory, recordName(place))));
 }
 
 async function hasAppeared(place: HostPlace, digest: string): Promise<boolean> {
@@ -71,28 +68,19 @@ async function hasAppeared(place: HostPlace, digest: string): Promise<boolean> {
   return await isUnpacked(place, digest);
 }
 
-async function statusOf(place: HostPlace): Promise<unknown> {
-  try {
-    return await lstat(below(place.directory, place.name));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
+function statusOf(place: HostPlace): Promise<unknown> {
+  return unlessMissing(lstat(below(place.directory, place.name)));
 }
 
 async function readRecord(place: HostPlace): Promise<string | undefined> {
+  const path = below(place.directory, recordName(place));
+  const file = await unlessMissing(open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
   try {
-    const file = await open(below(place.directory, recordName(place)), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-    try {
-      const buffer = Buffer.alloc(LONGEST);
-      const { bytesRead } = await file.read(buffer, 0, LONGEST, 0);
-      return buffer.subarray(0, bytesRead).toString();
-    } finally {
-      await file.close();
-    }
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
+    const buffer = Buffer.alloc(LONGEST);
+    const read = await file?.read(buffer, 0, LONGEST, 0);
+    return read === undefined ? undefined : buffer.subarray(0, read.bytesRead).toString();
+  } finally {
+    await file?.close();
   }
 }
 

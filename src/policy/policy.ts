@@ -42,7 +42,6 @@ export function buildPolicy(
     terminal: terminals,
     cover: COVERED.map((path) => Buffer.from(path)),
     rules: options.rules.map(ruleOf),
-    fresh: options.rules.length > 0,
   };
 }
 

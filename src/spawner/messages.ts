@@ -68,8 +68,6 @@ export interface DefineMessage {
   /** Its steps are sessions: sandboxes that live. */
   readonly session?: boolean;
   readonly rules?: readonly RuleMessage[];
-  /** No sandbox is made before a step asks for it. */
-  readonly fresh?: boolean;
   /** The step that is the session in which these steps run. */
   readonly within?: number;
   /** Each sandbox has terminals of its own. */

@@ -287,6 +287,14 @@ void suite('runtimes in a sandbox that lives', () => {
 });
 
 void suite('copies of a zygote in sandboxes', () => {
+  void test('wait also where paths are hidden, which they were when the sandbox was made', async (context) => {
+    const zygote = await countingPython(context);
+    const sandbox = await living(context, { filesystem: { hide: ['/usr/share/doc'] } });
+    await said(zygote.spawn({ code: '' }, { sandbox }));
+    await untilBooted(sandbox, 2);
+    assert.equal(copies().length, 1);
+  });
+
   void test('end with the zygote, and the sandbox goes on', async (context) => {
     const zygote = await countingPython(context);
     const sandbox = await living(context);

@@ -6,7 +6,7 @@ import type { CopyBounds, Counts } from './copy-options.js';
 import type { Entry } from './entry.js';
 import { Malformed } from './frames.js';
 import { below, type HostPlace, openDirectory, openHostPlace } from '../../host/path.js';
-import { leadsInside } from './leads-inside.js';
+import { leadsInside } from '../../host/leads-inside.js';
 import { type Deed, filesError, notUnderstood, tooLong, tooMany } from './problem.js';
 import { removeTree } from '../../host/remove-tree.js';
 import { quoted } from '../../quoted.js';

@@ -100,7 +100,7 @@ export class Overlays {
     for (const overlay of this.#overlays()) {
       const located = await this.#withLayers(overlay, (_, all) => select(all, selection, { withParents: true }));
       for (const one of located) {
-        checkKeepable(one, overlay.target, this.#rules, options);
+        checkKeepable(one, this.#rules, options);
         this.#check(one, one.changedNs);
         this.#listed.check(one);
       }

@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
 import { SandboxError } from '../../errors.js';
+import { leadsInside } from '../../host/leads-inside.js';
 import { invalidOption } from '../../options/check.js';
 import type { ResolvedRule } from '../../options/filesystem.js';
 import { show } from '../../show.js';
@@ -91,8 +92,7 @@ function parentOf(key: string): string {
 
 /** @throws SandboxError `ERR_CHANGES` for what is never kept */
 export function checkKeepable(
-  { change }: Located,
-  target: Buffer,
+  { change, names }: Located,
   rules: readonly ResolvedRule[],
   { links = 'inside' }: CommitOptions,
 ): void {
@@ -104,7 +104,7 @@ export function checkKeepable(
     throw notKept(path, 'filesystem.protect names something below it, and it is no directory');
   }
   if (now?.type === 'other') throw notKept(path, 'it is a fifo, a socket or a device');
-  if (links === 'inside' && now?.link !== undefined && leadsOut(now.link, path, target.toString())) {
+  if (links === 'inside' && now?.link !== undefined && !leadsInside(Buffer.from(now.link), names.length)) {
     throw notKept(
       path,
       `it is a link that leads out, to ${show(now.link)}`,
@@ -118,14 +118,6 @@ function notKept(path: string, reason: string, remedy = ''): SandboxError {
     path,
     remedy: `Choose other paths for commit().${remedy}`,
   });
-}
-
-function leadsOut(link: string, path: string, target: string): boolean {
-  const whole = posix.resolve(posix.dirname(path), link);
-  // What comes before a '..' may be a link itself, and then it leads up from elsewhere.
-  const turnsBack = /(^|\/)(?!\.\.?(\/|$))[^/]+\/(.*\/)?\.\.(\/|$)/s.test(link);
-  // An absolute one means another place outside, whatever it means inside.
-  return link.startsWith('/') || turnsBack || (whole !== target && !whole.startsWith(`${target}/`));
 }
 
 export interface Original {

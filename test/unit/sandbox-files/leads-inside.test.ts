@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
-import { leadsInside } from '#src/sandbox/files/leads-inside.js';
+import { leadsInside } from '#src/host/leads-inside.js';
 import { temporaryDirectory } from '../../helpers/temporary-directory.js';
 
 void suite('a link in a copy', () => {
