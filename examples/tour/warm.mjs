@@ -31,8 +31,7 @@ async function compare(options, startCold, code) {
     `A ${name} is warm after ${(performance.now() - started).toFixed(0)} ms; steps are forked from it, each into a sandbox of its own.`,
   );
   try {
-    const cold = await measure(startCold);
-    const hot = await measure(() => zygote.spawn({ code }));
+    const { cold, hot } = await measure({ cold: startCold, hot: () => zygote.spawn({ code }) });
     table(
       ['', 'until the first byte'],
       [
@@ -51,18 +50,22 @@ async function compare(options, startCold, code) {
   }
 }
 
-/** The median of some rounds, and what the last of them printed. */
-async function measure(start) {
-  const times = [];
-  let output = '';
+/** Of each the median of some rounds, in turn, so that what else the machine does slows both; and what the last of them printed. */
+async function measure(starts) {
+  const names = Object.keys(starts);
+  const times = Object.fromEntries(names.map((name) => [name, []]));
+  const outputs = {};
   for (let round = 0; round < ROUNDS; round++) {
-    await new Promise((resolve) => setTimeout(resolve, 50)); // until the next one waits again
-    const begun = performance.now();
-    const step = start();
-    await new Promise((resolve) => step.stdout.once('data', resolve));
-    times.push(performance.now() - begun);
-    output = String((await step).stdout);
+    for (const name of names) {
+      await new Promise((resolve) => setTimeout(resolve, 50)); // until the next one waits again
+      const begun = performance.now();
+      const step = starts[name]();
+      await new Promise((resolve) => step.stdout.once('data', resolve));
+      times[name].push(performance.now() - begun);
+      outputs[name] = String((await step).stdout);
+    }
   }
-  times.sort((a, b) => a - b);
-  return { millis: times[ROUNDS / 2], output };
+  return Object.fromEntries(
+    names.map((name) => [name, { millis: times[name].toSorted((a, b) => a - b)[ROUNDS / 2], output: outputs[name] }]),
+  );
 }
