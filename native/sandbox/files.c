@@ -37,9 +37,9 @@ void describe(const struct stat *status, struct entry *out)
     out->target[0] = 0;
 }
 
-int read_target(int directory, struct entry *link)
+int read_target(int directory, const char *path, struct entry *link)
 {
-    ssize_t length = readlinkat(directory, link->name, link->target, PATH_LIMIT + 1);
+    ssize_t length = readlinkat(directory, path, link->target, PATH_LIMIT + 1);
     if (length > PATH_LIMIT)
         errno = ENAMETOOLONG;
     bool whole = length >= 0 && length <= PATH_LIMIT;
@@ -127,12 +127,8 @@ static int stat_path(char **words, struct problem *problem)
     if (lstat(words[0], &status))
         return note(problem, CALL_STAT, words[0]);
     describe(&status, &entry);
-    if (entry.kind == KIND_LINK) {
-        ssize_t length = readlink(words[0], entry.target, PATH_LIMIT);
-        if (length < 0)
-            return note(problem, CALL_READLINK, words[0]);
-        entry.target[length] = 0;
-    }
+    if (entry.kind == KIND_LINK && read_target(AT_FDCWD, words[0], &entry))
+        return note(problem, CALL_READLINK, words[0]);
     return send_entry(&entry);
 }
 

@@ -31,7 +31,7 @@ struct entry {
     char target[PATH_LIMIT + 1]; /* of a link */
 };
 
-/* What was being done; the app has the words for it (src/sandbox/files/calls.ts). */
+/* What was being done; the app has the words for it (src/sandbox/files/problem.ts). */
 enum call {
     CALL_OPEN = 1,
     CALL_READ,
@@ -81,7 +81,7 @@ struct place {
 };
 int find_place(const char *path, bool make_parents, struct place *place, struct problem *problem);
 void describe(const struct stat *status, struct entry *out);
-int read_target(int directory, struct entry *link);
+int read_target(int directory, const char *path, struct entry *link);
 
 /* Each is one operation: its words are those of the request, without the first. */
 int list_tree(char **words, struct problem *problem);

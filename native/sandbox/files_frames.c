@@ -183,5 +183,5 @@ int read_entry(struct bytes payload, struct entry *entry)
     entry->name[name] = 0;
     memcpy(entry->target, at + ENTRY_HEADER + name, rest - name);
     entry->target[rest - name] = 0;
-    return entry->depth == 0 ? 0 : is_component(entry->name) ? 0 : -1;
+    return entry->depth == 0 || is_component(entry->name) ? 0 : -1;
 }

@@ -123,7 +123,7 @@ static int visit(struct walk *walk, int directory, const char *name)
     if (fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW))
         return has_gone(errno) ? 0 : report(walk, CALL_STAT, name);
     describe(&status, entry);
-    if (entry->kind == KIND_LINK && read_target(directory, entry))
+    if (entry->kind == KIND_LINK && read_target(directory, entry->name, entry))
         return has_gone(errno) || errno == EINVAL ? 0 : report(walk, CALL_READLINK, name);
     if (entry->kind == KIND_FILE && walk->copies)
         return copy_file(walk, directory);

@@ -21,9 +21,14 @@ export class Directory {
     return new Directory(await open(path, O_RDONLY | O_DIRECTORY));
   }
 
+  /** Its own, and not that of something in it. */
+  async ownStatus(): Promise<BigIntStats> {
+    return await this.#handle.stat({ bigint: true });
+  }
+
   /** Which one it is, as init has noted it of the one that it has laid a layer over. */
   async identity(): Promise<string> {
-    const { dev, ino } = await this.#handle.stat({ bigint: true });
+    const { dev, ino } = await this.ownStatus();
     return `${dev}:${ino}`;
   }
 
@@ -49,6 +54,19 @@ export class Directory {
   async directory(name: Uint8Array): Promise<Directory | undefined> {
     const handle = await unlessMissing(openDirectory(this.#handle, name), NO_DIRECTORY);
     return handle === undefined ? undefined : new Directory(handle);
+  }
+
+  /** What is found on the way down, one name after another: nothing where one of them is no directory. Open while `act` runs. */
+  async within<T>(names: readonly Uint8Array[], act: (found: Directory | undefined) => Promise<T>): Promise<T> {
+    const [name, ...rest] = names;
+    if (name === undefined) return await act(this);
+    const next = await this.directory(name);
+    if (next === undefined) return await act(undefined);
+    try {
+      return await next.within(rest, act);
+    } finally {
+      await next.close();
+    }
   }
 
   /** For reading, and whatever it is now: the caller looks. */

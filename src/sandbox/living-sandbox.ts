@@ -60,6 +60,8 @@ export class LivingSandbox implements Sandbox {
   #tellEnd!: (end: SandboxEnd) => void;
   /** Milliseconds. */
   readonly #idleTime: number;
+  /** Milliseconds, from `#madeAt` on. */
+  readonly #wallTime: number;
   readonly files: SandboxFiles;
   #idle: NodeJS.Timeout | undefined;
   #isAwaited = false;
@@ -74,6 +76,7 @@ export class LivingSandbox implements Sandbox {
     const plan = planSandbox(options);
     this.#options = options;
     this.#idleTime = plan.options.limits.idleTime;
+    this.#wallTime = plan.options.limits.wallTime;
     this.#over = new Promise((resolve) => (this.#tellEnd = resolve));
     this.#session = this.#begin(plan);
     const planFiles = filesPlanner(options);
@@ -143,8 +146,7 @@ export class LivingSandbox implements Sandbox {
       });
     }
     if (this.#standing.still) await this.resume();
-    const { wallTime } = planSandbox(this.#options).options.limits;
-    const left = Math.max(1, wallTime - (performance.now() - this.#madeAt));
+    const left = Math.max(1, this.#wallTime - (performance.now() - this.#madeAt));
     const before = this.#session;
     const next = this.#begin(
       planSandbox({ ...this.#options, limits: { ...this.#options.limits, wallTime: left } }),

@@ -8,7 +8,7 @@ import { type Command, locateCommand, NO_COMMAND } from '../policy/command.js';
 import type { BoundPath } from '../policy/interpreter.js';
 import { buildPolicy, type Policy } from '../policy/policy.js';
 import { startSettings } from '../policy/start-settings.js';
-import { encodeMoreSettings, encodeStartSettings } from '../spawner/codec.js';
+import { encodeStartSettings } from '../spawner/codec.js';
 import { alwaysRefuses } from '../syscalls/index.js';
 import { allRuntimeMounts } from '../zygote/runtimes.js';
 
@@ -66,7 +66,7 @@ function withMore(settings: Uint8Array, asked: Record<keyof typeof MORE, boolean
   const more = (Object.keys(MORE) as (keyof typeof MORE)[]).filter((name) => asked[name]);
   return more.length === 0
     ? settings
-    : Buffer.concat([settings, ...more.map((name) => encodeMoreSettings(MORE[name]))]);
+    : Buffer.concat([settings, ...more.map((name) => encodeStartSettings(MORE[name]))]);
 }
 
 /** The spawner tells when it is released. */

@@ -79,13 +79,8 @@ export function encodeFreeze(freezeId: number, stepId: number, frozen: boolean):
   return request('freeze', { freezeId, stepId, frozen });
 }
 
-/** Encodes once what is the same for many steps; `encodeStart` appends it. */
-export function encodeStartSettings(settings: StartSettings): Uint8Array {
-  return schema().start.encode(settings).finish();
-}
-
-/** What is appended to settings that were encoded before. */
-export function encodeMoreSettings(settings: Partial<StartSettings>): Uint8Array {
+/** Encodes once what is the same for many steps; `encodeStart` appends it. To settings that were encoded before, more can be appended, too. */
+export function encodeStartSettings(settings: Partial<StartSettings>): Uint8Array {
   return schema().start.encode(settings).finish();
 }
 

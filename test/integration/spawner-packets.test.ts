@@ -11,7 +11,6 @@ import {
   encodeFreeze,
   encodeKill,
   encodeLook,
-  encodeMoreSettings,
   encodeProbe,
   encodeStart,
   encodeStartSettings,
@@ -19,7 +18,7 @@ import {
 } from '#src/spawner/codec.js';
 import { configureMessage } from '#src/spawner/configure.js';
 import { loadAddon, spawnerPath } from '#src/spawner/locate.js';
-import type { ConfigureMessage, Reply, StartSettings } from '#src/spawner/messages.js';
+import type { ConfigureMessage, Reply } from '#src/spawner/messages.js';
 import { resolveSpawnerOptions } from '#src/options/spawner-options.js';
 import { planStep } from '#src/plan.js';
 import { descendantsOf } from '../helpers/marked-processes.js';
@@ -200,7 +199,7 @@ void suite('a spawner that is told nonsense', () => {
       const conversation = prepared(context);
       conversation.send(encodeDefine({ policyId: 2, ...policy }));
       // What comes last counts, so what is wrong stands behind the rest.
-      const wrong = Buffer.concat([settings, encodeStartSettings(more as unknown as StartSettings)]);
+      const wrong = Buffer.concat([settings, encodeStartSettings(more)]);
       conversation.send(encodeStart({ stepId: 1, policyId, file, argv }, wrong), pipes);
       assert.equal((await answerTo(1, conversation)).kind, 'failed');
       conversation.send(start(2));
@@ -322,7 +321,7 @@ void suite('a spawner that is told nonsense', () => {
   void test('a step that is no command of a session cannot leave anything', async (context) => {
     const conversation = prepared(context);
     const { file, argv, settings } = planStep('true', [], { stdout: 'ignore', stderr: 'ignore' });
-    const kept = Buffer.concat([settings, encodeMoreSettings({ keepBackground: true })]);
+    const kept = Buffer.concat([settings, encodeStartSettings({ keepBackground: true })]);
     conversation.send(encodeStart({ stepId: 3, policyId: 1, file, argv }, kept));
     conversation.send(encodeStart({ stepId: 4, policyId: 1, file, argv }, settings));
     assert.equal((await answerTo(3, conversation)).kind, 'failed');

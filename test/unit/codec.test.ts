@@ -14,7 +14,6 @@ import {
   encodeFreeze,
   encodeKill,
   encodeLook,
-  encodeMoreSettings,
   encodeProbe,
   encodeStart,
   encodeStartSettings,
@@ -38,7 +37,7 @@ const ENCODED: Readonly<Record<string, Uint8Array>> = {
   freeze: encodeFreeze(6, 2 ** 40, true),
   'start-kept': encodeStart(
     REQUESTS.start,
-    Buffer.concat([encodeStartSettings(SETTINGS), encodeMoreSettings({ keepBackground: true })]),
+    Buffer.concat([encodeStartSettings(SETTINGS), encodeStartSettings({ keepBackground: true })]),
   ),
   ...Object.fromEntries(
     Object.entries(REPLIES).map(([name, message]) => [

@@ -56,8 +56,10 @@ export class Operation {
     try {
       for await (const chunk of chunksOf(this.#queue)) {
         for (const frame of reader.push(chunk)) {
-          if (frame.kind === FRAME.end) this.#hasAnswered = true;
-          if (frame.kind === FRAME.end) return;
+          if (frame.kind === FRAME.end) {
+            this.#hasAnswered = true;
+            return;
+          }
           if (frame.kind === FRAME.problem) throw this.#problem(frame.payload);
           yield frame;
         }

@@ -45,6 +45,16 @@ export interface Located {
 
 const MODE_BITS = 0o7777n;
 
+/** A path as a key: a character for each byte. */
+export function keyOf(path: Uint8Array): string {
+  return Buffer.from(path.buffer, path.byteOffset, path.byteLength).toString('latin1');
+}
+
+/** Of the directory that it lies in. */
+export function parentOf(key: string): string {
+  return key.slice(0, key.lastIndexOf('/'));
+}
+
 export function typeOf(status: BigIntStats): EntryType {
   if (status.isFile()) return 'file';
   if (status.isDirectory()) return 'directory';

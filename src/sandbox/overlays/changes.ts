@@ -1,7 +1,7 @@
 import type { BigIntStats } from 'node:fs';
 import { SandboxError } from '../../errors.js';
 import type { Addon } from '../../spawner/native.js';
-import { type Change, type Entry, entryOf, type Located, typeOf, writtenOf } from './change.js';
+import { type Change, type Entry, entryOf, keyOf, type Located, typeOf, writtenOf } from './change.js';
 import type { Directory } from '../../host/directory.js';
 import { haveSameContent } from './same-content.js';
 
@@ -57,9 +57,9 @@ class Walk {
     const isReplaced = replaced || this.#isOpaque(upper);
     for (const name of written) await this.#entry(upper, lower, [...names, name], isReplaced);
     if (lower === undefined || !isReplaced) return;
-    const isWritten = new Set(written.map((name) => name.toString('latin1')));
+    const isWritten = new Set(written.map(keyOf));
     for (const name of await lower.names()) {
-      if (!isWritten.has(name.toString('latin1'))) await this.#deleted(lower, [...names, name]);
+      if (!isWritten.has(keyOf(name))) await this.#deleted(lower, [...names, name]);
     }
   }
 
@@ -70,7 +70,7 @@ class Walk {
     replaced: boolean,
   ): Promise<void> {
     const name = names.at(-1) as Buffer;
-    if (this.#comparison.mountPoints.has(this.#pathOf(names).toString('latin1'))) return;
+    if (this.#comparison.mountPoints.has(keyOf(this.#pathOf(names)))) return;
     const now = await upper.status(name);
     if (now === undefined) return; // gone meanwhile
     if (isWhiteout(now)) {
@@ -117,7 +117,7 @@ class Walk {
     const entry = await describe(upper, names.at(-1) as Buffer, now);
     if (lower === undefined || before === undefined) {
       const isCopy = lower !== undefined && now.isFile() && (await this.#isCopy(upper, names.at(-1) as Buffer));
-      const missingSinceNs = isCopy ? (await lower.status(SELF))?.ctimeNs : undefined;
+      const missingSinceNs = isCopy ? (await lower.ownStatus()).ctimeNs : undefined;
       this.#add('added', names, { now: entry, content: true }, writtenOf(now), undefined, missingSinceNs);
       return;
     }
@@ -144,7 +144,7 @@ class Walk {
   async #deleted(lower: Directory, names: readonly Buffer[]): Promise<void> {
     const name = names.at(-1) as Buffer;
     const before = await lower.status(name);
-    if (before === undefined || this.#comparison.mountPoints.has(this.#pathOf(names).toString('latin1'))) return;
+    if (before === undefined || this.#comparison.mountPoints.has(keyOf(this.#pathOf(names)))) return;
     this.#add('deleted', names, { before: await describe(lower, name, before), content: true }, DELETED, before);
     if (before.isDirectory()) await this.#inside(lower, names);
   }
@@ -217,7 +217,6 @@ class Walk {
 }
 
 const SLASH = Buffer.from('/');
-const SELF = Buffer.from('.');
 const DELETED = '';
 
 /** How an overlay marks what was deleted: a device that no system has. */

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { type BigIntStats, constants } from 'node:fs';
 import { type FileHandle, lchown, mkdir, open, rename, rmdir, symlink, unlink } from 'node:fs/promises';
 import { SandboxError } from '../../errors.js';
-import { type Located, writtenOf } from './change.js';
-import { Directory } from '../../host/directory.js';
+import { keyOf, type Located, parentOf, writtenOf } from './change.js';
+import type { Directory } from '../../host/directory.js';
 
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
 /** Set-id and sticky bits are never kept. */
@@ -16,7 +16,7 @@ export interface Keeping {
   readonly lower: Directory;
   readonly changes: readonly Located[];
   /** Told when the inode at a path was changed by this, in nanoseconds: it is the original from now on. */
-  readonly kept: (path: Uint8Array, changedNs: bigint) => void;
+  readonly kept: (key: string, changedNs: bigint) => void;
   /** @throws SandboxError when the original is not what it was; asked again right before each is replaced */
   readonly check: (located: Located, now: BigIntStats | undefined) => void;
 }
@@ -41,10 +41,6 @@ interface Place {
   readonly name: Buffer;
 }
 
-export function parentOf(path: Uint8Array): Uint8Array {
-  return path.subarray(0, path.lastIndexOf('/'.charCodeAt(0)));
-}
-
 /** Deleted, or in the way of something of another kind. */
 function isRemoved({ change: { now, before } }: Located): boolean {
   if (before === undefined) return false;
@@ -57,7 +53,7 @@ async function remove(keeping: Keeping, located: Located, { to, name }: Place): 
   keeping.check(located, now);
   try {
     await (now.isDirectory() ? rmdir(to.at(name)) : unlink(to.at(name)));
-    if (located.change.now !== undefined) keeping.kept(located.change.bytes, 0n); // what takes its place finds nothing there
+    if (located.change.now !== undefined) keeping.kept(keyOf(located.change.bytes), 0n); // what takes its place finds nothing there
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOTEMPTY') throw error;
     throw new SandboxError('ERR_CHANGE_CONFLICT', 'Cannot delete a directory: something else is in it by now.', {
@@ -89,7 +85,7 @@ async function writeDirectory(
   try {
     if (original === undefined) await own(handle, await ownerFor(to, undefined));
     await handle.chmod((located.change.now?.mode ?? 0) & PERMISSIONS);
-    kept(located.change.bytes, (await handle.stat({ bigint: true })).ctimeNs);
+    kept(keyOf(located.change.bytes), (await handle.stat({ bigint: true })).ctimeNs);
   } finally {
     await handle.close();
     await made.close();
@@ -170,7 +166,7 @@ async function replace(
     throw error;
   }
   const written = await to.status(name);
-  if (written !== undefined) kept(located.change.bytes, written.ctimeNs);
+  if (written !== undefined) kept(keyOf(located.change.bytes), written.ctimeNs);
 }
 
 async function copy(source: FileHandle, target: FileHandle, located: Located): Promise<void> {
@@ -190,8 +186,8 @@ async function copy(source: FileHandle, target: FileHandle, located: Located): P
 
 /** Of the original, or of the directory that it comes into: never the step's, and never root's for want of a better. */
 async function ownerFor(to: Directory, original: BigIntStats | undefined): Promise<{ uid: number; gid: number }> {
-  const status = original ?? (await to.status(Buffer.from('.')));
-  return { uid: Number(status?.uid), gid: Number(status?.gid) };
+  const { uid, gid } = original ?? (await to.ownStatus());
+  return { uid: Number(uid), gid: Number(gid) };
 }
 
 /** Only root can give files away; for all others theirs is the only owner there is. */
@@ -199,28 +195,16 @@ async function own(handle: FileHandle, { uid, gid }: { readonly uid: number; rea
   if (process.geteuid?.() === 0) await handle.chown(uid, gid);
 }
 
-/** Opens the directories on the way down, one by one. Those that a change only lies in are made if they are missing. */
 async function within(keeping: Keeping, located: Located, act: (place: Place) => Promise<void>): Promise<void> {
   const parents = located.names.slice(0, -1);
-  const opened: Directory[] = [];
-  let from: Directory | undefined = keeping.upper;
-  let to = keeping.lower;
-  try {
-    for (const name of parents) {
-      from = await from?.directory(name);
-      const next = await to.directory(name);
-      if (from !== undefined) opened.push(from);
-      if (next === undefined) throw gone(located);
-      opened.push(next);
-      to = next;
-    }
+  await keeping.upper.within(parents, async (from = keeping.upper) => {
     // What is deleted with its directory has none in the upper layer.
-    await act({ from: from ?? keeping.upper, to, name: located.names.at(-1) as Buffer });
-    const status = await to.status(Buffer.from('.'));
-    if (status !== undefined) keeping.kept(parentOf(located.change.bytes), status.ctimeNs);
-  } finally {
-    for (const directory of opened) await directory.close();
-  }
+    await keeping.lower.within(parents, async (to) => {
+      if (to === undefined) throw gone(located);
+      await act({ from, to, name: located.names.at(-1) as Buffer });
+      keeping.kept(parentOf(keyOf(located.change.bytes)), (await to.ownStatus()).ctimeNs);
+    });
+  });
 }
 
 function gone({ change: { path } }: Located): SandboxError {

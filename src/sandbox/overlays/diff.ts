@@ -1,6 +1,7 @@
 import { quoted } from '../../printable.js';
 import type { Entry, Located } from './change.js';
-import { Directory } from '../../host/directory.js';
+import type { Directory } from '../../host/directory.js';
+import { fill } from '../../host/fill.js';
 
 /** Of one file; longer ones are only said to differ. */
 const MOST_BYTES = 1 << 20;
@@ -84,19 +85,9 @@ async function contentOf(
   if (entry?.type === 'symlink') return `-> ${nameOf(entry.link ?? '')}\n`;
   if (entry?.type !== 'file') return '';
   if (entry.size > MOST_BYTES) return undefined;
-  const opened: Directory[] = [];
-  try {
-    let at = top;
-    for (const name of names.slice(0, -1)) {
-      const next = await at.directory(name);
-      if (next === undefined) return '';
-      opened.push(next);
-      at = next;
-    }
-    return await readText(at, names.at(-1) as Buffer);
-  } finally {
-    for (const directory of opened) await directory.close();
-  }
+  return await top.within(names.slice(0, -1), async (directory) =>
+    directory === undefined ? '' : await readText(directory, names.at(-1) as Buffer),
+  );
 }
 
 async function readText(directory: Directory, name: Buffer): Promise<string | undefined> {
@@ -105,10 +96,7 @@ async function readText(directory: Directory, name: Buffer): Promise<string | un
   try {
     if (!(await file.stat()).isFile()) return undefined;
     const bytes = Buffer.alloc(MOST_BYTES + 1);
-    let length = 0;
-    for (let read = 1; read > 0 && length < bytes.length; length += read) {
-      read = (await file.read(bytes, length, bytes.length - length, length)).bytesRead;
-    }
+    const length = await fill(file, bytes, 0);
     return length > MOST_BYTES ? undefined : textOf(bytes.subarray(0, length));
   } finally {
     await file.close();

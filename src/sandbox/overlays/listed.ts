@@ -1,9 +1,9 @@
 import { SandboxError } from '../../errors.js';
-import type { Change, Located } from './change.js';
+import { type Change, keyOf, type Located } from './change.js';
 
 /** What was told of changes last: whoever has looked at it wants that to be kept, and not what was written since. */
 export class Listed {
-  /** By path, in latin1. */
+  /** By the keys of paths. */
   #written = new Map<string, string>();
   /** Nothing but these was there. */
   #isWhole = false;
@@ -28,8 +28,4 @@ export class Listed {
 /** With what it takes the place of: that may have become another. */
 function stateOf({ before }: Change, written: string): string {
   return `${before?.type ?? ''} ${written}`;
-}
-
-function keyOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('latin1');
 }

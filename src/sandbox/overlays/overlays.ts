@@ -4,9 +4,9 @@ import type { ResolvedRule } from '../../options/filesystem.js';
 import { MOUNT_KIND, type MountMessage } from '../../spawner/messages.js';
 import { show } from '../../show.js';
 import type { Addon } from '../../spawner/native.js';
-import type { Change, Located } from './change.js';
+import { type Change, keyOf, type Located, parentOf } from './change.js';
 import { type Comparison, compareLayers } from './changes.js';
-import { keepChanges, parentOf } from './commit.js';
+import { keepChanges } from './commit.js';
 import { diffChange, DiffBudget } from './diff.js';
 import { Directory } from '../../host/directory.js';
 import { Listed } from './listed.js';
@@ -43,7 +43,7 @@ export class Overlays {
   readonly #layers: <T>(act: (layers: Layers) => Promise<T>) => Promise<T>;
   /** Originals that were changed later than this are not what the sandbox saw, in nanoseconds since 1970. */
   readonly #since: bigint;
-  /** By path, in latin1: what commit() made of originals, which was later than that, too. */
+  /** By the keys of paths: what commit() made of originals, which was later than that, too. */
   readonly #kept = new Map<string, bigint>();
   readonly #scratchBytes: number;
   readonly #listed = new Listed();
@@ -142,8 +142,8 @@ export class Overlays {
         check: (located, now) => {
           this.#check(located, now?.ctimeNs, now?.isDirectory());
         },
-        kept: (path, changedNs) => {
-          this.#kept.set(keyOf(path), changedNs);
+        kept: (key, changedNs) => {
+          this.#kept.set(key, changedNs);
         },
       });
     });
@@ -154,9 +154,8 @@ export class Overlays {
     changedNs: bigint | undefined,
     isDirectory = located.change.before?.type === 'directory',
   ): void {
-    const { bytes } = located.change;
-    const kept = this.#kept.get(keyOf(bytes));
-    const parentKept = this.#kept.get(keyOf(parentOf(bytes)));
+    const key = keyOf(located.change.bytes);
+    const [kept, parentKept] = [this.#kept.get(key), this.#kept.get(parentOf(key))];
     checkOriginal(located, { changedNs, isDirectory, since: this.#since, kept, parentKept });
   }
 
@@ -182,7 +181,7 @@ export class Overlays {
         addon: this.#addon,
         target: overlay.target,
         attributes,
-        mountPoints: new Set(this.#mounts.map(({ target }) => target.toString('latin1'))),
+        mountPoints: new Set(this.#mounts.map(({ target }) => keyOf(target))),
       };
       return await act(layers, await compareLayers(layers.upper, layers.lower, comparison));
     });
@@ -238,8 +237,4 @@ async function checkIdentity(lower: Directory, note: string, source: string): Pr
     path: source,
     remedy: 'Put the directory back where it was, or give the sandbox a path that only the app can change.',
   });
-}
-
-function keyOf(path: Uint8Array): string {
-  return Buffer.from(path).toString('latin1');
 }

@@ -1,5 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { Directory } from '../../host/directory.js';
+import { fill } from '../../host/fill.js';
 
 const CHUNK = 256 << 10;
 
@@ -27,15 +28,5 @@ async function areSame([one, other]: readonly [FileHandle, FileHandle]): Promise
       return false;
     if (read < CHUNK) return true;
     at += read;
-  }
-}
-
-/** As much as there is from `at` on; answers how much. */
-async function fill(file: FileHandle, into: Buffer, at: number): Promise<number> {
-  let length = 0;
-  for (;;) {
-    const { bytesRead } = await file.read(into, length, into.length - length, at + length);
-    length += bytesRead;
-    if (bytesRead === 0 || length === into.length) return length;
   }
 }

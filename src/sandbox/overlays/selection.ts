@@ -4,7 +4,7 @@ import { leadsInside } from '../../host/leads-inside.js';
 import { invalidOption } from '../../options/check.js';
 import type { ResolvedRule } from '../../options/filesystem.js';
 import { show } from '../../show.js';
-import type { Change, Located } from './change.js';
+import { keyOf, type Located, parentOf } from './change.js';
 import { isAboveProtected, isProtected } from './protection.js';
 
 export interface CommitOptions {
@@ -23,7 +23,7 @@ export class Selection {
 
   /** Whether it, or a directory that it lies in, was chosen. */
   has(path: Uint8Array): boolean {
-    const key = Buffer.from(path).toString('latin1');
+    const key = keyOf(path);
     for (let end = key.length; end > 0; end = key.lastIndexOf('/', end - 1)) {
       const chosen = this.#paths.get(key.slice(0, end));
       if (chosen === undefined) continue;
@@ -72,22 +72,16 @@ export function select(
   const wanted = new Set(chosen);
   const needed = new Set<string>();
   for (const { change } of chosen) {
-    let key = parentOf(keyOf(change));
+    let key = parentOf(keyOf(change.bytes));
     for (; key !== '' && !needed.has(key); key = parentOf(key)) needed.add(key);
   }
-  return all.filter((located) => wanted.has(located) || (isNewDirectory(located) && needed.has(keyOf(located.change))));
+  return all.filter(
+    (located) => wanted.has(located) || (isNewDirectory(located) && needed.has(keyOf(located.change.bytes))),
+  );
 }
 
 function isNewDirectory({ change: { now, before } }: Located): boolean {
   return now?.type === 'directory' && before?.type !== 'directory';
-}
-
-function keyOf({ bytes }: Change): string {
-  return Buffer.from(bytes).toString('latin1');
-}
-
-function parentOf(key: string): string {
-  return key.slice(0, key.lastIndexOf('/'));
 }
 
 /** @throws SandboxError `ERR_CHANGES` for what is never kept */
