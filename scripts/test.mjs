@@ -115,7 +115,7 @@ function runTests(directory, { name, env = {} }) {
       tail = (tail + chunk).slice(-65_536);
     });
     child.on('error', (error) => resolve({ name, passed: 0, failed: 1, skipped: 0, problem: error.message }));
-    child.on('close', (status) => resolve({ name, status, ...counts(tail, status) }));
+    child.on('close', (status) => resolve({ name, status, ...counts(tail, status), failures: failuresIn(tail) }));
   });
 }
 
@@ -126,6 +126,11 @@ function counts(output, status) {
   return { passed: count('pass'), failed: failed === 0 && status !== 0 ? 1 : failed, skipped: count('skipped') };
 }
 
+/** What the reporter says of each failure at its end; said again at the very end, where a log that was cut still has it. */
+function failuresIn(output) {
+  return output.split('\n✖ failing tests:\n').slice(1).join('').trim().slice(0, 8192);
+}
+
 function testFiles(directory) {
   const entries = readdirSync(directory, { recursive: true, withFileTypes: true });
   const files = entries.filter((entry) => entry.isFile() && entry.name.endsWith('.test.js'));
@@ -133,6 +138,9 @@ function testFiles(directory) {
 }
 
 function summarize(all) {
+  for (const { name, failures } of all) {
+    if (failures) console.log(`\ntest: failed as ${name}:\n\n${failures}`);
+  }
   console.log('');
   for (const { name, passed, failed, skipped, problem } of all) {
     console.log(
