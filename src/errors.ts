@@ -4,7 +4,6 @@ import type { StepFailure, StepResult } from './result.js';
 /** Every code of a `SandboxError`, and in one line what it means. `docs/errors.md` has a heading for each. */
 export const ERROR_CODES = {
   ERR_INVALID_OPTION: 'an option has an unknown name, a wrong type or an impossible value',
-  ERR_NOT_YET: 'an option that this version knows and does not carry out yet',
   ERR_UNSUPPORTED_PLATFORM: 'the library runs on Linux only',
   ERR_NATIVE_MISSING: 'the native spawner or addon is not where it should be',
   ERR_SPAWNER_START: 'the spawner could not be started or configured',
@@ -18,6 +17,7 @@ export const ERROR_CODES = {
   ERR_MOUNT_SOURCE: 'the source of a mount cannot be used',
   ERR_MOUNT_TARGET: 'the target of a mount cannot be made',
   ERR_MOUNT_RULE: 'a path cannot be hidden or protected',
+  ERR_SCRATCH: 'scratch space cannot be put on a disk',
   ERR_CHANGES: 'what was written to an overlay cannot be listed, compared or kept',
   ERR_CHANGE_CONFLICT: 'a change cannot be kept because the original is not what it was',
   ERR_QUEUE_TIMEOUT: 'the step waited too long for a free sandbox',

@@ -28,7 +28,7 @@ interface Resolved {
 const resolvedBefore = new RecentMap<string, Resolved>(256);
 const policies = new RecentMap<string, Policy>(256);
 
-/** @throws SandboxError `ERR_INVALID_OPTION` or `ERR_NOT_YET` for what cannot be asked for */
+/** @throws SandboxError `ERR_INVALID_OPTION` for what cannot be asked for */
 export function planStep(
   file: string,
   args: readonly string[],
@@ -105,6 +105,7 @@ function policyOnce(options: ResolvedOptions, command: Command): Policy {
     limits.processes === Infinity,
     limits.cpuTime === Infinity && limits.cpus === Infinity,
     terminal !== undefined,
+    options.scratchOnDisk,
   ];
   const key = keyOf([
     asked,

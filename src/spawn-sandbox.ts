@@ -15,7 +15,7 @@ import type { Step } from './step/step.js';
  * `SandboxError`.
  *
  * @param file a name that is looked up in the app's PATH and then in the step's, or an absolute path
- * @throws SandboxError `ERR_INVALID_OPTION`, `ERR_NOT_YET` or `ERR_UNSUPPORTED_PLATFORM`, before anything is started
+ * @throws SandboxError `ERR_INVALID_OPTION` or `ERR_UNSUPPORTED_PLATFORM`, before anything is started
  */
 export function spawnSandbox(file: string, args: readonly string[] = [], options: SandboxOptions = {}): Step {
   return spawnWith(file, args, options);

@@ -11,6 +11,7 @@ enum {
     COVER_LIMIT = 64,
     RULE_LIMIT = 4096,
     PATH_LIMIT = 4095,
+    DISK_LIMIT_TIB = 8,      /* an ext4 with block numbers of 32 bits holds twice as much */
     FILTER_LIMIT = 4096 * 8, /* BPF_MAXINSNS instructions */
     ARGUMENT_LIMIT = 100000, /* argv and env entries */
     FURTHER_LIMIT = 32,      /* descriptors of a step besides stdin, stdout and stderr */
@@ -35,7 +36,7 @@ struct id_range {
 
 struct configure {
     struct bytes state_directory;
-    struct bytes cgroup_parent;
+    struct bytes cgroup_parent, scratch_directory;
     uint32_t uid_start, uid_count;
     uint32_t pool, max_concurrent, queue_timeout_ms, idle_ms, idle_makers;
     struct id_range subordinate_uids, subordinate_gids; /* the largest of those offered */
@@ -64,6 +65,7 @@ struct define {
     struct bytes hostname, base_filter, step_filter;
     bool step_filter_notifies, host_network, reuse_net, reuse_user;
     uint64_t scratch_bytes, scratch_inodes;
+    bool scratch_on_disk;
     uint32_t require, allow_weaker, allow_missing;
     bool zygote;
     uint64_t below;

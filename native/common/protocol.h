@@ -84,6 +84,7 @@ enum stage {
     STAGE_FURTHER = 19,
     STAGE_SESSION = 20,
     STAGE_RULE = 21,
+    STAGE_SCRATCH = 22,
 };
 
 enum state {

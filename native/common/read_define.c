@@ -126,6 +126,9 @@ static void read_define_number(struct reader *reader, const struct field *field,
     case 26:
         out->keyless = field_u64(reader, field) != 0;
         break;
+    case 28:
+        out->scratch_on_disk = field_u64(reader, field) != 0;
+        break;
     case 40:
         out->terminal = field_u64(reader, field) != 0;
         break;
@@ -176,6 +179,8 @@ int read_define(struct bytes body, struct define *out)
     /* An empty filter would be no filter: that is never what a policy means. */
     if (out->base_filter.length == 0 || out->base_filter.length % 8 || out->step_filter.length == 0 ||
         out->step_filter.length % 8 || out->uid == UINT32_MAX || out->gid == UINT32_MAX)
+        reader.failed = true;
+    if (out->scratch_on_disk && (out->scratch_bytes == 0 || out->scratch_bytes > (uint64_t)DISK_LIMIT_TIB << 40))
         reader.failed = true;
     /* A session is nothing else besides, and what runs in one can only boot. */
     bool other = out->zygote || out->below;

@@ -35,6 +35,11 @@ static void read_range(struct reader *outer, const struct field *from, struct id
         *largest = range;
 }
 
+static bool is_absolute(struct bytes path)
+{
+    return path.length > 0 && path.data[0] == '/';
+}
+
 int read_configure(struct bytes body, struct configure *out)
 {
     struct reader reader = read_from(body);
@@ -78,10 +83,13 @@ int read_configure(struct bytes body, struct configure *out)
         case 12:
             out->idle_makers = field_u32(&reader, &field);
             break;
+        case 13:
+            out->scratch_directory = field_bytes(&reader, &field, PATH_LIMIT, true);
+            break;
         }
     }
-    bool absolute = out->state_directory.length > 0 && out->state_directory.data[0] == '/';
-    if (!absolute || (uint64_t)out->uid_start + out->uid_count > UINT32_MAX)
+    if (!is_absolute(out->state_directory) || !is_absolute(out->scratch_directory) ||
+        (uint64_t)out->uid_start + out->uid_count > UINT32_MAX)
         reader.failed = true;
     return reader.failed ? -1 : 0;
 }

@@ -124,7 +124,8 @@ struct zygote_message {
     uint64_t sandbox;
 };
 
-int maker_main(void);
+/* `directory`: where scratch space on a disk lies; NULL: the policy wants none. */
+int maker_main(const char *directory);
 
 /* What an entry of the policy's cover list is on this kernel. */
 enum cover { COVER_NOTHING, COVER_FILE, COVER_DIRECTORY };
@@ -172,6 +173,7 @@ struct sandbox_start {
     int proc;                 /* the host's /proc, closed before anything foreign runs */
     const int *idmaps;        /* user namespaces for the mounts that are shown as the step's; -1 for the others */
     bool privileged;          /* with the host's privileges */
+    struct disk *disk;        /* for scratch space on a disk; else NULL */
     int scratch;              /* of a session with overlays: the directory of its scratch space; else -1 */
 };
 

@@ -17,11 +17,13 @@
 #include <poll.h>
 
 #include "common/packet.h"
+#include "sandbox/disk.h"
 #include "sandbox/mounts.h"
 
 struct maker {
     struct define policy;
     struct tree tree;
+    struct disk disk;
     int self; /* pidfd, for the inits to see that we live */
 };
 
@@ -138,7 +140,7 @@ static int serve_init(const struct maker *maker, pid_t pid, int sync, const stru
     return write(sync, "g", 1) == 1 ? 0 : -1;
 }
 
-static void fill_start(const struct maker *maker, const struct make_request *request, const struct packet *packet,
+static void fill_start(struct maker *maker, const struct make_request *request, const struct packet *packet,
                        const int *idmaps, struct sandbox_start *start)
 {
     size_t first = 2 + request->cgroup_count; /* of the namespaces */
@@ -155,6 +157,7 @@ static void fill_start(const struct maker *maker, const struct make_request *req
                                     .below = request->below,
                                     .idmaps = idmaps,
                                     .privileged = maker->tree.privileged,
+                                    .disk = maker->policy.scratch_on_disk ? &maker->disk : NULL,
                                     .scratch = -1};
     if (request->cgroup_version == 1)
         start->attach_count = request->cgroup_count;
@@ -274,14 +277,17 @@ static bool has_host_user_namespace(void)
            count == UINT32_MAX;
 }
 
-static int prepare(struct maker *maker, struct failure *failure)
+static int prepare(struct maker *maker, const char *directory, struct failure *failure)
 {
     raise_descriptor_limit(); /* whatever the spawner had at that moment; a step's own limit comes with its job */
-    signal(SIGCHLD, SIG_IGN); /* inits are reaped by the kernel; the spawner watches them by pidfd */
     umask(0);
     if (prctl(PR_SET_NAME, "sandbox-maker") || read_policy(maker))
         return fail(failure, STAGE_PROTOCOL, NULL);
     maker->tree.privileged = has_host_user_namespace();
+    if (maker->policy.scratch_on_disk &&
+        prepare_disk(&maker->disk, &maker->policy, directory, maker->tree.privileged, failure))
+        return -1;
+    signal(SIGCHLD, SIG_IGN); /* inits are reaped by the kernel; the spawner watches them by pidfd */
     if (build_tree(&maker->policy, &maker->tree, failure))
         return -1;
     maker->self = (int)syscall(SYS_pidfd_open, getpid(), 0);
@@ -296,7 +302,7 @@ static int prepare(struct maker *maker, struct failure *failure)
     return 0;
 }
 
-int maker_main(void)
+int maker_main(const char *directory)
 {
     static struct maker maker;
     struct make_reply answer = {0};
@@ -304,7 +310,7 @@ int maker_main(void)
     /* The spawner may have died before PR_SET_PDEATHSIG took hold: then its end is closed. */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) || poll(&spawner, 1, 0) < 0 || (spawner.revents & POLLHUP))
         return 1;
-    if (prepare(&maker, &answer.failure)) {
+    if (prepare(&maker, directory, &answer.failure)) {
         reply(&answer, -1);
         return 1;
     }

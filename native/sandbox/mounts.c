@@ -57,7 +57,7 @@ static int configure(int context, char *options)
     return (int)syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
 }
 
-static int new_filesystem(const char *type, const char *options, uint64_t attributes)
+static int new_plain(const char *type, const char *options, uint64_t attributes)
 {
     char copy[128];
     snprintf(copy, sizeof(copy), "%s", options);
@@ -67,9 +67,9 @@ static int new_filesystem(const char *type, const char *options, uint64_t attrib
     return (int)syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, (unsigned)attributes);
 }
 
-int new_overlay(const char *const (*options)[2], uint64_t attributes)
+int new_filesystem(const char *type, const char *const (*options)[2], uint64_t attributes)
 {
-    autoclose int context = (int)syscall(SYS_fsopen, "overlay", FSOPEN_CLOEXEC);
+    autoclose int context = (int)syscall(SYS_fsopen, type, FSOPEN_CLOEXEC);
     if (context < 0)
         return -1;
     for (; (*options)[0]; options++) {
@@ -84,15 +84,15 @@ int new_overlay(const char *const (*options)[2], uint64_t attributes)
 
 int new_tmpfs(const char *options, uint64_t attributes)
 {
-    return new_filesystem("tmpfs", options, attributes);
+    return new_plain("tmpfs", options, attributes);
 }
 
 int new_proc(uint64_t attributes)
 {
-    return new_filesystem("proc", "", attributes);
+    return new_plain("proc", "", attributes);
 }
 
 int new_devpts(const char *options, uint64_t attributes)
 {
-    return new_filesystem("devpts", options, attributes);
+    return new_plain("devpts", options, attributes);
 }

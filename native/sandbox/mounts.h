@@ -20,7 +20,7 @@ int idmap_mount(int mount, int idmap);
 int new_tmpfs(const char *options, uint64_t attributes);
 int new_proc(uint64_t attributes);
 /* Options are pairs of name and value, the last with no name; NULL as a value: it has none. */
-int new_overlay(const char *const (*options)[2], uint64_t attributes);
+int new_filesystem(const char *type, const char *const (*options)[2], uint64_t attributes);
 int new_devpts(const char *options, uint64_t attributes);
 
 #endif

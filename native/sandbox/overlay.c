@@ -30,7 +30,7 @@ static int new_layers(bool privileged, const char *upper, const char *work)
         {"metacopy", "off"},   {"xino", "off"},   {"redirect_dir", "nofollow"}, {NULL, NULL}};
     const char *const users[][2] = {{"source", "overlay"}, {"lowerdir", "."}, {"upperdir", upper}, {"workdir", work},
                                     {"index", "off"},      {"xino", "off"},   {"userxattr", NULL}, {NULL, NULL}};
-    return new_overlay(privileged ? trusted : users, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+    return new_filesystem("overlay", privileged ? trusted : users, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
 }
 
 /* One directory of the upper layer that looks as it does below, or as a new one. */

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "sandbox/disk.h"
 #include "sandbox/mounts.h"
 
 const char *target_of(const struct mount_entry *entry, char out[PATH_LIMIT + 1])
@@ -98,24 +99,32 @@ static bool has_overlays(const struct define *policy)
     return false;
 }
 
-/* One tmpfs, so that one limit holds for all that a step can write. It stands on the first scratch target while the
- * directories are taken from it, and stays there, covered by the first of them: an unmount would wait for an RCU grace
- * period. */
-static int take_scratch(struct sandbox_start *start, int *taken)
+static int new_scratch(const struct sandbox_start *start)
 {
     const struct define *policy = start->policy;
-    char options[96], stand[PATH_LIMIT + 1], path[PATH_LIMIT + 32];
-    bool standing = false;
+    char options[96];
+    if (start->disk)
+        return new_disk(start->disk);
     snprintf(options, sizeof(options), "mode=0755,size=%llu,nr_inodes=%llu", (unsigned long long)policy->scratch_bytes,
              (unsigned long long)policy->scratch_inodes);
+    return new_tmpfs(options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+}
+
+/* One file system, so that one limit holds for all that a step can write. It stands on the first scratch target while
+ * the directories are taken from it, and stays there, covered by the first of them: an unmount would wait for an RCU
+ * grace period. */
+static int take_scratch(struct sandbox_start *start, int scratch, int *taken)
+{
+    const struct define *policy = start->policy;
+    char stand[PATH_LIMIT + 1], path[PATH_LIMIT + 32];
+    bool standing = false;
     for (size_t i = 0; i < policy->mount_count; i++) {
         const struct mount_entry *entry = &policy->mounts[i];
         if (entry->kind != MOUNT_SCRATCH)
             continue;
         if (!standing) {
             target_of(entry, stand);
-            autoclose int scratch = new_tmpfs(options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
-            if (scratch < 0 || attach_mount(scratch, AT_FDCWD, stand))
+            if (attach_mount(scratch, AT_FDCWD, stand))
                 return -1;
             standing = true;
         }
@@ -148,12 +157,12 @@ static int attach_taken(const struct define *policy, size_t which, int mount)
 }
 
 /* In the policy's order: what comes later lies on top. */
-static int mount_scratch(struct sandbox_start *start, char failed[PATH_LIMIT + 1])
+static int mount_scratch(struct sandbox_start *start, int scratch, char failed[PATH_LIMIT + 1])
 {
     const struct define *policy = start->policy;
     int taken[MOUNT_LIMIT];
     failed[0] = 0;
-    if (take_scratch(start, taken))
+    if (take_scratch(start, scratch, taken))
         return -1;
     for (size_t i = 0; i < policy->mount_count; i++) {
         if (policy->mounts[i].kind != MOUNT_SCRATCH && !is_overlay(&policy->mounts[i]))
@@ -245,7 +254,12 @@ int mount_contents(struct sandbox_start *start, struct failure *failure)
     char path[PATH_LIMIT + 1];
     if (mount_as_owner(start, path))
         return fail(failure, STAGE_MOUNT_SOURCE, path);
-    if (mount_scratch(start, path))
+    autoclose int scratch = new_scratch(start);
+    if (scratch < 0)
+        return start->disk ? fail(failure, STAGE_SCRATCH, start->disk->path) : fail_layer(failure, LAYER_MOUNT);
+    if (start->disk)
+        close_disk(start->disk);
+    if (mount_scratch(start, scratch, path))
         return has_overlays(start->policy) ? fail(failure, STAGE_MOUNT_TARGET, path) : fail_layer(failure, LAYER_MOUNT);
     /* A session whose commands may never ask for one is good without. */
     if (start->policy->terminal && mount_terminals() && !start->policy->session)

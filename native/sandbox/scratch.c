@@ -1,5 +1,8 @@
 /* Where the scratch space of a policy can be looked at, and whether it is used up. Used by init and by the spawner,
  * each with its own rights: what is looked at is a file system that only the kernel describes. */
+#include <linux/magic.h>
+
+#include "sandbox/disk.h"
 #include "sandbox/internal.h"
 
 struct bytes scratch_target(const struct define *policy)
@@ -13,7 +16,9 @@ struct bytes scratch_target(const struct define *policy)
 
 bool is_used_up(const struct statfs *space)
 {
-    return (space->f_blocks > 0 && space->f_bfree == 0) || (space->f_files > 0 && space->f_ffree == 0);
+    /* On a disk there is some more than was asked for: within that, what was asked for has been used. */
+    uint64_t slack = space->f_type == EXT4_SUPER_MAGIC ? DISK_SLACK / (uint64_t)space->f_bsize : 0;
+    return (space->f_blocks > 0 && space->f_bavail <= slack) || (space->f_files > 0 && space->f_ffree == 0);
 }
 
 bool is_own_scratch_full(const struct define *policy)

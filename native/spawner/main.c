@@ -84,8 +84,8 @@ int main(int argc, char **argv)
 {
     static struct spawner spawner;
     reset_signals();
-    if (argc == 2 && !strcmp(argv[1], "maker"))
-        return maker_main();
+    if (argc >= 2 && !strcmp(argv[1], "maker"))
+        return maker_main(argc > 2 ? argv[2] : NULL);
     if (prepare(&spawner))
         return 1;
     while (!spawner.ending)

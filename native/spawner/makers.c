@@ -166,9 +166,10 @@ static int out_of_the_way(int fd)
     return fd >= MAKER_FIRST_FREE ? fd : fcntl(fd, F_DUPFD_CLOEXEC, MAKER_FIRST_FREE);
 }
 
-_Noreturn static void become_maker(struct spawner *spawner, int socket, int message)
+_Noreturn static void become_maker(struct spawner *spawner, const struct policy *policy, int socket, int message)
 {
-    char *argv[] = {(char[]){"spawn-sandbox"}, (char[]){"maker"}, NULL};
+    char *argv[] = {(char[]){"spawn-sandbox"}, (char[]){"maker"},
+                    policy->scratch_on_disk ? spawner->scratch_directory : NULL, NULL};
     char *env[] = {NULL};
     int self = out_of_the_way(spawner->self);
     socket = out_of_the_way(socket);
@@ -205,7 +206,7 @@ int start_maker(struct spawner *spawner, struct policy *policy, struct failure *
         return fail(failure, STAGE_RESOURCES, NULL);
     pid_t pid = fork();
     if (pid == 0)
-        become_maker(spawner, theirs, message);
+        become_maker(spawner, policy, theirs, message);
     if (pid < 0)
         return fail(failure, STAGE_RESOURCES, NULL);
     policy->maker_pid = pid;

@@ -60,6 +60,7 @@ static struct policy *new_policy(const struct spawner *spawner, const struct def
     }
     memcpy(copy, body.data, body.length);
     policy->message = (struct bytes){copy, body.length};
+    policy->scratch_on_disk = define->scratch_on_disk;
     policy->scratch = in_copy(scratch_target(define), body, copy);
     policy->id = define->policy_id;
     policy->zygote = define->zygote;

@@ -138,7 +138,9 @@ static int remember_namespaces(struct spawner *spawner)
 
 static int open_files(struct spawner *spawner, struct failure *failure)
 {
+    const struct bytes *scratch = &spawner->configure.scratch_directory;
     char path[1025];
+    memcpy(spawner->scratch_directory, scratch->data, scratch->length);
     snprintf(path, sizeof(path), "%.*s", (int)spawner->configure.state_directory.length,
              (const char *)spawner->configure.state_directory.data);
     spawner->state = open_state(path, failure);

@@ -146,6 +146,7 @@ struct policy {
     pid_t maker_pid;
     struct bytes message; /* the Define, ours */
     struct bytes scratch; /* in it: where the scratch space is seen inside */
+    bool scratch_on_disk;
     struct bytes base_filter;
     bool host_network, has_writable, notifies, reuse_net, reuse_user, forgotten, fresh;
     uint32_t uid, gid, require, allow_weaker, allow_missing;
@@ -223,10 +224,11 @@ struct spawner {
     struct watch app;
     struct reply *replies_first, *replies_last;
     bool configured, refused, privileged, leases, enters_namespaces, ending;
-    int reserve;           /* a descriptor to be given up for a message; -1 while there is none */
-    int self;              /* our own binary, sealed, for the makers */
-    int proc;              /* the host's /proc */
-    int state;             /* the state directory */
+    int reserve; /* a descriptor to be given up for a message; -1 while there is none */
+    int self;    /* our own binary, sealed, for the makers */
+    int proc;    /* the host's /proc */
+    int state;   /* the state directory */
+    char scratch_directory[PATH_LIMIT + 1];
     int record, uid_locks; /* this instance's record (locked while we live) and the file whose bytes are the leases */
     char record_name[64];
     uint32_t id_start, id_count, id_offset; /* ids that can be leased, in our user namespace; + offset = on the host */

@@ -249,10 +249,11 @@ static int add_all(const struct sandbox *sandbox, bool of_session, add_fn *add, 
     return result;
 }
 
+/* As memory. */
 static uint64_t scratch_in_use(const struct sandbox *sandbox)
 {
     struct statfs scratch;
-    return fstatfs(sandbox->watched_scratch, &scratch)
+    return sandbox->policy->scratch_on_disk || fstatfs(sandbox->watched_scratch, &scratch)
                ? 0
                : (uint64_t)(scratch.f_blocks - scratch.f_bfree) * (uint64_t)scratch.f_bsize;
 }

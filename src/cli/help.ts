@@ -14,6 +14,7 @@ Limits of run and shell (sizes as 256MiB, durations as 500ms, 10s or 2m; Infinit
   --idle-time DURATION     without a byte of output                   [Infinity]
   --output SIZE            stdout and stderr together                 [64MiB; of shell: Infinity]
   --scratch SIZE           /tmp, /dev/shm and home together           [64MiB, at most half of the memory]
+  --scratch-on memory|disk where that lies; a disk needs root         [memory]
 
 What the command sees:
   --read-only SRC[:DST]    show a file or directory; may be repeated

@@ -7,14 +7,6 @@ export function invalidOption(option: string, problem: string): SandboxError {
   return new SandboxError('ERR_INVALID_OPTION', `${option} ${problem}.`);
 }
 
-/** An option that is part of the contract and not carried out yet: refused, because ignoring it would confine less than asked. */
-export function notYet(option: string): SandboxError {
-  return new SandboxError(
-    'ERR_NOT_YET',
-    `${option} is not carried out by this version of spawn-sandbox. Leave it out.`,
-  );
-}
-
 /** A plain object with known keys only; `undefined` counts as empty. */
 export function expectObject(
   value: unknown,

@@ -1,6 +1,6 @@
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
-import { expectArray, expectObject, expectText, invalidOption, notYet } from './check.js';
+import { expectArray, expectObject, expectText, expectOneOf, invalidOption } from './check.js';
 import { show } from '../show.js';
 import { resolveRules } from './rules.js';
 
@@ -45,7 +45,11 @@ export interface FilesystemOptions {
    * makes it. What is written to it goes to the scratch space; `/proc`, `/dev`, `/tmp` and the accounts are the sandbox's own.
    */
   readonly root?: string;
-  /** Where scratch lies. `'disk'` is not carried out yet: `ERR_NOT_YET`. @default 'memory' */
+  /**
+   * Where scratch lies. On `'disk'` it may be larger than memory: an ext4 of each sandbox's own in a file without a name, below
+   * `scratchDirectory` of `configureSpawner()`, which takes room as it is written to. That needs an app with root, loop devices and `mke2fs`; else
+   * the step fails with `ERR_SCRATCH`. If the host's disk fills up meanwhile, writes fail inside with EIO. @default 'memory'
+   */
   readonly scratchOn?: 'memory' | 'disk';
 }
 
@@ -72,6 +76,7 @@ export interface ResolvedFilesystem {
   readonly mounts: readonly ResolvedMount[];
   readonly rules: readonly ResolvedRule[];
   readonly root: string | undefined;
+  readonly scratchOnDisk: boolean;
 }
 
 const ACCESSES = ['readOnly', 'writable', 'overlay'] as const;
@@ -81,16 +86,13 @@ const RESERVED_TARGETS = ['/proc', '/dev', '/sys', '/.covers', '/.root'];
 
 export function resolveFilesystem(option: unknown): ResolvedFilesystem {
   const given = expectObject(option, 'filesystem', KEYS);
-  if (given['scratchOn'] === 'disk') throw notYet("filesystem.scratchOn: 'disk'");
-  if (given['scratchOn'] !== undefined && given['scratchOn'] !== 'memory') {
-    throw invalidOption('filesystem.scratchOn', `must be 'memory' or 'disk', and is ${show(given['scratchOn'])}`);
-  }
   const mounts = ACCESSES.flatMap((access) => resolveMounts(given[access], `filesystem.${access}`, access));
   refuseDuplicates(mounts);
   return {
     mounts: outerFirst(mounts),
     rules: resolveRules(given['hide'], given['protect'], mounts),
     root: given['root'] === undefined ? undefined : hostPath(expectText(given['root'], 'filesystem.root')),
+    scratchOnDisk: expectOneOf(given['scratchOn'] ?? 'memory', 'filesystem.scratchOn', ['memory', 'disk']) === 'disk',
   };
 }
 

@@ -22,9 +22,13 @@ export interface LimitOptions {
   readonly output?: Size;
   /** Most bytes given to stdin, by `input` or `step.stdin`. Above it the step fails with `ERR_INPUT`. @default '64MiB' */
   readonly input?: Size;
-  /** Most bytes in `/tmp`, `/dev/shm` and the home directory together; their pages count as memory. @default '64MiB', or half of `memory` if that is less */
+  /**
+   * Most bytes in `/tmp`, `/dev/shm`, the home directory and what is written to overlays together; their pages count as memory. With
+   * `filesystem.scratchOn: 'disk'` they lie on a disk, where a write fails 4 MiB later at the latest; then it is 8 TiB at most.
+   * @default '64MiB', or half of `memory` if that is less
+   */
   readonly scratch?: Size;
-  /** Largest file that the step may write, in bytes or as `'1GiB'`. @default Infinity */
+  /** Largest file that the step may write, in bytes or as `'1GiB'`. @default Infinity, or `scratch` when that lies on a disk */
   readonly fileSize?: Size;
   /** Most descriptors open in one process. @default 1024, or the app's own hard limit if that is less */
   readonly openFiles?: number;
@@ -35,6 +39,8 @@ export type ResolvedLimits = Readonly<Record<keyof LimitOptions, number>>;
 
 const PAGE = 4096;
 const MEBIBYTE = 2 ** 20;
+/** What the spawner accepts, and its file system can be made for. */
+const MOST_ON_DISK = 8 * 2 ** 40;
 const LIMIT_NAMES = [
   'memory',
   'processes',
@@ -49,9 +55,13 @@ const LIMIT_NAMES = [
   'openFiles',
 ] as const satisfies readonly (keyof LimitOptions)[];
 
-export function resolveLimits(option: unknown): ResolvedLimits {
+export function resolveLimits(option: unknown, scratchOnDisk = false): ResolvedLimits {
   const given = expectObject(option, 'limits', LIMIT_NAMES);
   const memory = size(given['memory'], 'memory', 512 * MEBIBYTE, MEBIBYTE);
+  const scratch = size(given['scratch'], 'scratch', Math.min(64 * MEBIBYTE, Math.max(PAGE, Math.floor(memory / 2))));
+  if (scratchOnDisk && scratch > MOST_ON_DISK) {
+    throw invalidOption('limits.scratch', `must be at most 8 TiB on a disk, and is ${show(given['scratch'])}`);
+  }
   return {
     memory,
     processes: count(given['processes'], 'processes', 128),
@@ -61,8 +71,8 @@ export function resolveLimits(option: unknown): ResolvedLimits {
     idleTime: duration(given['idleTime'], 'idleTime', Infinity),
     output: size(given['output'], 'output', 64 * MEBIBYTE, 0),
     input: size(given['input'], 'input', 64 * MEBIBYTE, 0),
-    scratch: size(given['scratch'], 'scratch', Math.min(64 * MEBIBYTE, Math.max(PAGE, Math.floor(memory / 2)))),
-    fileSize: size(given['fileSize'], 'fileSize', Infinity),
+    scratch,
+    fileSize: size(given['fileSize'], 'fileSize', scratchOnDisk ? scratch : Infinity),
     openFiles: count(given['openFiles'], 'openFiles', Math.min(1024, hardLimitOfOpenFiles())),
   };
 }

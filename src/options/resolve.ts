@@ -21,6 +21,7 @@ export interface ResolvedOptions {
   readonly rules: readonly ResolvedRule[];
   /** Another root than the host's. */
   readonly root: string | undefined;
+  readonly scratchOnDisk: boolean;
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string;
   readonly user: ResolvedUser;
@@ -75,9 +76,10 @@ export function resolveOptions(options: unknown): ResolvedOptions {
     throw invalidOption('keepBackground', 'is for createSandbox() and the commands of its sandboxes');
   }
   const user = resolveUser(given['user']);
+  const filesystem = resolveFilesystem(given['filesystem']);
   const resolved = {
-    limits: resolveLimits(given['limits']),
-    ...resolveFilesystem(given['filesystem']),
+    limits: resolveLimits(given['limits'], filesystem.scratchOnDisk),
+    ...filesystem,
     env: resolveEnvironment(given['env']),
     cwd: resolveCwd(given['cwd'], user),
     user,

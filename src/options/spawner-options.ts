@@ -19,6 +19,12 @@ export interface SpawnerOptions {
    */
   readonly stateDirectory?: string;
   /**
+   * Where the files lie that are the scratch space of `filesystem.scratchOn: 'disk'`, absolute. They have no names, and are gone with
+   * their sandboxes however those end. Its file system must not be one in memory, and must know files without a name, as ext4, XFS and Btrfs do.
+   * @default '/var/tmp'
+   */
+  readonly scratchDirectory?: string;
+  /**
    * Sandboxes kept ready for each policy in use. After 10 s without use it is one; and after a minute none, but for the 16
    * policies that were used last.
    * @default 8
@@ -35,13 +41,22 @@ export interface ResolvedSpawnerOptions {
   readonly uidRange: { readonly start: number; readonly count: number } | undefined;
   readonly cgroupParent: string;
   readonly stateDirectory: string;
+  readonly scratchDirectory: string;
   readonly pool: number;
   readonly maxConcurrent: number;
   /** Milliseconds, or `Infinity`. */
   readonly queueTimeout: number;
 }
 
-const KEYS = ['uidRange', 'cgroupParent', 'stateDirectory', 'pool', 'maxConcurrent', 'queueTimeout'];
+const KEYS = [
+  'uidRange',
+  'cgroupParent',
+  'stateDirectory',
+  'scratchDirectory',
+  'pool',
+  'maxConcurrent',
+  'queueTimeout',
+];
 const HIGHEST_ID = 0xffff_fffd;
 
 export function resolveSpawnerOptions(options: unknown): ResolvedSpawnerOptions {
@@ -53,6 +68,10 @@ export function resolveSpawnerOptions(options: unknown): ResolvedSpawnerOptions 
       given['stateDirectory'] === undefined
         ? defaultStateDirectory()
         : absolutePath(given['stateDirectory'], 'stateDirectory'),
+    scratchDirectory:
+      given['scratchDirectory'] === undefined
+        ? '/var/tmp'
+        : absolutePath(given['scratchDirectory'], 'scratchDirectory'),
     pool: given['pool'] === undefined ? 8 : expectInteger(given['pool'], 'pool', 0, 1024),
     maxConcurrent:
       given['maxConcurrent'] === undefined ? 1024 : expectInteger(given['maxConcurrent'], 'maxConcurrent', 1, 65536),

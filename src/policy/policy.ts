@@ -17,6 +17,8 @@ export type Policy = Omit<DefineMessage, 'policyId'>;
 
 /** One inode for every 4 KiB of scratch: many small files, and no way to fill the kernel's memory with empty ones. */
 const BYTES_PER_INODE = 4096;
+/** On a disk a table of all inodes is a part of what is made; ext4 itself has one for so many bytes. */
+const BYTES_PER_INODE_ON_DISK = 16384;
 
 /** @param terminals whether there can be any, without one being asked for yet */
 export function buildPolicy(
@@ -35,7 +37,8 @@ export function buildPolicy(
     stepFilter: filters.step,
     stepFilterNotifies: filters.notifies,
     scratchBytes: scratch,
-    scratchInodes: scratch === 0 ? 0 : Math.max(64, Math.ceil(scratch / BYTES_PER_INODE)),
+    scratchInodes: inodesFor(scratch, options.scratchOnDisk),
+    scratchOnDisk: options.scratchOnDisk,
     hostNetwork: options.network === 'host',
     ...layerMasks(options),
     ...reuse(options),
@@ -76,6 +79,11 @@ function ruleOf({ pattern, literal, hide, mustExist }: ResolvedRule): RuleMessag
     hide,
     mustExist,
   };
+}
+
+function inodesFor(scratch: number, onDisk: boolean): number {
+  if (onDisk) return Math.max(1024, Math.ceil(scratch / BYTES_PER_INODE_ON_DISK));
+  return scratch === 0 ? 0 : Math.max(64, Math.ceil(scratch / BYTES_PER_INODE));
 }
 
 /** 0 means "no limit" on the wire. */

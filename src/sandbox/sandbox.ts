@@ -10,7 +10,7 @@ import type { Sandbox } from './types.js';
  *
  * @param options `limits` bound the whole of it, and each command that is not given lower ones; without
  *   `limits.wallTime` it lives on. `limits.idleTime` is for how long there may be no command
- * @throws SandboxError `ERR_INVALID_OPTION`, `ERR_NOT_YET`, `ERR_UNSUPPORTED_PLATFORM`, or why it cannot be made
+ * @throws SandboxError `ERR_INVALID_OPTION`, `ERR_UNSUPPORTED_PLATFORM`, or why it cannot be made
  */
 export async function createSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
   requireLinux();

@@ -21,6 +21,7 @@ export function configureMessage(options: ResolvedSpawnerOptions): ConfigureMess
     subordinateUids: ownRanges('/etc/subuid'),
     subordinateGids: ownRanges('/etc/subgid'),
     instance: randomInstance(),
+    scratchDirectory: Buffer.from(options.scratchDirectory),
     ...IDLE,
   };
 }

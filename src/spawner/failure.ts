@@ -5,6 +5,9 @@ import { systemReason } from '../system-reason.js';
 import { byReason } from '../result/enforced.js';
 import { BY, type By, type FailedMessage, type ReadyMessage, STAGES, type Stage } from './messages.js';
 
+/** What Node has no name for. */
+const EMEDIUMTYPE = 124;
+
 interface Told {
   readonly path: string;
   readonly reason: string;
@@ -129,6 +132,11 @@ const SENTENCES: Readonly<Record<Stage, Sentence>> = {
     remedy: () =>
       'What is to be protected must exist, and no symbolic link may lie on the way to it; patterns must not name more than some thousand files.',
   },
+  scratch: {
+    code: 'ERR_SCRATCH',
+    says: ({ path, reason, errno }) => `Cannot put scratch space on a disk: ${whyNotOnDisk(path, reason, errno)}.`,
+    remedy: ({ path }) => DISK_REMEDIES[path] ?? 'Name another directory: configureSpawner({ scratchDirectory }).',
+  },
   notTaken: {
     code: 'ERR_ZYGOTE',
     says: () => 'The process that was to run the step ended before it had taken its job.',
@@ -147,6 +155,20 @@ const SENTENCES: Readonly<Record<Stage, Sentence>> = {
       `The layer '${layer}' was applied, and looking at the process showed something else; the step was not run.`,
   },
 };
+
+const DISK_REMEDIES: Readonly<Record<string, string>> = {
+  '/dev/loop-control':
+    'It takes an app with root, and a container that is given loop devices: run it so, or leave out filesystem.scratchOn, and raise limits.memory with limits.scratch.',
+  mke2fs: 'Install e2fsprogs.',
+};
+
+function whyNotOnDisk(path: string, reason: string, errno: number): string {
+  if (path === 'mke2fs') return 'mke2fs of e2fsprogs is not there, or could not make a file system';
+  if (errno === EMEDIUMTYPE) return `${path} lies in memory`;
+  if (errno === constants.errno.EOPNOTSUPP) return `the file system of ${path} knows no files without a name`;
+  if (errno === constants.errno.ENOSPC) return `${path} has less room than limits.scratch`;
+  return `${path}: ${reason}`;
+}
 
 /** The sentence for what the spawner could not do. */
 export function failureOf(failed: FailedMessage, ready: ReadyMessage | undefined): SandboxError {

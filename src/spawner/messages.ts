@@ -44,6 +44,7 @@ export interface DefineMessage {
   readonly stepFilterNotifies: boolean;
   readonly scratchBytes: number;
   readonly scratchInodes: number;
+  readonly scratchOnDisk: boolean;
   readonly hostNetwork: boolean;
   readonly require: number;
   readonly allowWeaker: number;
@@ -144,6 +145,7 @@ export interface ConfigureMessage {
   readonly instance: number;
   readonly idleMs: number;
   readonly idleMakers: number;
+  readonly scratchDirectory: Buffer;
 }
 
 /** `Cause` of the protocol, by number. */
@@ -277,6 +279,7 @@ export const STAGES = [
   'further',
   'session',
   'rule',
+  'scratch',
 ] as const;
 export type Stage = (typeof STAGES)[number];
 

@@ -15,7 +15,7 @@ import { observeAnyway, plainError, selfTest } from './self-test.js';
  * What does not work is explained by facts, with the remedy to copy. Nothing here throws for a system that lacks something.
  *
  * @param options as for `spawnSandbox()`; what concerns only one step's streams is passed over
- * @throws SandboxError `ERR_INVALID_OPTION` or `ERR_NOT_YET` for options that cannot be asked for
+ * @throws SandboxError `ERR_INVALID_OPTION` for options that cannot be asked for
  */
 export async function checkSupport(options: SandboxOptions = {}): Promise<SupportReport> {
   const unsupported = whyNotLinux();

@@ -83,7 +83,11 @@ export const SETUP: readonly OwnCalls[] = [
   },
   { names: ['bind', 'connect', 'getsockopt'], reason: 'talking to the spawner, and to routing' },
   { names: ['sendmsg', 'recvmsg', 'sendto', 'recvfrom', 'shutdown'], reason: 'talking to the spawner' },
-  { names: ['ioctl'], reason: 'raising loopback', when: [{ argument: 1, notIn: DANGEROUS_REQUESTS }] },
+  {
+    names: ['ioctl'],
+    reason: 'raising loopback, and loop devices',
+    when: [{ argument: 1, notIn: DANGEROUS_REQUESTS }],
+  },
   {
     names: [
       'poll',

@@ -32,7 +32,7 @@ export interface Zygote extends AsyncDisposable {
    * Runs a job in a sandbox of its own, or in one that lives, in memory that has everything preloaded.
    *
    * @param options replace those of the zygote; `limits` and `env` are replaced one by one
-   * @throws SandboxError `ERR_INVALID_OPTION`, `ERR_NOT_YET` or, with a `sandbox` that is over, `ERR_SANDBOX_CLOSED`
+   * @throws SandboxError `ERR_INVALID_OPTION` or, with a `sandbox` that is over, `ERR_SANDBOX_CLOSED`
    */
   spawn(job: ZygoteJob, options?: ZygoteSpawnOptions): Step;
   /** Takes no more steps; resolves when those that there are have ended, and the process has. */

@@ -211,12 +211,6 @@ void suite('mistakes in options', () => {
     for (const args of [['a\0b'], [7] as never, 'text' as never])
       assert.throws(() => spawnSandbox('true', args), { code: 'ERR_INVALID_OPTION' });
   });
-
-  void test('options that are not carried out yet are refused and not ignored', () => {
-    for (const options of [{ filesystem: { scratchOn: 'disk' } as const }]) {
-      assert.throws(() => spawnSandbox('true', [], options), { code: 'ERR_NOT_YET' });
-    }
-  });
 });
 
 void test('an argument list longer than a packet arrives whole', async (context: TestContext) => {

@@ -29,6 +29,7 @@ export const REQUESTS: {
     instance: 2 ** 53 - 1,
     idleMs: 60_000,
     idleMakers: 300,
+    scratchDirectory: Buffer.from('/var/tmp'),
   },
   define: {
     policyId: 3,
@@ -50,6 +51,7 @@ export const REQUESTS: {
     stepFilterNotifies: true,
     scratchBytes: 64 * 2 ** 20,
     scratchInodes: 16384,
+    scratchOnDisk: true,
     hostNetwork: true,
     require: 0x1dfff,
     allowWeaker: 0x1cc00,

@@ -80,10 +80,6 @@ const REFUSED: readonly (readonly [title: string, options: unknown, message: Reg
   ['a weaker form that does not exist', { allowWeaker: ['seccomp'] }, /has no use for 'seccomp'/],
 ];
 
-const NOT_YET: readonly (readonly [title: string, options: unknown])[] = [
-  ['scratch on disk', { filesystem: { scratchOn: 'disk' } }],
-];
-
 void describe('options', () => {
   void test('without any, every default is filled in', () => {
     const { syscalls, allowWeaker, ...resolved } = resolveOptions({});
@@ -106,6 +102,7 @@ void describe('options', () => {
       mounts: [],
       rules: [],
       root: undefined,
+      scratchOnDisk: false,
       env: {},
       cwd: '/home/sandbox',
       user: { uid: 1000, gid: 1000, name: 'sandbox', home: '/home/sandbox' },
@@ -128,11 +125,17 @@ void describe('options', () => {
     });
   }
 
-  for (const [title, options] of NOT_YET) {
-    void test(`${title} is refused as not carried out yet, and not ignored`, () => {
-      assert.throws(() => resolveOptions(options), hasCode('ERR_NOT_YET', /not carried out/));
-    });
-  }
+  void test('scratch on a disk has an end, and so has a file in it', () => {
+    const onDisk = { filesystem: { scratchOn: 'disk' } } as const;
+    const { limits, scratchOnDisk } = resolveOptions({ ...onDisk, limits: { scratch: '3GiB' } });
+    assert.equal(scratchOnDisk, true);
+    assert.equal(limits.fileSize, 3 * 1024 * MEBIBYTE);
+    assert.equal(resolveOptions({ ...onDisk, limits: { fileSize: '1MiB' } }).limits.fileSize, MEBIBYTE);
+    assert.throws(
+      () => resolveOptions({ ...onDisk, limits: { scratch: Infinity } }),
+      hasCode('ERR_INVALID_OPTION', /^limits\.scratch must be at most 8 TiB on a disk, and is Infinity/),
+    );
+  });
 
   void test('scratch is at most half of the memory', () => {
     assert.equal(resolveOptions({ limits: { memory: '100MiB' } }).limits.scratch, 50 * MEBIBYTE);
@@ -232,6 +235,7 @@ void describe('options of the spawner', () => {
     assert.deepEqual(rest, {
       uidRange: undefined,
       cgroupParent: '',
+      scratchDirectory: '/var/tmp',
       pool: 8,
       maxConcurrent: 1024,
       queueTimeout: 60_000,
