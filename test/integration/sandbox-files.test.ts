@@ -469,7 +469,7 @@ content${createHash('sha256')
     await all(0);
     const before = countDescriptors(process.pid);
     for (let round = 1; round < 40; round++) await all(round);
-    await until('it is as it was', () => countDescriptors(process.pid) <= before + 3, { within: 2000 });
+    await until('it is as it was', () => countDescriptors(process.pid) <= before + 3);
     assert.deepEqual(await files.list('/tmp'), []);
   });
 

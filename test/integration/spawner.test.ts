@@ -54,7 +54,7 @@ void suite('a spawner that dies', () => {
     await assert.rejects(rest, DIED);
     await assert.rejects(iterated.result, { ...DIED, message: /The spawner was ended by SIGKILL/ });
     await untilGone(marker, 2000);
-    await until('all below it is gone', () => !below.some(exists), { within: 2000 });
+    await until('all below it is gone', () => !below.some(exists));
     assert.equal(await stdoutOf('echo', ['again']), 'again');
     assert.notEqual(onlySpawner(), spawner);
   });
@@ -158,7 +158,7 @@ void suite('closeSpawner()', () => {
       const { cause, status, detail } = await step;
       assert.deepEqual([cause, status], ['destroyed', -9], detail);
     }
-    await until('all below it is gone', () => !below.some(exists), { within: 2000 });
+    await until('all below it is gone', () => !below.some(exists));
     await untilGone(marker, 100);
   });
 

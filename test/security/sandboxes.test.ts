@@ -177,9 +177,7 @@ os._exit(0)`,
     await until('all have ended', () => descendantsOf(spawner).length < 20);
     const before = count();
     for (let round = 0; round < 45; round++) await burst();
-    await until('it is as it was', () => count().every((now, index) => now <= (before[index] ?? 0) + 40), {
-      within: 2000,
-    });
+    await until('it is as it was', () => count().every((now, index) => now <= (before[index] ?? 0) + 40));
   });
 
   void test('a keeper that does not end its command takes the sandbox along', async (context) => {
@@ -256,14 +254,11 @@ setInterval(() => undefined, 1000);`;
       assert.ok(all.length >= 5);
       process.kill(who === 'app' ? app.pid : spawner, 'SIGKILL');
       await untilGone(marker, 2000);
-      await until(
-        'none of them is left',
-        () =>
-          all.every(
-            ({ pid }) =>
-              !descendantsOf(1).some((one) => one.pid === pid && all.some((each) => each.startTime === one.startTime)),
-          ),
-        { within: 2000 },
+      await until('none of them is left', () =>
+        all.every(
+          ({ pid }) =>
+            !descendantsOf(1).some((one) => one.pid === pid && all.some((each) => each.startTime === one.startTime)),
+        ),
       );
     });
   }
