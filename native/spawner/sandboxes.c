@@ -402,15 +402,21 @@ static bool is_gone(const struct sandbox *sandbox)
     return sandbox->main_ended || poll(ends, LENGTH(ends), 0) != 0;
 }
 
+static struct sandbox *next_ready(const struct policy *policy)
+{
+    struct sandbox *sandbox = policy->ready;
+    while (boots(policy) && sandbox && sandbox->next)
+        sandbox = sandbox->next; /* the one that has had the most time for it */
+    return sandbox;
+}
+
 struct sandbox *take_ready(struct spawner *spawner, struct policy *policy)
 {
     if (!policy->ready || is_maker_gone(spawner, policy))
         return NULL;
-    while (policy->ready && is_gone(policy->ready))
-        end_sandbox(spawner, policy->ready);
-    struct sandbox *sandbox = policy->ready;
-    while (boots(policy) && sandbox && sandbox->next)
-        sandbox = sandbox->next; /* the one that has had the most time for it */
+    struct sandbox *sandbox;
+    while ((sandbox = next_ready(policy)) && is_gone(sandbox))
+        end_sandbox(spawner, sandbox);
     if (sandbox)
         set_state(spawner, sandbox, SANDBOX_RUNNING);
     return sandbox;

@@ -129,6 +129,7 @@ struct sandbox {
     uint64_t look_pause;
     uint32_t boot_processes; /* RLIMIT_NPROC that it has booted with; 0: none */
     bool parked;
+    bool untaken; /* it had ended before its job could be sent */
     pid_t init; /* where others have its socket, too: who may report the end; 0: not told yet */
     uid_t init_uid;
     pid_t parked_pid;

@@ -147,8 +147,11 @@ static int hand_over(struct spawner *spawner, struct step *step, struct sandbox 
     if (step->keep_background && syscall(SYS_pidfd_send_signal, sandbox->life.fd, KEEP_BACKGROUND, NULL, 0))
         return fail(failure, STAGE_RESOURCES, NULL);
     struct iovec parts[] = {{&job, sizeof(job)}, {step->message, step->message ? step->message_length : 0}};
-    if (send_packet(sandbox->jobs, parts, 2, descriptors, count, MSG_DONTWAIT))
-        return fail(failure, STAGE_RESOURCES, NULL);
+    if (send_packet(sandbox->jobs, parts, 2, descriptors, count, MSG_DONTWAIT)) {
+        /* A program that has booted may have ended by itself: its end, which says why, is about to be told. */
+        sandbox->untaken = has_foreign_ends(sandbox->policy) && (errno == EPIPE || errno == ECONNRESET);
+        return sandbox->untaken ? 0 : fail(failure, STAGE_RESOURCES, NULL);
+    }
     if (sandbox->within &&
         boots(sandbox->policy)) /* another command may have stopped it; its keeper looks after ours */
         syscall(SYS_pidfd_send_signal, sandbox->main.fd, SIGCONT, NULL, 0);

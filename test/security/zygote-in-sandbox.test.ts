@@ -113,6 +113,24 @@ raise SystemExit(3)`;
     await until('the next boots', async () => (await boots(sandbox)) > booted);
   });
 
+  void test('a job for which the copy has ended that has waited longest, is done by another', async (context) => {
+    const zygote = await countingPython(context, { parked: 2 });
+    const sandbox = await living(context);
+    const spawner = spawnersOf(process.pid)[0] ?? 0;
+    for (const oldest of [0, 1]) {
+      await said(zygote.spawn({ code: '' }, { sandbox }));
+      await until('two wait', () => copies().length === 2);
+      const copy = copies().toSorted((a, b) => a - b)[oldest] ?? 0;
+      process.kill(spawner, 'SIGSTOP');
+      // The spawner finds the job first, and then that this copy has ended.
+      const job = zygote.spawn({ code: 'print("well")' }, { sandbox, limits: LIMITS });
+      process.kill(copy, 'SIGKILL');
+      await until('it has ended', () => !/^State:\t[^ZX]/m.test(readProc(copy, 'status')), { every: 0 });
+      process.kill(spawner, 'SIGCONT');
+      assert.equal(await said(job), 'well');
+    }
+  });
+
   void test('a keeper that does not end what waits keeps no zygote from its end', async (context) => {
     const { sandbox, zygote } = await warm(context);
     const copy = theCopy();
