@@ -90,10 +90,13 @@ void write_ended(struct writer *writer, const struct ended *ended)
     if (!ended->not_started)
         write_evidence(writer, &ended->evidence);
     write_usage(writer, &ended->usage);
-    for (size_t i = 0; i < LAYER_COUNT && !ended->not_started; i++) {
-        uint8_t state[] = {1 << 3, (uint8_t)ended->enforced[i].state, 2 << 3, (uint8_t)ended->enforced[i].by};
-        write_bytes(writer, 9, state, sizeof(state));
+    uint8_t enforced[2 * LAYER_COUNT];
+    for (size_t i = 0; i < LAYER_COUNT; i++) {
+        enforced[2 * i] = (uint8_t)ended->enforced[i].state;
+        enforced[2 * i + 1] = (uint8_t)ended->enforced[i].by;
     }
+    if (!ended->not_started)
+        write_bytes(writer, 9, enforced, sizeof(enforced));
     write_end(writer, body);
 }
 

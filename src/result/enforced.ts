@@ -1,5 +1,5 @@
 import { type Enforced, LAYERS, type LayerState } from '../layers.js';
-import { BY, type By, type LayerStateMessage } from '../spawner/messages.js';
+import { BY, type By } from '../spawner/messages.js';
 
 const STATES = ['absent', 'enforced', 'weaker', 'waived'] as const;
 
@@ -24,22 +24,25 @@ export function byReason(by: By, cgroupReason: string): string | undefined {
 const known = new Map<string, Enforced>();
 const MOST_KNOWN = 64;
 
-export function enforcedOf(states: readonly LayerStateMessage[], cgroupReason: string): Enforced {
-  let key = cgroupReason;
-  for (const { state, by } of states) key += String.fromCharCode(state * 64 + by);
+/** @param observed two bytes for each layer, as `Ended` has them; none: the step was not started */
+export function enforcedOf(observed: Uint8Array, cgroupReason: string): Enforced {
+  const key = Buffer.from(observed.buffer, observed.byteOffset, observed.length).toString('latin1') + cgroupReason;
   const found = known.get(key);
   if (found !== undefined) return found;
-  const entries = LAYERS.map((layer, index) => [layer, stateOf(states[index], cgroupReason)]);
+  const entries = LAYERS.map((layer, index) => [
+    layer,
+    stateOf(observed[2 * index], observed[2 * index + 1], cgroupReason),
+  ]);
   const enforced = Object.freeze(Object.fromEntries(entries)) as Enforced;
   if (known.size >= MOST_KNOWN) known.clear();
   known.set(key, enforced);
   return enforced;
 }
 
-function stateOf(message: LayerStateMessage | undefined, cgroupReason: string): LayerState {
-  if (message === undefined) return NEVER_MADE;
-  const state = STATES[message.state] ?? 'absent';
-  const by = BY[message.by] ?? 'unspecified';
+function stateOf(observed: number | undefined, mechanism: number | undefined, cgroupReason: string): LayerState {
+  if (observed === undefined || mechanism === undefined) return NEVER_MADE;
+  const state = STATES[observed] ?? 'absent';
+  const by = BY[mechanism] ?? 'unspecified';
   const reason = state === 'enforced' ? undefined : byReason(by, cgroupReason);
   return Object.freeze({
     state,

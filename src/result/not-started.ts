@@ -12,6 +12,6 @@ export function notStarted(cause: (typeof CAUSES)[number]): EndedMessage {
     scope: 0,
     evidence: NO_EVIDENCE,
     usage: NO_USAGE,
-    enforced: [],
+    enforced: new Uint8Array(0),
   };
 }

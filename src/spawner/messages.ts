@@ -238,11 +238,6 @@ export interface FrozeMessage {
   readonly bySignals: boolean;
 }
 
-export interface LayerStateMessage {
-  readonly state: number;
-  readonly by: number;
-}
-
 export interface EndedMessage {
   readonly stepId: number;
   readonly notStarted: boolean;
@@ -252,7 +247,8 @@ export interface EndedMessage {
   readonly scope: number;
   readonly evidence: EvidenceMessage;
   readonly usage: UsageMessage;
-  readonly enforced: readonly LayerStateMessage[];
+  /** `State` and `By` of each layer, in order; nothing of a step that was not started. */
+  readonly enforced: Uint8Array;
 }
 
 /** `Stage` of the protocol, by number. */

@@ -156,7 +156,7 @@ export const REPLIES: Readonly<Record<string, object>> = {
         peakMemoryBytes: 2 ** 26,
         peakProcesses: 3,
       },
-      enforced: Array.from({ length: 17 }, (_, index) => ({ state: index === 13 ? 3 : 1, by: index % 9 })),
+      enforced: Buffer.from(Array.from({ length: 17 }, (_, index) => [index === 13 ? 3 : 1, index % 9]).flat()),
     },
   },
   'ended-minimal': { ended: { stepId: 1 } },

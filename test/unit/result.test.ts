@@ -30,7 +30,7 @@ function ended({ cause, exitCode = 0, signal = 0, scope = 0, evidence = {} }: Ca
     scope,
     evidence: { ...NO_EVIDENCE, ...evidence },
     usage: NO_USAGE,
-    enforced: [],
+    enforced: new Uint8Array(0),
   };
 }
 
@@ -147,14 +147,15 @@ void describe('a result', () => {
 });
 
 void describe('what is enforced', () => {
-  const states = Array.from({ length: 17 }, () => ({ state: 1, by: BY.indexOf('namespace') }));
+  const states = Uint8Array.from({ length: 2 * 17 }, (_, index) => (index % 2 === 0 ? 1 : BY.indexOf('namespace')));
 
   void test('is one frozen object for equal observations', () => {
-    assert.equal(enforcedOf(states, ''), enforcedOf([...states], ''));
+    assert.equal(enforcedOf(states, ''), enforcedOf(states.slice(), ''));
     assert.ok(Object.isFrozen(enforcedOf(states, '')) && Object.isFrozen(enforcedOf(states, '').net));
   });
   void test('says why a layer is weaker', () => {
-    const weaker = states.with(14, { state: 2, by: BY.indexOf('watched') });
+    const weaker = states.slice();
+    weaker.set([2, BY.indexOf('watched')], 2 * 14);
     const { memory } = enforcedOf(weaker, 'memory is not delegated');
     assert.equal(memory.state, 'weaker');
     assert.equal(memory.by, 'watched');
