@@ -18,7 +18,7 @@ export interface Plan {
   readonly argv: readonly Buffer[];
 }
 
-interface Resolved {
+export interface Resolved {
   readonly options: ResolvedOptions;
   /** By command and by whether there is input. */
   readonly prepared: Map<string, Pick<Plan, 'policy' | 'settings'>>;
@@ -29,22 +29,31 @@ const resolvedBefore = new RecentMap<string, Resolved>(256);
 const policies = new RecentMap<string, Policy>(256);
 
 /** @throws SandboxError `ERR_INVALID_OPTION` for what cannot be asked for */
-export function planStep(
-  file: string,
-  args: readonly string[],
-  options: SandboxOptions,
-  locate?: typeof locateCommand,
-): Plan {
-  const argv = [expectText(file, 'file'), ...checkArguments(args)].map((argument) => Buffer.from(argument));
-  return planWith(file, argv, options, locate);
+export function planStep(file: string, args: readonly string[], options: SandboxOptions): Plan {
+  return planWith(file, argvOf(file, args), options);
+}
+
+/** @throws SandboxError `ERR_INVALID_OPTION` */
+export function argvOf(file: string, args: readonly string[]): readonly Buffer[] {
+  return [expectText(file, 'file'), ...checkArguments(args)].map((argument) => Buffer.from(argument));
 }
 
 /** As above, for what is checked already: `argv` need not begin with `file`. */
-export function planWith(file: string, argv: readonly Buffer[], options: SandboxOptions, locate = locateCommand): Plan {
-  const resolved = resolveOnce(options);
+export function planWith(file: string, argv: readonly Buffer[], options: SandboxOptions): Plan {
+  return planResolved(file, argv, resolveOnce(options), options.input !== undefined, locateCommand);
+}
+
+/** As above, for what is resolved already. */
+export function planResolved(
+  file: string,
+  argv: readonly Buffer[],
+  resolved: Resolved,
+  isGivenInput: boolean,
+  locate: typeof locateCommand,
+): Plan {
   const { root, mounts } = resolved.options;
   const command = root === undefined ? locate(file, mounts) : { ...NO_COMMAND, file };
-  const hasInput = options.input !== undefined || resolved.options.stdin === 'pipe';
+  const hasInput = isGivenInput || resolved.options.stdin === 'pipe';
   return {
     options: resolved.options,
     ...prepareOnce(resolved, command, hasInput),
@@ -59,7 +68,7 @@ function checkArguments(args: readonly string[]): readonly string[] {
   return args;
 }
 
-function resolveOnce(options: SandboxOptions): Resolved {
+export function resolveOnce(options: SandboxOptions): Resolved {
   const key = optionsKey(options);
   let resolved = resolvedBefore.get(key);
   if (resolved === undefined) {
@@ -70,14 +79,20 @@ function resolveOnce(options: SandboxOptions): Resolved {
 }
 
 /** Covers what resolving looks at outside of the options, too: the app's variables, home and working directory. */
-function optionsKey(options: SandboxOptions): string {
+export function optionsKey(options: SandboxOptions): string {
   let key = '';
   for (const name of Object.keys(options) as (keyof SandboxOptions)[]) {
     if (name === 'input' || name === 'signal') continue;
     key += `${name}:${keyOf(options[name])};`;
   }
   if (options.filesystem !== undefined) key += `${process.cwd()}\0${process.env['HOME'] ?? ''}`;
-  for (const [name, value] of Object.entries(options.env ?? {})) {
+  return key + passedOnKey(options);
+}
+
+/** The variables that are the app's own. */
+export function passedOnKey({ env }: SandboxOptions): string {
+  let key = '';
+  for (const [name, value] of Object.entries(env ?? {})) {
     if ((value as unknown) === true) key += `\0${name}=${process.env[name] ?? ''}`;
   }
   return key;

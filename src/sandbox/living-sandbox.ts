@@ -18,7 +18,7 @@ import { filesPlanner } from './files/plan.js';
 import type { SandboxFiles } from './files/types.js';
 import type { Change } from './overlays/change.js';
 import type { CommitOptions } from './overlays/selection.js';
-import { planCommand, planSandbox, type SandboxPlan } from './plans.js';
+import { CommandPlanner, planSandbox, type SandboxPlan } from './plans.js';
 import { type SandboxEnd, sandboxIsOver, Session } from './session.js';
 import { Standing } from './standing.js';
 import type { Sandbox } from './types.js';
@@ -54,6 +54,7 @@ interface StepContext extends Pick<RunContext, 'further' | 'error'> {
 
 export class LivingSandbox implements Sandbox {
   readonly #options: SandboxOptions;
+  readonly #planner: CommandPlanner;
   #session: Session;
   readonly #madeAt = performance.now();
   readonly #over: Promise<SandboxEnd>;
@@ -75,6 +76,7 @@ export class LivingSandbox implements Sandbox {
   constructor(options: SandboxOptions) {
     const plan = planSandbox(options);
     this.#options = options;
+    this.#planner = new CommandPlanner(options);
     this.#idleTime = plan.options.limits.idleTime;
     this.#wallTime = plan.options.limits.wallTime;
     this.#over = new Promise((resolve) => (this.#tellEnd = resolve));
@@ -174,7 +176,10 @@ export class LivingSandbox implements Sandbox {
 
   spawn(file: string, args: readonly string[] = [], options: SandboxOptions = {}): Step {
     this.refuseWhenOver();
-    const plan = planCommand(file, args, this.#options, options, this.#session.policy, this.isStartHeard);
+    const plan = this.#planner.plan(file, args, options, {
+      policy: this.#session.policy,
+      announce: this.isStartHeard,
+    });
     return this.run(plan, options, { file, args, keeps: plan.keeps });
   }
 

@@ -1,9 +1,10 @@
+import { RecentMap } from '../options/cache.js';
 import { invalidOption } from '../options/check.js';
 import { mergeOptions } from '../options/merge.js';
 import { type ResolvedOptions, resolveFlag, resolveOptions } from '../options/resolve.js';
 import type { SandboxOptions } from '../options/sandbox-options.js';
 import type { ResolvedMount } from '../options/filesystem.js';
-import { type Plan, planStep } from '../plan.js';
+import { argvOf, optionsKey, passedOnKey, type Plan, planResolved, type Resolved, resolveOnce } from '../plan.js';
 import { type Command, locateCommand, NO_COMMAND } from '../policy/command.js';
 import type { BoundPath } from '../policy/interpreter.js';
 import { buildPolicy, type Policy } from '../policy/policy.js';
@@ -74,15 +75,43 @@ export function announced<T extends Plan>(plan: T, announce: boolean): T {
   return { ...plan, settings: withMore(plan.settings, { keepBackground: false, announce }) };
 }
 
-/** @throws SandboxError `ERR_INVALID_OPTION` */
-export function planCommand(
-  file: string,
-  args: readonly string[],
-  sandbox: SandboxOptions,
-  own: SandboxOptions,
-  policy: Policy,
-  announce: boolean,
-): CommandPlan {
+/** What a command's own options come to in its sandbox. */
+interface Settled {
+  readonly resolved: Resolved;
+  readonly keeps: boolean;
+}
+
+/** Plans the commands of one sandbox. Most have no options of their own, or equal ones, which are settled once. */
+export class CommandPlanner {
+  readonly #sandbox: SandboxOptions;
+  readonly #settled = new RecentMap<string, Settled>(64);
+
+  constructor(sandbox: SandboxOptions) {
+    this.#sandbox = sandbox;
+  }
+
+  /** @throws SandboxError `ERR_INVALID_OPTION` */
+  plan(
+    file: string,
+    args: readonly string[],
+    own: SandboxOptions,
+    { policy, announce }: { readonly policy: Policy; readonly announce: boolean },
+  ): CommandPlan {
+    const argv = argvOf(file, args);
+    const { resolved, keeps } = this.#settle(own);
+    const plan = planResolved(file, argv, resolved, own.input !== undefined, locateInside);
+    return { ...plan, policy, keeps, settings: withMore(plan.settings, { keepBackground: keeps, announce }) };
+  }
+
+  #settle(own: SandboxOptions): Settled {
+    const key = optionsKey(own) + passedOnKey(this.#sandbox);
+    let settled = this.#settled.get(key);
+    if (settled === undefined) this.#settled.set(key, (settled = settle(this.#sandbox, own)));
+    return settled;
+  }
+}
+
+function settle(sandbox: SandboxOptions, own: SandboxOptions): Settled {
   refuseOfTheSandbox(own);
   const { keepBackground, ...others } = mergeOptions(
     {
@@ -92,9 +121,9 @@ export function planCommand(
     own,
   );
   const keeps = resolveFlag(keepBackground, 'keepBackground');
-  const plan = planStep(file, args, others, locateInside);
-  if (plan.options.terminal !== undefined) refuseReaching(plan.options);
-  return { ...plan, policy, keeps, settings: withMore(plan.settings, { keepBackground: keeps, announce }) };
+  const resolved = resolveOnce(others);
+  if (resolved.options.terminal !== undefined) refuseReaching(resolved.options);
+  return { resolved, keeps };
 }
 
 const REACHING = ['ptrace', 'pidfd_getfd', 'process_vm_writev'];
