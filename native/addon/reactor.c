@@ -10,7 +10,6 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -242,119 +241,29 @@ void close_reactor(struct reactor *reactor, void (*done)(uv_handle_t *handle))
     uv_close(reactor->handle, done);
 }
 
-/* The packet itself, or the mark that the message is in a sealed memfd. */
-static int memory_file(const uint8_t *data, size_t length)
-{
-    int fd = memfd_create("message", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    for (size_t done = 0; fd >= 0 && done < length;) {
-        ssize_t n = write(fd, data + done, length - done);
-        if (n <= 0) {
-            close_descriptor(&fd);
-            return -1;
-        }
-        done += (size_t)n;
-    }
-    if (fd >= 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
-        close_descriptor(&fd);
-    return fd;
-}
-
-/* Of one message: near[i] is ours, far what goes, and owned what of it is ours to close then. */
-struct ends {
-    int near[STREAMS_LIMIT], far[STREAMS_LIMIT], owned[STREAMS_LIMIT];
-    size_t far_count, owned_count;
-};
-
-/* stdin is read by the step, the others are written. */
-static int make_pipe(struct ends *ends, size_t which)
-{
-    int pair[2];
-    if (pipe2(pair, O_CLOEXEC))
-        return -1;
-    ends->near[which] = pair[which == 0];
-    ends->far[ends->far_count++] = ends->owned[ends->owned_count++] = pair[which != 0];
-    return fcntl(ends->near[which], F_SETFL, O_NONBLOCK);
-}
-
-/* The stream of its output stands for all of it. */
-static int make_terminal(struct ends *ends)
-{
-    int pair[2];
-    if (packet_pair(pair))
-        return -1;
-    ends->near[1] = pair[0];
-    ends->far[ends->far_count++] = ends->owned[ends->owned_count++] = pair[1];
-    return 0;
-}
-
-static int make_ends(const struct streams_wanted *wanted, struct ends *ends)
-{
-    if (wanted->terminal && make_terminal(ends))
-        return -1;
-    for (size_t i = 0; i < 3 && !wanted->terminal; i++) {
-        if (wanted->standard[i] && make_pipe(ends, i))
-            return -1;
-    }
-    for (size_t i = 0; i < wanted->further_count; i++) {
-        if (wanted->further[i] >= 0)
-            ends->far[ends->far_count++] = wanted->further[i];
-        else if (make_pipe(ends, 3 + i))
-            return -1;
-    }
-    return 0;
-}
-
-static int send_with(const struct reactor *reactor, const uint8_t *data, size_t length, const struct ends *ends)
-{
-    int descriptors[1 + STREAMS_LIMIT];
-    size_t count = 0;
-    uint8_t mark = 0;
-    struct iovec part = {(void *)(uintptr_t)data, length};
-    autoclose int file = -1;
-    if (length > PACKET_LIMIT) {
-        file = memory_file(data, length);
-        if (file < 0)
-            return -1;
-        descriptors[count++] = file;
-        part = (struct iovec){&mark, 1};
-    }
-    for (size_t i = 0; i < ends->far_count; i++)
-        descriptors[count++] = ends->far[i];
-    return send_packet(reactor->channel, &part, 1, descriptors, count, MSG_DONTWAIT);
-}
-
 /* A stream that finds no place is -1: the step will find its pipe broken. */
-static void keep_near(struct reactor *reactor, struct ends *ends, int64_t out[STREAMS_LIMIT])
+static void keep_near(struct reactor *reactor, int near[STREAMS_LIMIT], int64_t out[STREAMS_LIMIT])
 {
-    out[0] = ends->near[0];
+    out[0] = near[0];
     for (size_t i = 1; i < STREAMS_LIMIT; i++) {
-        out[i] = ends->near[i] < 0 ? -1 : add_stream(&reactor->streams, ends->near[i]);
+        out[i] = near[i] < 0 ? -1 : add_stream(&reactor->streams, near[i]);
         if (out[i] < 0)
-            close_descriptor(&ends->near[i]);
+            close_descriptor(&near[i]);
     }
 }
 
 int reactor_send(struct reactor *reactor, const uint8_t *data, size_t length, const struct streams_wanted *wanted,
                  int64_t out[STREAMS_LIMIT])
 {
-    struct ends ends = {.far_count = 0};
-    for (size_t i = 0; i < STREAMS_LIMIT; i++)
-        ends.near[i] = -1;
-    errno = length > MESSAGE_LIMIT ? EMSGSIZE : EPIPE;
-    bool possible = length > 0 && length <= MESSAGE_LIMIT && reactor->channel >= 0;
-    bool done = possible && !make_ends(wanted, &ends) && !send_with(reactor, data, length, &ends);
-    int error = errno;
-    for (size_t i = 0; i < ends.owned_count; i++)
-        close_descriptor(&ends.owned[i]);
-    if (done) {
-        keep_near(reactor, &ends, out);
+    int near[STREAMS_LIMIT];
+    if (!send_message(reactor->channel, data, length, wanted, near)) {
+        keep_near(reactor, near, out);
         if (wanted->terminal && out[1] >= 0)
             expect_terminal(reactor, out[1]);
         return 0;
     }
-    for (size_t i = 0; i < STREAMS_LIMIT; i++)
-        close_descriptor(&ends.near[i]);
-    if (possible && (error == EAGAIN || error == ETOOMANYREFS))
+    int error = errno;
+    if (reactor->channel >= 0 && (error == EAGAIN || error == ETOOMANYREFS))
         watch(reactor, EPOLL_CTL_MOD, reactor->channel, EPOLLIN | EPOLLOUT, CHANNEL);
     return -error;
 }

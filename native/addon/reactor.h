@@ -2,21 +2,11 @@
 #ifndef REACTOR_H
 #define REACTOR_H
 
+#include "addon/message.h"
 #include "addon/streams.h"
 #include "addon/uv.h"
-#include "common/control.h"
 
 enum { READ_SIZE = 256 << 10 };
-
-/* stdin, stdout, stderr and what a step has besides. */
-enum { STREAMS_LIMIT = 3 + FURTHER_LIMIT };
-
-struct streams_wanted {
-    bool standard[3];           /* a pipe each */
-    int further[FURTHER_LIMIT]; /* a descriptor that is sent and stays the caller's; -1: a pipe */
-    size_t further_count;
-    bool terminal; /* in place of the first three */
-};
 
 /* What the owner is told. Each may call back into the reactor, and may close it. */
 struct reactor_events {

@@ -130,7 +130,7 @@ struct sandbox {
     uint32_t boot_processes; /* RLIMIT_NPROC that it has booted with; 0: none */
     bool parked;
     bool untaken; /* it had ended before its job could be sent */
-    pid_t init; /* where others have its socket, too: who may report the end; 0: not told yet */
+    pid_t init;   /* where others have its socket, too: who may report the end; 0: not told yet */
     uid_t init_uid;
     pid_t parked_pid;
     uid_t parked_uid;
@@ -374,23 +374,27 @@ void trim_later(struct spawner *spawner);
 /* sandboxes.c: from a request to the maker until nothing is left. */
 int request_sandbox(struct spawner *spawner, struct policy *policy, struct failure *failure);
 void sandbox_made(struct spawner *spawner, const struct make_reply *reply, int pidfd);
+/* It belongs to the list of its state, and is counted there. */
+void set_state(struct spawner *spawner, struct sandbox *sandbox, enum sandbox_state state);
 void free_dropped(struct spawner *spawner);
 void end_sandbox(struct spawner *spawner, struct sandbox *sandbox);
-/* Asks zygotes for as many steps as are wanted and can be had. */
-void fill_sandboxes(struct spawner *spawner, struct policy *policy, uint32_t wanted);
 void sandbox_failed(struct spawner *spawner, struct sandbox *sandbox, const struct failure *failure);
-/* A ready one, from now on running; NULL when there is none. */
-struct sandbox *take_ready(struct spawner *spawner, struct policy *policy);
 void drop_sandbox(struct spawner *spawner, struct sandbox *sandbox);
 /* Its init and its last command have gone. */
 void session_gone(struct spawner *spawner, struct sandbox *sandbox);
-/* The init of a session waits for commands. */
-void become_living(struct spawner *spawner, struct sandbox *sandbox);
+
+/* ready.c: from made to taken by a step. */
 /* Being made or, below a zygote, being filled. */
 bool is_on_its_way(const struct sandbox *sandbox);
 /* When all that is to be known of it is known: its step waits, or waits for a zygote to fork it. */
 void become_ready(struct spawner *spawner, struct sandbox *sandbox);
 void become_empty(struct spawner *spawner, struct sandbox *sandbox);
+/* The init of a session waits for commands. */
+void become_living(struct spawner *spawner, struct sandbox *sandbox);
+/* Asks zygotes for as many steps as are wanted and can be had. */
+void fill_sandboxes(struct spawner *spawner, struct policy *policy, uint32_t wanted);
+/* A ready one, from now on running; NULL when there is none. */
+struct sandbox *take_ready(struct spawner *spawner, struct policy *policy);
 
 /* reports.c: what is said in a sandbox. */
 void reports_ready(struct spawner *spawner, struct watch *watch, uint32_t events);
