@@ -1,6 +1,6 @@
 // What directories of the host cost: making a sandbox that shows many of them, and reading and writing in them.
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createSandbox } from 'spawn-sandbox';
@@ -12,6 +12,9 @@ const HIDDEN = 500;
 const SMALL_TREE = 1_000;
 const LARGE_TREE = 100_000;
 const PER_DIRECTORY = 100;
+/** Scratch space on a disk needs both. */
+const HAS_DISK = process.geteuid() === 0 && existsSync('/dev/loop-control');
+const ON_DISK = { scratchOn: 'disk' };
 
 export async function directories({ quick }) {
   const top = mkdtempSync(join(tmpdir(), 'spawn-sandbox-bench-'));
@@ -56,6 +59,7 @@ function optionsFor(top, trees) {
     small: full(trees.small),
     large: full(trees.large),
     walk: { filesystem: { overlay: [{ source: trees.large, target: '/project' }], hide: ['**/*.pem'] } },
+    ...(HAS_DISK ? { disk: { filesystem: ON_DISK } } : {}),
   };
 }
 
@@ -79,6 +83,7 @@ const labels = (files) => ({
   small: `${BINDS} mounts, ${HIDDEN} hidden paths, an overlay over ${SMALL_TREE} files`,
   large: `the same over ${files} files`,
   walk: `an overlay over ${files} files with one hidden '**/*.pem'`,
+  disk: 'scratch space on a disk',
 });
 
 function makingTable(made, names) {
@@ -117,18 +122,23 @@ const WORK = {
 async function workings(directory, rounds, megabytes) {
   tree(join(directory, 'tree'), 2000);
   writeFileSync(join(directory, 'large'), Buffer.alloc(megabytes << 20, 'x'));
-  const filesystem = (access) => ({ [access]: [{ source: directory, target: '/project' }] });
+  const shown = (access, more = {}) =>
+    createSandbox({
+      filesystem: { [access]: [{ source: directory, target: '/project' }], ...more },
+      cwd: '/project',
+      limits,
+    });
   const limits = { memory: '2GiB', scratch: '1GiB', processes: 64 };
   const sandboxes = {
-    overlay: await createSandbox({ filesystem: filesystem('overlay'), cwd: '/project', limits }),
-    writable: await createSandbox({ filesystem: filesystem('writable'), cwd: '/project', limits }),
+    writable: await shown('writable'),
+    overlay: await shown('overlay'),
+    ...(HAS_DISK ? { disk: await shown('overlay', ON_DISK) } : {}),
   };
-  const run = {
-    host: (script) => onHost(script, directory),
-    overlay: (script) => inside(sandboxes.overlay, script),
-    writable: (script) => inside(sandboxes.writable, script),
-  };
-  const taken = Object.fromEntries(Object.keys(WORK).map((work) => [work, { host: [], overlay: [], writable: [] }]));
+  const run = { host: (script) => onHost(script, directory) };
+  for (const [where, sandbox] of Object.entries(sandboxes)) run[where] = (script) => inside(sandbox, script);
+  const taken = Object.fromEntries(
+    Object.keys(WORK).map((work) => [work, Object.fromEntries(Object.keys(run).map((where) => [where, []]))]),
+  );
   const random = seeded(3);
   try {
     for (let round = 0; round <= rounds; round++) {
@@ -165,18 +175,18 @@ const WORK_LABELS = {
 };
 const speed = (taken, work, where) => median(taken[work].host.map((host, round) => host / taken[work][where][round]));
 
+const PLACE_LABELS = { writable: 'writable', overlay: 'overlay', disk: 'overlay, scratch on a disk' };
+
 function workTable(taken) {
+  const places = Object.keys(taken.read).filter((where) => where !== 'host');
   return {
     title: 'Working in directories of the host',
     note: `Milliseconds for a shell and what it starts, alternating with the same on the host, ${taken.read.host.length} rounds; and the speed, to the host's.`,
-    heads: ['', 'host', 'writable', '', 'overlay', ''],
+    heads: ['', 'host', ...places.flatMap((where) => [PLACE_LABELS[where], ''])],
     rows: Object.keys(WORK).map((work) => [
       WORK_LABELS[work],
       ms(median(taken[work].host)),
-      ms(median(taken[work].writable)),
-      percent(speed(taken, work, 'writable')),
-      ms(median(taken[work].overlay)),
-      percent(speed(taken, work, 'overlay')),
+      ...places.flatMap((where) => [ms(median(taken[work][where])), percent(speed(taken, work, where))]),
     ]),
   };
 }
