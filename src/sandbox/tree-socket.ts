@@ -1,3 +1,4 @@
+import { close } from 'node:fs';
 import { SandboxError } from '../errors.js';
 import { systemReason } from '../system-reason.js';
 import type { Addon } from '../spawner/native.js';
@@ -75,8 +76,11 @@ export class TreeSocket {
 
   #release(): void {
     if (!this.#isClosed || this.#users > 0 || this.#layers === undefined) return;
-    this.#addon.close(this.#layers.descriptor);
+    const { descriptor } = this.#layers;
     this.#layers = undefined;
+    // Whoever closes it last waits until all that was written is given up, which takes its time: so not the thread of the app.
+    this.#addon.release(descriptor);
+    close(descriptor, () => undefined);
   }
 
   #closed(descriptor: number): -1 {
