@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -70,6 +72,33 @@ static napi_value close_fd(napi_env env, napi_callback_info info)
         give_up(lent_of(env), fd);
         close(fd);
     }
+    return NULL;
+}
+
+static void *close_it(void *fd)
+{
+    close((int)(intptr_t)fd);
+    return NULL;
+}
+
+/* Whoever closes the last descriptor of a file system that is mounted nowhere waits until all in it is given up: a
+ * thread that nobody waits for. */
+static napi_value close_aside(napi_env env, napi_callback_info info)
+{
+    int32_t fd;
+    pthread_t thread;
+    sigset_t all, before;
+    if (!descriptor_of(env, info, &fd))
+        return NULL;
+    give_up(lent_of(env), fd);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* its, too: signals are for the other threads */
+    int failed = pthread_create(&thread, NULL, close_it, (void *)(intptr_t)fd);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (failed)
+        close(fd);
+    else
+        pthread_detach(thread);
     return NULL;
 }
 
@@ -247,6 +276,7 @@ void define_descriptors(napi_env env, napi_value exports)
         {"channel", NULL, channel, NULL, NULL, NULL, napi_enumerable, NULL},
         {"write", NULL, write_bytes_to, NULL, NULL, NULL, napi_enumerable, NULL},
         {"close", NULL, close_fd, NULL, NULL, NULL, napi_enumerable, NULL},
+        {"closeAside", NULL, close_aside, NULL, NULL, NULL, napi_enumerable, NULL},
         {"release", NULL, release_fd, NULL, NULL, NULL, napi_enumerable, NULL},
         {"map", NULL, map, NULL, NULL, NULL, napi_enumerable, NULL},
         {"unmap", NULL, unmap, NULL, NULL, NULL, napi_enumerable, NULL},

@@ -1,18 +1,23 @@
 /* Scratch space on a disk: an ext4 of the sandbox's own, in a file without a name, so that the kernel keeps the limit
- * and nothing is left behind, whoever dies. The maker has mke2fs make an empty one, once per policy, in memory; each
+ * and nothing is left behind, whoever dies. All its room is reserved first: ext4 tells a writer that all is well before
+ * it finds that the disk below is full. The maker has mke2fs make an empty one, once per policy, in memory; each
  * init copies what is in it, some hundred KiB, and mounts the copy. Needs the host's privileges and loop devices. */
 #include "sandbox/disk.h"
 
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/loop.h>
 #include <linux/magic.h>
 #include <linux/mount.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 
+#include "sandbox/internal.h"
 #include "sandbox/mounts.h"
 
 enum {
@@ -22,7 +27,8 @@ enum {
     RESERVED_BLOCKS = SUPERBLOCK + 8,
     FREE_BLOCKS = SUPERBLOCK + 12,
     KERNEL_RESERVE = 4096, /* blocks that ext4 keeps for itself, or a fiftieth if that is less */
-    NOBODYS_ID = 65533,    /* may use what is reserved; no sandbox is given it */
+    TAIL = 1 << 20,        /* at the end, and no part of the file system: there are signatures that some look for */
+    OWN_BLOCKS = 4,        /* of what a directory or a layer of ours takes, at most */
     DEVICE_TRIES = 64,     /* who else looks for a free device may take the one that was found */
     DIRTY_LIMIT = 64 << 20,
 };
@@ -34,53 +40,62 @@ static const char CONTROL[] = "/dev/loop-control";
 static const char FEATURES[] = "none,ext_attr,dir_index,filetype,extent,flex_bg,sparse_super,large_file,huge_file,"
                                "dir_nlink,extra_isize,uninit_bg";
 
-/* With what the file system needs for itself. What is too much is reserved afterwards. */
-static uint64_t image_bytes(const struct disk *disk)
+/* That a step shall find free. */
+static uint64_t wanted_blocks(const struct disk *disk)
 {
-    uint64_t size = disk->bytes + DISK_SLACK + disk->inodes * INODE;
-    size += size / 32 + KERNEL_RESERVE * BLOCK;
-    return (size + BLOCK - 1) / BLOCK * BLOCK;
+    return (disk->bytes + DISK_SLACK + BLOCK - 1) / BLOCK + OWN_BLOCKS * disk->directories;
 }
 
-_Noreturn static void become_mke2fs(int image, uint64_t inodes)
+static uint64_t kept_by_kernel(uint64_t blocks)
 {
-    char path[32], count[24];
+    return blocks / 50 < KERNEL_RESERVE ? blocks / 50 : KERNEL_RESERVE;
+}
+
+/* Of the file system, with what it needs for itself. What is too much is reserved afterwards. */
+static uint64_t blocks_of(const struct disk *disk)
+{
+    uint64_t blocks = wanted_blocks(disk) + disk->inodes * INODE / BLOCK;
+    blocks += blocks / 128 + 512;
+    return blocks + kept_by_kernel(blocks + blocks / 40);
+}
+
+static uint64_t image_bytes(const struct disk *disk)
+{
+    return blocks_of(disk) * BLOCK + TAIL;
+}
+
+/* It has nothing else of ours open, and ends with us, or when it takes too long. */
+_Noreturn static void become_mke2fs(const struct disk *disk)
+{
+    enum { IMAGE = 3, LONGEST_S = 60 };
+    char inodes[24], blocks[24];
     char *env[] = {(char[]){"MKE2FS_CONFIG=/dev/null"}, (char[]){"PATH=/usr/sbin:/sbin:/usr/bin:/bin"}, NULL};
-    snprintf(path, sizeof(path), "/proc/self/fd/%d", image);
-    snprintf(count, sizeof(count), "%llu", (unsigned long long)inodes);
-    const char *argv[] = {"mke2fs",
-                          "-q",
-                          "-F",
-                          "-t",
-                          "ext4",
-                          "-b",
-                          "4096",
-                          "-I",
-                          "256",
-                          "-N",
-                          count,
-                          "-m",
-                          "0",
-                          "-O",
-                          FEATURES,
-                          "-E",
-                          "lazy_itable_init=1,nodiscard",
-                          path,
-                          NULL};
+    snprintf(inodes, sizeof(inodes), "%llu", (unsigned long long)disk->inodes);
+    snprintf(blocks, sizeof(blocks), "%llu", (unsigned long long)blocks_of(disk));
+    const char *const size[] = {"-b", "4096", "-I", "256", "-N", inodes, "-m", "0"};
+    const char *argv[24] = {"mke2fs", "-q", "-F", "-t", "ext4", "-O", FEATURES, "-E", "lazy_itable_init=1,nodiscard"};
+    size_t count = 9;
+    for (size_t i = 0; i < LENGTH(size); i++)
+        argv[count++] = size[i];
+    argv[count++] = "/proc/self/fd/3";
+    argv[count] = blocks;
     int none = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (none < 0 || dup3(none, 0, 0) < 0 || dup3(none, 1, 0) < 0 || dup3(none, 2, 0) < 0 || fcntl(image, F_SETFD, 0))
+    if (none < 0 || dup3(none, 0, 0) < 0 || dup3(none, 1, 0) < 0 || dup3(none, 2, 0) < 0 ||
+        dup3(disk->template, IMAGE, 0) < 0 || close_range(IMAGE + 1, ~0u, CLOSE_RANGE_CLOEXEC) ||
+        prctl(PR_SET_PDEATHSIG, SIGKILL))
         _exit(1);
+    alarm(LONGEST_S);
     environ = env;
     execvp("mke2fs", (char *const *)(uintptr_t)argv);
     _exit(1);
 }
 
-static int run_mke2fs(int image, uint64_t inodes)
+static int run_mke2fs(const struct disk *disk)
 {
     int status = 0;
     pid_t pid = fork();
     if (pid == 0)
-        become_mke2fs(image, inodes);
+        become_mke2fs(disk);
     if (pid < 0 || waitpid(pid, &status, 0) != pid)
         return -1;
     if (status == 0)
@@ -89,32 +104,56 @@ static int run_mke2fs(int image, uint64_t inodes)
     return -1;
 }
 
-/* So that as much is free as was asked for, and the slack. */
-static int reserve_the_rest(int image, uint64_t blocks, uint64_t wanted)
+/* So that as much is free as is wanted, and no more. */
+static int reserve_the_rest(const struct disk *disk)
 {
-    uint32_t free_blocks, kept = blocks / 50 < KERNEL_RESERVE ? (uint32_t)(blocks / 50) : KERNEL_RESERVE;
-    if (pread(image, &free_blocks, sizeof(free_blocks), FREE_BLOCKS) != sizeof(free_blocks))
+    uint32_t free_blocks;
+    if (pread(disk->template, &free_blocks, sizeof(free_blocks), FREE_BLOCKS) != sizeof(free_blocks))
         return -1;
+    uint64_t needed = wanted_blocks(disk) + kept_by_kernel(blocks_of(disk));
     errno = ENOSPC;
-    if (free_blocks < wanted + kept)
+    if (free_blocks < needed)
         return -1;
-    uint32_t reserved = (uint32_t)(free_blocks - wanted - kept);
-    return pwrite(image, &reserved, sizeof(reserved), RESERVED_BLOCKS) == sizeof(reserved) ? 0 : -1;
+    uint32_t reserved = (uint32_t)(free_blocks - needed);
+    return pwrite(disk->template, &reserved, sizeof(reserved), RESERVED_BLOCKS) == sizeof(reserved) ? 0 : -1;
 }
 
 static int make_template(struct disk *disk)
 {
-    uint64_t size = image_bytes(disk), wanted = (disk->bytes + DISK_SLACK + BLOCK - 1) / BLOCK;
     disk->template = memfd_create("disk", MFD_CLOEXEC);
-    if (disk->template <0 || ftruncate(disk->template, (off_t)size) || run_mke2fs(disk->template, disk->inodes))
+    if (disk->template <0 || ftruncate(disk->template, (off_t)image_bytes(disk)) || run_mke2fs(disk))
         return -1;
-    return reserve_the_rest(disk->template, size / BLOCK, wanted);
+    return reserve_the_rest(disk);
 }
 
 static bool lies_in_memory(int directory)
 {
     struct statfs space;
     return !fstatfs(directory, &space) && (space.f_type == TMPFS_MAGIC || space.f_type == RAMFS_MAGIC);
+}
+
+static size_t count_directories(const struct define *policy)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < policy->mount_count; i++)
+        count += policy->mounts[i].kind == MOUNT_SCRATCH || is_overlay(&policy->mounts[i]);
+    return count;
+}
+
+static int open_host(struct disk *disk, struct failure *failure)
+{
+    disk->control = open(CONTROL, O_RDWR | O_CLOEXEC);
+    if (disk->control < 0)
+        return fail(failure, STAGE_SCRATCH, CONTROL);
+    disk->devices = open("/dev", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (disk->devices < 0)
+        return fail(failure, STAGE_SCRATCH, "/dev");
+    disk->settings = open("/sys/devices/virtual/bdi", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    disk->directory = open(disk->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (disk->directory < 0)
+        return fail(failure, STAGE_SCRATCH, disk->path);
+    errno = EMEDIUMTYPE;
+    return lies_in_memory(disk->directory) ? fail(failure, STAGE_SCRATCH, disk->path) : 0;
 }
 
 int prepare_disk(struct disk *disk, const struct define *policy, const char *directory, bool privileged,
@@ -126,23 +165,21 @@ int prepare_disk(struct disk *disk, const struct define *policy, const char *dir
                           .devices = -1,
                           .control = -1,
                           .settings = -1,
+                          .disposer = -1,
                           .bytes = policy->scratch_bytes,
-                          .inodes = policy->scratch_inodes};
+                          .inodes = policy->scratch_inodes,
+                          .directories = count_directories(policy)};
     errno = EPERM;
     if (!privileged)
         return fail(failure, STAGE_SCRATCH, CONTROL);
-    disk->control = open(CONTROL, O_RDWR | O_CLOEXEC);
-    if (disk->control < 0)
-        return fail(failure, STAGE_SCRATCH, CONTROL);
-    disk->devices = open("/dev", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    disk->settings = open("/sys/devices/virtual/bdi", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    disk->directory = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (disk->devices < 0 || disk->directory < 0)
-        return fail(failure, STAGE_SCRATCH, disk->devices < 0 ? "/dev" : directory);
-    errno = EMEDIUMTYPE;
-    if (lies_in_memory(disk->directory))
-        return fail(failure, STAGE_SCRATCH, directory);
-    return make_template(disk) ? fail(failure, STAGE_SCRATCH, errno == ENOPKG ? "mke2fs" : directory) : 0;
+    if (open_host(disk, failure))
+        return -1;
+    signal(SIGXFSZ, SIG_IGN); /* of an app that has a limit of its own: then there is an error instead */
+    int failed = make_template(disk);
+    signal(SIGXFSZ, SIG_DFL);
+    if (failed)
+        return fail(failure, STAGE_SCRATCH, errno == ENOPKG ? "mke2fs" : directory);
+    return start_disposer(disk) ? fail(failure, STAGE_RESOURCES, NULL) : 0;
 }
 
 void close_disk(struct disk *disk)
@@ -152,6 +189,7 @@ void close_disk(struct disk *disk)
     close_descriptor(&disk->devices);
     close_descriptor(&disk->control);
     close_descriptor(&disk->settings);
+    close_descriptor(&disk->disposer);
 }
 
 static int copy_range(int from, int to, off_t at, off_t end)
@@ -167,11 +205,11 @@ static int copy_range(int from, int to, off_t at, off_t end)
     return 0;
 }
 
-/* Only what is in it: the rest stays a hole until it is written to. */
+/* Only what is in it: the rest is reserved, and reads as zeros until it is written to. */
 static int copy_template(const struct disk *disk, int image)
 {
-    off_t size = (off_t)image_bytes(disk), at = 0, end;
-    if (ftruncate(image, size))
+    off_t at = 0, end;
+    if (fallocate(image, 0, 0, (off_t)image_bytes(disk)))
         return -1;
     while ((at = lseek(disk->template, at, SEEK_DATA)) >= 0) {
         end = lseek(disk->template, at, SEEK_HOLE);
@@ -182,24 +220,40 @@ static int copy_template(const struct disk *disk, int image)
     return errno == ENXIO ? 0 : -1;
 }
 
-/* A host that has no room even for this one would break its word in the middle of a step. */
+/* What the host's administrator keeps for himself stays his. */
 static int new_image(const struct disk *disk)
 {
     struct statfs space;
     if (fstatfs(disk->directory, &space))
         return -1;
     errno = ENOSPC;
-    if ((uint64_t)space.f_bavail * (uint64_t)space.f_bsize < disk->bytes)
+    if ((uint64_t)space.f_bavail * (uint64_t)space.f_bsize < image_bytes(disk))
         return -1;
     autoclose int image = openat(disk->directory, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    return image < 0 || copy_template(disk, image) ? -1 : take_descriptor(&image);
+    int in_place = FS_NOCOW_FL; /* or Btrfs would need more room for what is written anew; others do not know it */
+    if (image >= 0)
+        ioctl(image, FS_IOC_SETFLAGS, &in_place);
+    signal(SIGXFSZ, SIG_IGN);
+    int failed = image < 0 ? -1 : copy_template(disk, image);
+    signal(SIGXFSZ, SIG_DFL); /* a step is to be ended by it */
+    return failed ? -1 : take_descriptor(&image);
 }
 
-/* The device goes with its last user, which will be the mount. What is written is cached once, not twice. */
+/* Else what is written would be cached below, too, where no limit of the sandbox's counts it. */
+static int check_direct(int device)
+{
+    struct loop_info64 info;
+    if (ioctl(device, LOOP_GET_STATUS64, &info))
+        return -1;
+    errno = EOPNOTSUPP;
+    return info.lo_flags & LO_FLAGS_DIRECT_IO ? 0 : -1;
+}
+
+/* The device goes with its last user, which will be the mount. */
 static int bind_device(const struct disk *disk, int image, unsigned *number)
 {
     struct loop_config config = {
-        .fd = (unsigned)image, .block_size = 512, .info = {.lo_flags = LO_FLAGS_AUTOCLEAR | LO_FLAGS_DIRECT_IO}};
+        .fd = (unsigned)image, .block_size = BLOCK, .info = {.lo_flags = LO_FLAGS_AUTOCLEAR | LO_FLAGS_DIRECT_IO}};
     for (int i = 0; i < DEVICE_TRIES; i++) {
         char name[24];
         int found = ioctl(disk->control, LOOP_CTL_GET_FREE);
@@ -211,7 +265,7 @@ static int bind_device(const struct disk *disk, int image, unsigned *number)
         if (device < 0)
             return -1;
         if (!ioctl(device, LOOP_CONFIGURE, &config))
-            return take_descriptor(&device);
+            return check_direct(device) ? -1 : take_descriptor(&device);
         if (errno != EBUSY)
             return -1;
     }
@@ -235,12 +289,12 @@ static void limit_dirty(const struct disk *disk, unsigned number)
  * in: no path of the sandbox's leads to it. */
 static int mount_device(const struct disk *disk, unsigned number)
 {
-    char name[24], id[24];
+    static const char NOBODY[] = "4294967294"; /* may use what is reserved; no range of ids has it */
+    char name[24];
     snprintf(name, sizeof(name), "loop%u", number);
-    snprintf(id, sizeof(id), "%d", NOBODYS_ID);
     const char *const options[][2] = {
-        {"source", name}, {"noinit_itable", NULL}, {"nobarrier", NULL},      {"noauto_da_alloc", NULL},
-        {"resuid", id},   {"resgid", id},          {"errors", "remount-ro"}, {NULL, NULL}};
+        {"source", name},   {"noinit_itable", NULL}, {"nobarrier", NULL},      {"noauto_da_alloc", NULL},
+        {"resuid", NOBODY}, {"resgid", NOBODY},      {"errors", "remount-ro"}, {NULL, NULL}};
     if (fchdir(disk->devices))
         return -1;
     int mount = new_filesystem("ext4", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
@@ -252,20 +306,29 @@ static int mount_device(const struct disk *disk, unsigned number)
     return mount;
 }
 
-int new_disk(const struct disk *disk)
+static int fail_at_device(struct failure *failure, unsigned number)
+{
+    char path[256];
+    snprintf(path, sizeof(path), "/dev/loop%u", number);
+    return fail(failure, STAGE_SCRATCH, path);
+}
+
+int new_disk(const struct disk *disk, struct failure *failure)
 {
     unsigned number = 0;
     struct statfs space;
     autoclose int image = new_image(disk);
     if (image < 0)
-        return -1;
+        return fail(failure, STAGE_SCRATCH, disk->path);
     autoclose int device = bind_device(disk, image, &number);
     if (device < 0)
-        return -1;
+        return errno == EOPNOTSUPP ? fail(failure, STAGE_SCRATCH, disk->path) : fail_at_device(failure, number);
     limit_dirty(disk, number);
     autoclose int mount = mount_device(disk, number);
     if (mount < 0 || fstatfs(mount, &space))
-        return -1;
+        return fail_at_device(failure, number);
     errno = ENOSPC; /* never less than was asked for, whatever this kernel keeps for itself */
-    return (uint64_t)space.f_bavail * (uint64_t)space.f_bsize < disk->bytes + DISK_SLACK ? -1 : take_descriptor(&mount);
+    if ((uint64_t)space.f_bavail < wanted_blocks(disk))
+        return fail_at_device(failure, number);
+    return have_held(disk, number, mount) ? fail(failure, STAGE_RESOURCES, NULL) : take_descriptor(&mount);
 }

@@ -197,6 +197,7 @@ static int make(struct maker *maker, const struct make_request *request, struct 
     struct sandbox_start start;
     if (make_idmaps(maker, &request->identity, idmaps, failure))
         return -1;
+    maker->disk.sandbox = request->sandbox;
     fill_start(maker, request, packet, idmaps, &start);
     int cgroup = request->cgroup_version == 2 ? packet->descriptors[2] : -1;
     const int *zygote = &packet->descriptors[packet->descriptor_count - 2];
@@ -254,6 +255,8 @@ static int serve(struct maker *maker)
             fail(&answer.failure, STAGE_RESOURCES, NULL);
         else
             answer.made = make(maker, &request, &packet, &pidfd, &answer.failure) == 0;
+        if (whole && maker->policy.scratch_on_disk)
+            have_given_up(&maker->disk, pidfd);
         close_packet(&packet);
         int failed = reply(&answer, pidfd);
         close_descriptor(&pidfd);

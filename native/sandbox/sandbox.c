@@ -99,12 +99,9 @@ static bool has_overlays(const struct define *policy)
     return false;
 }
 
-static int new_scratch(const struct sandbox_start *start)
+static int new_scratch(const struct define *policy)
 {
-    const struct define *policy = start->policy;
     char options[96];
-    if (start->disk)
-        return new_disk(start->disk);
     snprintf(options, sizeof(options), "mode=0755,size=%llu,nr_inodes=%llu", (unsigned long long)policy->scratch_bytes,
              (unsigned long long)policy->scratch_inodes);
     return new_tmpfs(options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
@@ -254,9 +251,9 @@ int mount_contents(struct sandbox_start *start, struct failure *failure)
     char path[PATH_LIMIT + 1];
     if (mount_as_owner(start, path))
         return fail(failure, STAGE_MOUNT_SOURCE, path);
-    autoclose int scratch = new_scratch(start);
+    autoclose int scratch = start->disk ? new_disk(start->disk, failure) : new_scratch(start->policy);
     if (scratch < 0)
-        return start->disk ? fail(failure, STAGE_SCRATCH, start->disk->path) : fail_layer(failure, LAYER_MOUNT);
+        return start->disk ? -1 : fail_layer(failure, LAYER_MOUNT);
     if (start->disk)
         close_disk(start->disk);
     if (mount_scratch(start, scratch, path))

@@ -173,7 +173,8 @@ void forget_policy(struct spawner *spawner, uint32_t id)
 
 static uint32_t wanted_ready(const struct spawner *spawner, const struct policy *policy)
 {
-    uint32_t pool = spawner->configure.pool;
+    /* What is on a disk takes its room before anybody asks for it. */
+    uint32_t pool = policy->scratch_on_disk && spawner->configure.pool > 1 ? 1 : spawner->configure.pool;
     uint64_t now = monotonic_ns();
     if (policy->forgotten || policy->resting || spawner->ending || now < policy->idle_until || policy->zygote ||
         policy->session || policy->fresh)

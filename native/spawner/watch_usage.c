@@ -57,8 +57,11 @@ int open_watched(struct spawner *spawner, struct sandbox *sandbox, pid_t pid)
         return -1;
     snprintf(path, sizeof(path), "%d/root/proc", pid);
     sandbox->watched_proc = openat(spawner->proc, path, O_DIRECTORY | O_CLOEXEC);
-    sandbox->watched_scratch = open_scratch(spawner, sandbox->policy, pid);
-    if (sandbox->watched_proc < 0 || sandbox->watched_scratch < 0)
+    if (sandbox->watched_proc < 0)
+        return -1;
+    if (!sandbox->policy->scratch_on_disk) /* what lies there is no memory, and we are not to be the last to hold it */
+        sandbox->watched_scratch = open_scratch(spawner, sandbox->policy, pid);
+    if (!sandbox->policy->scratch_on_disk && sandbox->watched_scratch < 0)
         return -1;
     return sandbox->within ? lend_to_session(sandbox) : 0;
 }
@@ -253,7 +256,7 @@ static int add_all(const struct sandbox *sandbox, bool of_session, add_fn *add, 
 static uint64_t scratch_in_use(const struct sandbox *sandbox)
 {
     struct statfs scratch;
-    return sandbox->policy->scratch_on_disk || fstatfs(sandbox->watched_scratch, &scratch)
+    return sandbox->watched_scratch < 0 || fstatfs(sandbox->watched_scratch, &scratch)
                ? 0
                : (uint64_t)(scratch.f_blocks - scratch.f_bfree) * (uint64_t)scratch.f_bsize;
 }

@@ -47,8 +47,8 @@ export interface FilesystemOptions {
   readonly root?: string;
   /**
    * Where scratch lies. On `'disk'` it may be larger than memory: an ext4 of each sandbox's own in a file without a name, below
-   * `scratchDirectory` of `configureSpawner()`, which takes room as it is written to. That needs an app with root, loop devices and `mke2fs`; else
-   * the step fails with `ERR_SCRATCH`. If the host's disk fills up meanwhile, writes fail inside with EIO. @default 'memory'
+   * `scratchDirectory` of `configureSpawner()`, whose room is taken at once. That needs an app with root, loop devices and `mke2fs`; else the step
+   * fails with `ERR_SCRATCH`. @default 'memory'
    */
   readonly scratchOn?: 'memory' | 'disk';
 }

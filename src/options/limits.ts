@@ -24,7 +24,7 @@ export interface LimitOptions {
   readonly input?: Size;
   /**
    * Most bytes in `/tmp`, `/dev/shm`, the home directory and what is written to overlays together; their pages count as memory. With
-   * `filesystem.scratchOn: 'disk'` they lie on a disk, where a write fails 4 MiB later at the latest; then it is 8 TiB at most.
+   * `filesystem.scratchOn: 'disk'` they lie on a disk, where a write fails some 4 MiB later at the latest; then it is 8 TiB at most.
    * @default '64MiB', or half of `memory` if that is less
    */
   readonly scratch?: Size;

@@ -20,7 +20,7 @@ export interface SpawnerOptions {
   readonly stateDirectory?: string;
   /**
    * Where the files lie that are the scratch space of `filesystem.scratchOn: 'disk'`, absolute. They have no names, and are gone with
-   * their sandboxes however those end. Its file system must not be one in memory, and must know files without a name, as ext4, XFS and Btrfs do.
+   * their sandboxes however those end. Its file system must not be one in memory, and must have files without a name, room that is reserved, and direct I/O, as ext4, XFS and Btrfs do.
    * @default '/var/tmp'
    */
   readonly scratchDirectory?: string;

@@ -7,10 +7,13 @@ import { CAUSES, type EndedMessage, type FrozeMessage, type LookedMessage } from
 import type { DefinedPolicy } from '../spawner/policies.js';
 import { Overlays } from './overlays/overlays.js';
 import { policyOfCommands, type SandboxPlan } from './plans.js';
+import { trackStep, untrackStep } from '../spawner/shared.js';
 import { TreeSocket } from './tree-socket.js';
 
 const NO_PIPES = { stdin: false, stdout: false, stderr: false };
 const SIGKILL = 9;
+/** What an ext4 has beyond what was asked for. */
+const DISK_SLACK = 4 * 2 ** 20;
 
 /** Why a sandbox is no more. */
 export interface SandboxEnd {
@@ -38,6 +41,12 @@ export class Session implements StepListener {
   /** What was written to its overlays, also after its end, until `forget()`. */
   readonly overlays: Overlays;
   readonly #tree: TreeSocket;
+  /** `closeSpawner()` gives up what is held here, also after the end. */
+  readonly #held = {
+    destroy: () => {
+      this.forget();
+    },
+  };
   readonly #stepId: number;
   /** Of a session that has failed at once, none. */
   #lease: DefinedPolicy | undefined;
@@ -51,7 +60,8 @@ export class Session implements StepListener {
   constructor(plan: SandboxPlan, connection: Connection, addon: Addon) {
     this.connection = connection;
     this.#tree = new TreeSocket(addon);
-    const { mounts, scratchBytes } = plan.policy;
+    const { mounts, scratchOnDisk } = plan.policy;
+    const scratchBytes = plan.policy.scratchBytes + (scratchOnDisk ? DISK_SLACK : 0);
     // What is changed in this very millisecond may have been changed before.
     const since = BigInt(Date.now() + 1) * 1_000_000n;
     this.overlays = new Overlays(addon, { mounts, rules: plan.options.rules, since, scratchBytes }, (act) =>
@@ -91,6 +101,7 @@ export class Session implements StepListener {
 
   /** Nobody asks any more what was written. */
   forget(): void {
+    untrackStep(this.#held);
     this.#tree.close();
   }
 
@@ -112,6 +123,7 @@ export class Session implements StepListener {
 
   started(): void {
     this.#tree.receive();
+    if (this.#tree.isHeld) trackStep(this.#held);
     this.#hasBegun = true;
     this.#begun();
   }

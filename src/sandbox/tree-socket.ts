@@ -1,4 +1,3 @@
-import { close } from 'node:fs';
 import { SandboxError } from '../errors.js';
 import { systemReason } from '../system-reason.js';
 import type { Addon } from '../spawner/native.js';
@@ -33,6 +32,11 @@ export class TreeSocket {
   /** The spawner's end, until `sent()`. */
   get theirs(): number {
     return this.#theirs;
+  }
+
+  /** The app holds what was written. */
+  get isHeld(): boolean {
+    return this.#layers !== undefined;
   }
 
   sent(): void {
@@ -78,9 +82,7 @@ export class TreeSocket {
     if (!this.#isClosed || this.#users > 0 || this.#layers === undefined) return;
     const { descriptor } = this.#layers;
     this.#layers = undefined;
-    // Whoever closes it last waits until all that was written is given up, which takes its time: so not the thread of the app.
-    this.#addon.release(descriptor);
-    close(descriptor, () => undefined);
+    this.#addon.closeAside(descriptor);
   }
 
   #closed(descriptor: number): -1 {

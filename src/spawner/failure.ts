@@ -135,7 +135,7 @@ const SENTENCES: Readonly<Record<Stage, Sentence>> = {
   scratch: {
     code: 'ERR_SCRATCH',
     says: ({ path, reason, errno }) => `Cannot put scratch space on a disk: ${whyNotOnDisk(path, reason, errno)}.`,
-    remedy: ({ path }) => DISK_REMEDIES[path] ?? 'Name another directory: configureSpawner({ scratchDirectory }).',
+    remedy: ({ path }) => diskRemedy(path),
   },
   notTaken: {
     code: 'ERR_ZYGOTE',
@@ -156,17 +156,19 @@ const SENTENCES: Readonly<Record<Stage, Sentence>> = {
   },
 };
 
-const DISK_REMEDIES: Readonly<Record<string, string>> = {
-  '/dev/loop-control':
-    'It takes an app with root, and a container that is given loop devices: run it so, or leave out filesystem.scratchOn, and raise limits.memory with limits.scratch.',
-  mke2fs: 'Install e2fsprogs.',
-};
+/** By what is missing: a program, or else a place. */
+function diskRemedy(path: string): string {
+  if (path === 'mke2fs') return 'Install e2fsprogs.';
+  if (!path.startsWith('/dev/')) return 'Name another directory: configureSpawner({ scratchDirectory }).';
+  return 'It takes an app with root, and a container that is given loop devices: run it so; or leave out filesystem.scratchOn, and raise limits.memory with limits.scratch; or let the step write to a directory of filesystem.writable.';
+}
 
 function whyNotOnDisk(path: string, reason: string, errno: number): string {
   if (path === 'mke2fs') return 'mke2fs of e2fsprogs is not there, or could not make a file system';
   if (errno === EMEDIUMTYPE) return `${path} lies in memory`;
-  if (errno === constants.errno.EOPNOTSUPP) return `the file system of ${path} knows no files without a name`;
-  if (errno === constants.errno.ENOSPC) return `${path} has less room than limits.scratch`;
+  if (errno === constants.errno.EOPNOTSUPP)
+    return `the file system of ${path} has no files without a name, no room that is reserved, or no direct I/O`;
+  if (errno === constants.errno.ENOSPC) return `${path} has no room for limits.scratch`;
   return `${path}: ${reason}`;
 }
 

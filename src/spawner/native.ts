@@ -80,6 +80,8 @@ export interface Addon {
   /** Writes what fits at once; answers the number of bytes or minus the errno. For `input` given as a value. */
   write(descriptor: number, bytes: Uint8Array): number;
   close(descriptor: number): void;
+  /** Closes it in a thread of its own: of a file system that is mounted nowhere, that may take seconds. */
+  closeAside(descriptor: number): void;
   /** Somebody else closes it now, also when the thread ends: a Node stream. */
   release(descriptor: number): void;
   /**

@@ -114,6 +114,7 @@ export const SETUP: readonly OwnCalls[] = [
     names: ['read', 'write', 'readv', 'writev', 'pread64', 'pwrite64', 'lseek', 'ftruncate'],
     reason: 'reading and writing',
   },
+  { names: ['fallocate'], reason: 'room on a disk', when: [{ argument: 1, equals: 0 }] },
   {
     names: ['memfd_create'],
     reason: 'a binary that nobody can overwrite',

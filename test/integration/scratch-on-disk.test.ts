@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { suite, test, type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createSandbox, createZygote, type SandboxOptions, spawnSandbox, type StepResult } from 'spawn-sandbox';
 import { answerOf, PACKAGE, startApp } from '../helpers/app.js';
 import { isRoot } from '../helpers/privileges.js';
@@ -12,8 +14,8 @@ import { until } from '../helpers/until.js';
 import { ANY_FORM } from '../helpers/weaker.js';
 
 const MEBIBYTE = 2 ** 20;
-/** What a file system on a disk has beyond what was asked for. */
-const SLACK = 4 * MEBIBYTE;
+/** What a file system on a disk has beyond what was asked for, with room for our own directories. */
+const SLACK = 4 * MEBIBYTE + 64 * 1024;
 const ON_DISK = { scratchOn: 'disk' } as const;
 const skip = !isRoot ? 'needs an app with root' : !existsSync('/dev/loop-control') && 'there are no loop devices';
 
@@ -100,6 +102,13 @@ void suite('scratch space on a disk', { skip }, () => {
     });
   }
 
+  void test('is not said to be full where nothing was written, however small it is', async () => {
+    for (const scratch of [1, '4KiB', '64KiB'] as const) {
+      const { ok, limitsHit } = await spawnSandbox('true', [], onDisk({ scratch }));
+      assert.deepEqual([ok, limitsHit], [true, []], String(scratch));
+    }
+  });
+
   void test('has as many inodes as it says, and tells when they are used up', async () => {
     const script = 'i=0; while touch /tmp/$i; do i=$((i+1)); done 2>/dev/null; ls /tmp | wc -l';
     const { stdout, limitsHit } = await shell(script, onDisk({ scratch: '16MiB' }));
@@ -171,6 +180,21 @@ void suite('scratch space on a disk', { skip }, () => {
     assert.equal(Buffer.from(await sandbox.files.read('/tmp/by-the-app')).toString(), 'text');
   });
 
+  void test('is no longer than commit() takes', async (context) => {
+    const directory = temporaryDirectory(context);
+    const sandbox = await createSandbox(
+      onDisk(
+        { scratch: '8MiB', fileSize: Infinity },
+        { filesystem: { overlay: [{ source: directory, target: '/project' }] } },
+      ),
+    );
+    context.after(() => sandbox.destroy());
+    const { ok, stderr } = await sandbox.spawn('sh', ['-c', 'head -c 9M /dev/zero > /project/nine']);
+    assert.ok(ok, String(stderr));
+    await sandbox.commit();
+    assert.equal(statSync(join(directory, 'nine')).size, 9 * MEBIBYTE);
+  });
+
   void test('is there for steps of a zygote', async (context) => {
     const zygote = await createZygote({
       runtime: 'python',
@@ -221,6 +245,20 @@ print(os.stat('/tmp/large').st_size, len(os.listdir('/proc/self/fd')))`;
     });
   }
 
+  void test('is refused where only the devices themselves are missing', async (context) => {
+    const before = `mount -t tmpfs tmpfs /mnt; (cd /mnt; mknod null c 1 3; mknod zero c 1 5; mknod full c 1 7; mknod random c 1 8
+      mknod urandom c 1 9; mknod tty c 5 0; mknod loop-control c 10 237; mkdir pts shm; chmod 666 *); chmod 755 /mnt/pts /mnt/shm
+      mount --move /mnt /dev`;
+    const { path, message } = await refusal(context, { before });
+    assert.match(path, /^\/dev\/loop\d+$/);
+    assert.match(message, /is given loop devices/);
+  });
+
+  void test('is refused where the app may not write so much', async (context) => {
+    const { message } = await refusal(context, { before: 'ulimit -f 20000' });
+    assert.match(message, /file too large/i);
+  });
+
   void test('is refused where there are no loop devices', async (context) => {
     const before = `mount -t tmpfs tmpfs /dev; (cd /dev; mkdir pts shm
       mknod -m 666 null c 1 3; mknod -m 666 zero c 1 5; mknod -m 666 full c 1 7
@@ -241,13 +279,131 @@ print(os.stat('/tmp/large').st_size, len(os.listdir('/proc/self/fd')))`;
       [`mount -t tmpfs tmpfs ${place}`, place, /lies in memory.*scratchDirectory/],
       ['true', join(place, 'missing'), /no such file.*scratchDirectory/i],
       [
-        `truncate -s 32M ${place}/small; mke2fs -q -F ${place}/small; mount -o loop ${place}/small /mnt`,
+        `truncate -s 32M ${place}/small; mke2fs -q -F -t ext4 -b 4096 ${place}/small; mount -o loop ${place}/small /mnt`,
         '/mnt',
-        /has less room than limits\.scratch/,
+        /has no room for limits\.scratch/,
       ],
     ] as const) {
       assert.match((await refusal(context, { before, scratch })).message, message);
     }
+  });
+});
+
+/** Programs that leave as many parts of a file as they can, each of which has to be given up. */
+const SCATTER = `
+import os
+fd = os.open('/tmp/scattered', os.O_RDWR | os.O_CREAT)
+for index in range(30000): os.pwrite(fd, b'x', index * 12288)
+print('up', flush=True)`;
+
+void suite('what a step can do with its scratch space on a disk', { skip }, () => {
+  void test('is to take no room of the host but its own, and it has that from the beginning', async (context) => {
+    const place = temporaryDirectory(context, { small: '' });
+    const code = `
+      import { createSandbox, configureSpawner, closeSpawner } from 'spawn-sandbox';
+      configureSpawner({ stateDirectory: process.env.STATE, scratchDirectory: '/mnt' });
+      const options = { filesystem: { scratchOn: 'disk' }, limits: { scratch: '64MiB' } };
+      const first = await createSandbox(options);
+      const second = await createSandbox(options).then(() => 'made', ({ code }) => code);
+      const { ok } = await first.spawn('sh', ['-c', 'head -c 64M /dev/urandom > /tmp/a && sync /tmp/a && cat /tmp/a | wc -c']);
+      await first.destroy();
+      let third;
+      for (let left = 100; left > 0 && third !== 'made'; left--) {
+        third = await createSandbox(options).then(() => 'made', ({ code }) => code);
+        if (third !== 'made') await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+      console.log(JSON.stringify([second, ok, third]));
+      await closeSpawner();`;
+    const before = `truncate -s 120M ${place}/small; mke2fs -q -F -t ext4 -b 4096 -m 0 ${place}/small; mount -o loop ${place}/small /mnt`;
+    const answer = await answerOf(context, code, {
+      env: { STATE: join(temporaryDirectory(context), 'state') },
+      command: unshared(before),
+    });
+    assert.deepEqual(answer, ['ERR_SCRATCH', true, 'made']);
+  });
+
+  void test('is not to take what is reserved, whatever its id on the host', async (context) => {
+    const code = `
+      import { spawnSandbox, configureSpawner, closeSpawner } from 'spawn-sandbox';
+      configureSpawner({ stateDirectory: process.env.STATE, uidRange: { start: 65533, count: 2 } });
+      const { stdout } = await spawnSandbox('sh', ['-c', 'cat /proc/self/uid_map; cat /dev/zero > /tmp/a; wc -c < /tmp/a'], {
+        filesystem: { scratchOn: 'disk' }, limits: { scratch: '8MiB', fileSize: Infinity },
+      });
+      console.log(JSON.stringify(stdout.trim().split('\\n').at(-1)));
+      await closeSpawner();`;
+    const written = await answerOf(context, code, { env: { STATE: join(temporaryDirectory(context), 'state') } });
+    assert.ok(Number(written) > 8 * MEBIBYTE && Number(written) <= 8 * MEBIBYTE + SLACK, String(written));
+  });
+
+  void test('is nothing that the host could take for another kind of disk, nor what stays set there', async (context) => {
+    const scratch = temporaryDirectory(context);
+    const app = startApp(
+      context,
+      `import { spawnSandbox, configureSpawner, closeSpawner } from 'spawn-sandbox';
+      configureSpawner({ stateDirectory: process.env.STATE, scratchDirectory: process.env.SCRATCH, pool: 0 });
+      const step = spawnSandbox('sh', ['-c', 'yes > /tmp/a; sync /tmp/a; echo up; read line'], {
+        stdin: 'pipe', filesystem: { scratchOn: 'disk' }, limits: { scratch: '8MiB', fileSize: Infinity },
+      });
+      process.stdin.on('data', () => step.stdin.end());
+      for await (const line of step) console.log(line);
+      await step;
+      console.log('over');
+      process.stdin.on('end', () => closeSpawner());`,
+      { env: { STATE: join(temporaryDirectory(context), 'state'), SCRATCH: scratch } },
+    );
+    assert.equal(await app.line(), 'up');
+    const [device = ''] = imagesIn(scratch);
+    const setting = (name: string): string => readFileSync(`/sys/block/${device}/${name}`, 'utf8').trim();
+    const end = Number(setting('size')) * 512;
+    const bytes = readFileSync(`/dev/${device}`);
+    assert.equal(bytes.length, end);
+    assert.ok(bytes.subarray(end - MEBIBYTE).every((byte) => byte === 0));
+    assert.ok(bytes.includes('y\ny\ny\ny\n'), 'the control: it has written there');
+    assert.equal(setting('loop/dio'), '1');
+    const limited = existsSync(`/sys/block/${device}/bdi/strict_limit`);
+    if (limited) assert.equal(setting('bdi/strict_limit'), '1', 'the control');
+    app.child.stdin?.write('on');
+    assert.equal(await app.line(), 'over');
+    await until('the device is free', () => imagesIn(scratch).length === 0, { within: 30_000 });
+    if (limited) assert.equal(setting('bdi/strict_limit'), '0');
+    app.child.stdin?.end();
+    assert.equal((await app.ended).status, 0);
+  });
+
+  void test('is not to keep the app from hearing of its end', async () => {
+    const step = spawnSandbox(
+      'python3',
+      ['-c', `${SCATTER}\nimport time; time.sleep(1000)`],
+      onDisk({ scratch: '500MiB' }),
+    );
+    let killed = 0;
+    for await (const line of step) {
+      assert.equal(line, 'up');
+      killed = performance.now();
+      step.kill();
+    }
+    assert.equal((await step).cause, 'killed');
+    const took = performance.now() - killed;
+    assert.ok(took < 2000, `${took} ms`);
+  });
+
+  void test('is not to make the app wait when it is destroyed', async (context) => {
+    const sandbox = await createSandbox(
+      onDisk(
+        { scratch: '500MiB' },
+        { filesystem: { overlay: [{ source: temporaryDirectory(context), target: '/project' }] } },
+      ),
+    );
+    const { ok, stderr } = await sandbox.spawn('python3', ['-c', SCATTER]);
+    assert.ok(ok, String(stderr));
+    const delays = monitorEventLoopDelay({ resolution: 5 });
+    delays.enable();
+    const begun = performance.now();
+    await sandbox.destroy();
+    const took = performance.now() - begun;
+    await sleep(50);
+    delays.disable();
+    assert.ok(took < 2000 && delays.max < 1e9, `${took} ms, ${delays.max / 1e6} ms`);
   });
 });
 

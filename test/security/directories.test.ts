@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { chmodSync, closeSync, lstatSync, mkdirSync, openSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite, test, type TestContext } from 'node:test';
@@ -8,6 +9,15 @@ import { isRoot } from '../helpers/privileges.js';
 import { compileProbe } from '../helpers/probe.js';
 import { run, stdoutOf } from '../helpers/run.js';
 import { temporaryDirectory } from '../helpers/temporary-directory.js';
+
+/** Asks for blocks behind the end of each file by all the ways there are, and prints how many bytes the files have taken. */
+const RESERVE = `
+import fcntl, os, struct, sys
+for index, request in enumerate((0x40305828, 0x4030582a, 0x40305839)):
+    file = open(f'{sys.argv[1]}/{index}', 'wb')
+    try: fcntl.ioctl(file, request, struct.pack('=hhiqqiI4i', 0, 0, 0, 0, 8 << 20, 0, 0, 0, 0, 0, 0))
+    except OSError: pass
+    print(os.fstat(file.fileno()).st_blocks * 512)`;
 
 void suite('directories of the host', () => {
   const program = compileProbe('linger');
@@ -24,6 +34,14 @@ void suite('directories of the host', () => {
       assert.deepEqual([status.uid, status.mode & 0o6000], [owner, 0], name);
     }
     assert.equal(statSync(join(directory, 'tool')).mode & 0o777, 0o755, 'the control: ordinary bits are kept');
+  });
+
+  void test('no request takes more room in them than the largest file may have', async (context) => {
+    const { directory, options } = shared(context);
+    const taken = await stdoutOf('python3', ['-c', RESERVE, '/shared'], { ...options, limits: { fileSize: '1MiB' } });
+    assert.equal(taken, '0\n0\n0');
+    const here = execFileSync('python3', ['-c', RESERVE, directory], { encoding: 'utf8' });
+    assert.match(here, /^8388608$/m, 'the control: on the host');
   });
 
   void test('a link that a step plants leads nowhere outside, in its own sandbox and the next', async (context) => {

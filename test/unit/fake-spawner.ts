@@ -68,6 +68,7 @@ export class FakeSpawner {
         this.written += Buffer.from(bytes.subarray(0, taken)).toString();
         return taken;
       },
+      closeAside: () => undefined,
       close: (descriptor) => {
         this.calls.push(`close ${descriptor}`);
       },
