@@ -17,6 +17,7 @@ const DOCUMENTS = [
   'docs/dependencies.md',
   'docs/errors.md',
   'docs/syscalls.md',
+  'docs/threat-model.md',
 ];
 const skip = existsSync(join(ROOT, 'README.md')) ? false : 'the documents are not part of this copy';
 const text = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
