@@ -81,7 +81,7 @@ _Noreturn static void become_mke2fs(const struct disk *disk)
     argv[count] = blocks;
     int none = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (none < 0 || dup3(none, 0, 0) < 0 || dup3(none, 1, 0) < 0 || dup3(none, 2, 0) < 0 ||
-        dup3(disk->template, IMAGE, 0) < 0 || close_range(IMAGE + 1, ~0u, CLOSE_RANGE_CLOEXEC) ||
+        dup3(disk->empty, IMAGE, 0) < 0 || close_range(IMAGE + 1, ~0u, CLOSE_RANGE_CLOEXEC) ||
         prctl(PR_SET_PDEATHSIG, SIGKILL))
         _exit(1);
     alarm(LONGEST_S);
@@ -108,20 +108,20 @@ static int run_mke2fs(const struct disk *disk)
 static int reserve_the_rest(const struct disk *disk)
 {
     uint32_t free_blocks;
-    if (pread(disk->template, &free_blocks, sizeof(free_blocks), FREE_BLOCKS) != sizeof(free_blocks))
+    if (pread(disk->empty, &free_blocks, sizeof(free_blocks), FREE_BLOCKS) != sizeof(free_blocks))
         return -1;
     uint64_t needed = wanted_blocks(disk) + kept_by_kernel(blocks_of(disk));
     errno = ENOSPC;
     if (free_blocks < needed)
         return -1;
     uint32_t reserved = (uint32_t)(free_blocks - needed);
-    return pwrite(disk->template, &reserved, sizeof(reserved), RESERVED_BLOCKS) == sizeof(reserved) ? 0 : -1;
+    return pwrite(disk->empty, &reserved, sizeof(reserved), RESERVED_BLOCKS) == sizeof(reserved) ? 0 : -1;
 }
 
 static int make_template(struct disk *disk)
 {
-    disk->template = memfd_create("disk", MFD_CLOEXEC);
-    if (disk->template <0 || ftruncate(disk->template, (off_t)image_bytes(disk)) || run_mke2fs(disk))
+    disk->empty = memfd_create("disk", MFD_CLOEXEC);
+    if (disk->empty < 0 || ftruncate(disk->empty, (off_t)image_bytes(disk)) || run_mke2fs(disk))
         return -1;
     return reserve_the_rest(disk);
 }
@@ -160,7 +160,7 @@ int prepare_disk(struct disk *disk, const struct define *policy, const char *dir
                  struct failure *failure)
 {
     *disk = (struct disk){.path = directory,
-                          .template = -1,
+                          .empty = -1,
                           .directory = -1,
                           .devices = -1,
                           .control = -1,
@@ -184,7 +184,7 @@ int prepare_disk(struct disk *disk, const struct define *policy, const char *dir
 
 void close_disk(struct disk *disk)
 {
-    close_descriptor(&disk->template);
+    close_descriptor(&disk->empty);
     close_descriptor(&disk->directory);
     close_descriptor(&disk->devices);
     close_descriptor(&disk->control);
@@ -211,9 +211,9 @@ static int copy_template(const struct disk *disk, int image)
     off_t at = 0, end;
     if (fallocate(image, 0, 0, (off_t)image_bytes(disk)))
         return -1;
-    while ((at = lseek(disk->template, at, SEEK_DATA)) >= 0) {
-        end = lseek(disk->template, at, SEEK_HOLE);
-        if (end < 0 || copy_range(disk->template, image, at, end))
+    while ((at = lseek(disk->empty, at, SEEK_DATA)) >= 0) {
+        end = lseek(disk->empty, at, SEEK_HOLE);
+        if (end < 0 || copy_range(disk->empty, image, at, end))
             return -1;
         at = end;
     }

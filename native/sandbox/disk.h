@@ -12,7 +12,7 @@ enum { DISK_SLACK = 4 << 20 };
 struct disk {
     const char *path; /* of the directory where the files without a name lie */
     int directory;
-    int template; /* an empty file system, in memory */
+    int empty;    /* a file system, in memory */
     int devices;  /* the host's /dev */
     int control;  /* of loop devices */
     int settings; /* of what is not written yet; -1: this kernel has none */

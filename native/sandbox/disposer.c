@@ -27,7 +27,7 @@ struct held {
     uint64_t sandbox;
     uint32_t device;
     int mount, life; /* each may come first */
-    bool over;
+    bool over, seen_ended;
 };
 
 struct disposer {
@@ -89,37 +89,48 @@ static void reset_settings(const struct disposer *disposer, uint32_t device)
     write_file_at(disposer->settings, path, "100");
 }
 
-/* In a process of its own, which waits in our place, and holds no other disk meanwhile. */
-static void give_up(const struct disposer *disposer, struct held *held)
+/* Holds no other disk meanwhile, and this one for longer than we do. */
+_Noreturn static void wait_in_our_place(const struct disposer *disposer, struct held *held, const int pipe[2])
 {
-    pid_t pid = held->mount < 0 ? -1 : fork();
-    if (pid == 0) {
-        for (struct held *other = disposer->first; other; other = other->next) {
-            if (other != held)
-                close_descriptor(&other->mount);
-        }
-        if (disposer->settings >= 0)
-            reset_settings(disposer, held->device);
-        close_descriptor(&held->mount);
-        _exit(0);
+    char unused;
+    for (struct held *other = disposer->first; other; other = other->next) {
+        if (other != held)
+            close_descriptor(&other->mount);
     }
-    if (pid < 0 && held->mount >= 0 && disposer->settings >= 0)
-        reset_settings(disposer, held->device);
+    close(pipe[1]);
+    while (read(pipe[0], &unused, 1) < 0 && errno == EINTR) {
+    }
     close_descriptor(&held->mount);
-    close_descriptor(&held->life);
+    _exit(0);
 }
 
-static bool has_ended(const struct held *held)
+static void give_up(const struct disposer *disposer, struct held *held)
 {
-    struct pollfd life = {.fd = held->life, .events = POLLIN};
-    return held->over || (held->life >= 0 && poll(&life, 1, 0) > 0);
+    int pair[2] = {-1, -1};
+    if (held->mount >= 0 && disposer->settings >= 0)
+        reset_settings(disposer, held->device);
+    if (held->mount >= 0 && !pipe2(pair, O_CLOEXEC) && fork() == 0)
+        wait_in_our_place(disposer, held, pair);
+    close_descriptor(&held->mount);
+    close_descriptor(&held->life);
+    close_descriptor(&pair[0]);
+    close_descriptor(&pair[1]); /* only now */
+}
+
+/* Whoever has ended has said before what is to be held: that is read next. */
+static void see_ended(const struct disposer *disposer)
+{
+    for (struct held *held = disposer->first; held; held = held->next) {
+        struct pollfd life = {.fd = held->life, .events = POLLIN};
+        held->seen_ended = held->life >= 0 && poll(&life, 1, 0) > 0;
+    }
 }
 
 static void give_up_ended(struct disposer *disposer, bool all)
 {
     for (struct held **at = &disposer->first; *at;) {
         struct held *held = *at;
-        if (!has_ended(held) && !(all && held->life < 0)) {
+        if (!held->seen_ended && !held->over && !(all && held->life < 0)) {
             at = &held->next;
             continue;
         }
@@ -159,13 +170,14 @@ _Noreturn static void dispose(int socket, int settings)
         struct epoll_event event;
         int told = 0;
         epoll_wait(disposer.epoll, &event, 1, -1);
+        see_ended(&disposer);
         while (!is_alone && (told = take_notice(&disposer)) == 0) {
         }
         if (told > 0) {
             is_alone = true;
             epoll_ctl(disposer.epoll, EPOLL_CTL_DEL, disposer.socket, NULL);
         }
-        give_up_ended(&disposer, is_alone); /* after what it has said, or a disk would be taken for somebody else's */
+        give_up_ended(&disposer, is_alone);
     }
     _exit(0);
 }
