@@ -23,7 +23,6 @@ const PART = [
     'lines',
     'overlays',
     'roots',
-    'rules',
     'sandbox-files',
     'sandboxes',
     'sandboxes-background',

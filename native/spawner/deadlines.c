@@ -11,6 +11,21 @@ static uint64_t earliest(uint64_t a, uint64_t b)
     return b && (!a || b < a) ? b : a;
 }
 
+static void pass_deadline(struct spawner *spawner, struct step *step)
+{
+    const struct session *session = step->sandbox->within;
+    struct step *whole = session ? session->sandbox->step : NULL;
+    uint64_t deadline = step->wall_deadline;
+    step->wall_deadline = 0;
+    /* The sandbox's was first, and is what ends this one, too: we are late, or here to look at something else. */
+    if (whole && whole->wall_deadline && whole->wall_deadline <= deadline)
+        pass_deadline(spawner, whole);
+    if (step->has_cause)
+        return;
+    step->evidence.limit_ms = step->limits.wall_time_ms;
+    step_event(spawner, step, CAUSE_WALL_TIMEOUT, SCOPE_STEP);
+}
+
 static void step_expired(struct spawner *spawner, struct timer *timer);
 
 void arm_step(struct spawner *spawner, struct step *step)
@@ -160,11 +175,8 @@ static void step_expired(struct spawner *spawner, struct timer *timer)
         fail_step(spawner, step, &failure);
         return;
     }
-    if (step->wall_deadline && step->wall_deadline <= now) {
-        step->wall_deadline = 0;
-        step->evidence.limit_ms = step->limits.wall_time_ms;
-        step_event(spawner, step, CAUSE_WALL_TIMEOUT, SCOPE_STEP);
-    }
+    if (step->wall_deadline && step->wall_deadline <= now)
+        pass_deadline(spawner, step);
     if (step->grace_deadline && step->grace_deadline <= now) {
         step->grace_deadline = 0;
         step_event(spawner, step, step->cause, step->scope);

@@ -14,3 +14,6 @@ export function makeNodeInstallation(prefix: string): string {
   symlinkSync('../lib/node_modules/npm/bin/npm-cli.js', join(bin, 'npm'));
   return prefix;
 }
+
+/** The versions of Node of which a warm one can be forked. */
+export const FORKABLE_NODE = process.arch === 'x64' ? /^v2[02]\./ : /^v20\./;

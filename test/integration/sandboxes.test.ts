@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { suite, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   createSandbox,
   type Sandbox,
@@ -119,6 +120,18 @@ void suite('a sandbox that lives', () => {
       const { ok } = await sandbox.spawn('python3', ['-c', storm]);
       assert.equal(ok, true);
       assert.equal(await stdout(sh(sandbox, `${LIST} | grep -c "[o]s.fork" || true`)), '0\n');
+    });
+  });
+
+  void test('its deadline comes before a later one of a command, also for a spawner that was late for both', async () => {
+    await withSandbox({ limits: { wallTime: '1s' } }, async (sandbox) => {
+      const step = sh(sandbox, 'echo up; sleep 100');
+      for await (const line of step) if (line === 'up') break;
+      const spawner = spawnersOf(process.pid).at(-1) ?? 0;
+      process.kill(spawner, 'SIGSTOP');
+      await delay(1500);
+      process.kill(spawner, 'SIGCONT');
+      assert.deepEqual(shown(await step), [-9, 'wallTimeout', 'sandbox']);
     });
   });
 

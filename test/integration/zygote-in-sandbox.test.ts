@@ -13,6 +13,7 @@ import {
 } from 'spawn-sandbox';
 import { until } from '../helpers/until.js';
 import { boots, copies, countingPython, living, said, untilBooted, untilEnded } from '../helpers/living-zygotes.js';
+import { FORKABLE_NODE } from '../helpers/node-installation.js';
 import { hostPython } from '../helpers/python-installations.js';
 import { COMPILERS, nativeRuntime } from '../helpers/step-program.js';
 import { testWith } from '../helpers/tools.js';
@@ -214,7 +215,9 @@ void suite('jobs of a zygote in a sandbox that lives', () => {
 });
 
 void suite('runtimes in a sandbox that lives', () => {
-  for (const mode of ['fork', 'parked'] as const) {
+  // Later versions of Node cannot be forked.
+  const modes = FORKABLE_NODE.test(process.version) ? (['fork', 'parked'] as const) : (['parked'] as const);
+  for (const mode of modes) {
     void test(`Node, of a zygote in mode '${mode}'`, async (context) => {
       const preloadCode = 'globalThis.LEFT = process.pid; require("node:fs").appendFileSync("/tmp/boots", "x")';
       const zygote = await createZygote({ runtime: 'node', preloadCode, mode });

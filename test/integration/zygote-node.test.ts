@@ -11,6 +11,7 @@ import {
   type ZygoteJob,
   type ZygoteMode,
 } from 'spawn-sandbox';
+import { FORKABLE_NODE } from '../helpers/node-installation.js';
 import { temporaryDirectory } from '../helpers/temporary-directory.js';
 import { ANY_FORM } from '../helpers/weaker.js';
 
@@ -194,7 +195,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
 const NO_FORK = `require('node:fs').promises.stat = () => new Promise(() => undefined)`;
 
 /** Those whose insides the library knows (docs/architecture.md, "A forked Node"). */
-const FORKS = (process.arch === 'x64' ? /^v2[02]\./ : /^v20\./).test(process.version);
+const FORKS = FORKABLE_NODE.test(process.version);
 const ONLY_FORKS = { skip: FORKS ? false : 'this build of Node cannot be forked' };
 const MODES: readonly ZygoteMode[] = FORKS ? ['fork', 'parked'] : ['parked'];
 
