@@ -57,7 +57,7 @@ export class HostReader {
 
   async close(): Promise<void> {
     this.#closed = true;
-    while (this.#levels.length > 0) await this.#leave();
+    await this.#leaveAll();
     await this.#place.directory.close();
   }
 
@@ -71,6 +71,8 @@ export class HostReader {
       }
     } catch (error) {
       throw hostFailed(this.#deed, error, this.#hostPath);
+    } finally {
+      await this.#leaveAll(); // a directory may have been on its way when all was closed
     }
   }
 
@@ -135,6 +137,10 @@ export class HostReader {
     const { files, directories, links } = this.#counts;
     if (files + directories + links > this.#bounds.entries) throw tooMany(this.#deed);
     return encodeEntry({ type, depth, mode: mode & 0o777, name: depth === 0 ? NOTHING : name, target });
+  }
+
+  async #leaveAll(): Promise<void> {
+    while (this.#levels.length > 0) await this.#leave();
   }
 
   async #leave(): Promise<void> {
