@@ -101,6 +101,12 @@ static int begin_counting(struct sandbox *sandbox)
     return begin_cgroup(sandbox->slot->cgroups, &sandbox->slot->cgroup);
 }
 
+/* Somebody has ended who waited for the step: a command of the same sandbox, or the system. */
+static bool is_end(int error)
+{
+    return error == EPIPE || error == ECONNRESET || error == ESRCH;
+}
+
 static int hand_over(struct spawner *spawner, struct step *step, struct sandbox *sandbox, struct failure *failure)
 {
     const struct cgroups *cgroups = sandbox->slot->cgroups;
@@ -144,13 +150,12 @@ static int hand_over(struct spawner *spawner, struct step *step, struct sandbox 
     if (control >= 0)
         descriptors[count++] = control;
     /* Before there is anything that could end. */
-    if (step->keep_background && syscall(SYS_pidfd_send_signal, sandbox->life.fd, KEEP_BACKGROUND, NULL, 0))
-        return fail(failure, STAGE_RESOURCES, NULL);
     struct iovec parts[] = {{&job, sizeof(job)}, {step->message, step->message ? step->message_length : 0}};
-    if (send_packet(sandbox->jobs, parts, 2, descriptors, count, MSG_DONTWAIT)) {
+    bool told = !step->keep_background || !syscall(SYS_pidfd_send_signal, sandbox->life.fd, KEEP_BACKGROUND, NULL, 0);
+    if (!told || send_packet(sandbox->jobs, parts, 2, descriptors, count, MSG_DONTWAIT)) {
         /* A program that has booted may have ended by itself: its end, which says why, is about to be told. */
-        sandbox->untaken = has_foreign_ends(sandbox->policy) && (errno == EPIPE || errno == ECONNRESET);
-        return sandbox->untaken ? 0 : fail(failure, STAGE_RESOURCES, NULL);
+        sandbox->untaken = told && has_foreign_ends(sandbox->policy) && is_end(errno);
+        return sandbox->untaken ? 0 : fail(failure, is_end(errno) ? STAGE_LOST : STAGE_RESOURCES, NULL);
     }
     if (sandbox->within &&
         boots(sandbox->policy)) /* another command may have stopped it; its keeper looks after ours */

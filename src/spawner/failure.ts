@@ -102,7 +102,8 @@ const SENTENCES: Readonly<Record<Stage, Sentence>> = {
   lost: {
     code: 'ERR_STEP_LOST',
     says: () => 'The sandbox ended before it could report what became of its step.',
-    remedy: () => 'Something outside ended it, most often the system when it ran out of memory.',
+    remedy: () =>
+      'Something else ended it, most often the system when it ran out of memory, or another command of its sandbox.',
   },
   cgroupLimit: {
     code: 'ERR_LIMIT',
