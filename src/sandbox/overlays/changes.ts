@@ -1,4 +1,5 @@
 import type { BigIntStats } from 'node:fs';
+import { constants } from 'node:os';
 import { SandboxError } from '../../errors.js';
 import type { Addon } from '../../spawner/native.js';
 import { type Change, type Entry, entryOf, keyOf, type Located, typeOf, writtenOf } from './change.js';
@@ -11,6 +12,7 @@ const MOST_CHANGES = 200_000;
 const MOST_PATH_BYTES = 32 << 20;
 /** With their originals; what is left is taken to differ. A file with holes can be of any length. */
 const MOST_COMPARED_BYTES = 2 ** 32;
+const { EOPNOTSUPP } = constants.errno;
 const OPAQUE = 'y'.charCodeAt(0);
 
 /** What the comparison of one overlay needs. */
@@ -199,13 +201,17 @@ class Walk {
     return addon.attribute(upper.descriptor, `${attributes}overlay.opaque`) === OPAQUE;
   }
 
-  /** Whether it was copied from an original. */
+  /**
+   * Whether it was copied from an original. Where the kernel can note that in no attribute (of users', on tmpfs, before Linux
+   * 6.6) each file may have been: a conflict too many is better than one too few.
+   */
   async #isCopy(upper: Directory, name: Buffer): Promise<boolean> {
     const { addon, attributes } = this.#comparison;
     const file = await upper.file(name).catch(() => undefined);
     if (file === undefined) return false;
     try {
-      return addon.attribute(file.fd, `${attributes}overlay.origin`) >= 0;
+      const noted = addon.attribute(file.fd, `${attributes}overlay.origin`);
+      return noted >= 0 || noted === -EOPNOTSUPP;
     } finally {
       await file.close();
     }
