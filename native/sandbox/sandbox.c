@@ -182,7 +182,7 @@ static int clone_as_owner(const struct mount_entry *entry, const char *path, int
     if (copy < 0 || !idmap_mount(copy, idmap))
         return copy;
     /* A file system without idmapped mounts: what may only be read is then read by the rights of others. */
-    int error = entry->kind == MOUNT_READ_ONLY && errno == EINVAL ? 0 : errno;
+    int error = errno != EINVAL ? errno : entry->kind == MOUNT_READ_ONLY ? 0 : EOPNOTSUPP;
     close(copy);
     errno = error;
     return -1;

@@ -60,7 +60,10 @@ const SENTENCES: Readonly<Record<Stage, Sentence>> = {
   mountSource: {
     code: 'ERR_MOUNT_SOURCE',
     says: ({ path, reason }) => `Cannot mount ${path}: ${reason}.`,
-    remedy: () => 'Make sure that it exists and that the app may read it, or pass { source, optional: true }.',
+    remedy: ({ errno }) =>
+      errno === constants.errno.EOPNOTSUPP
+        ? "Its file system cannot show the owner's files as the step's (idmapped mounts): name a directory on another one, as ext4, xfs, btrfs, or tmpfs since Linux 6.3."
+        : 'Make sure that it exists and that the app may read it, or pass { source, optional: true }.',
   },
   mountTarget: {
     code: 'ERR_MOUNT_TARGET',
