@@ -14,12 +14,15 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { suite, test, type TestContext } from 'node:test';
 import { type Change, createSandbox, type Sandbox, type SandboxOptions, spawnSandbox } from 'spawn-sandbox';
 import { runOperations } from '../helpers/file-operations.js';
+import { hidesDirectories } from '../helpers/hides-directories.js';
 import { listing } from '../helpers/listing.js';
 import { spawnersOf } from '../helpers/marked-processes.js';
+import { isRoot } from '../helpers/privileges.js';
 import { run, stdoutOf } from '../helpers/run.js';
 import { temporaryDirectory } from '../helpers/temporary-directory.js';
 
@@ -50,6 +53,37 @@ async function withOverlay(
   }
 }
 
+/**
+ * Of a script that replaces directories of the original. Where an overlay cannot note that, the kernel refuses it, and what
+ * was done until then is told.
+ */
+function testReplacing(
+  title: string,
+  script: string,
+  check: (sandbox: Sandbox, sh: (script: string) => Promise<string>) => Promise<void>,
+  prepare: (directory: string) => void = () => undefined,
+): void {
+  void test(title, async (context) => {
+    const directory = original(context);
+    prepare(directory);
+    await withOverlay(directory, async (sandbox, sh) => {
+      if (hidesDirectories) {
+        await sh(script);
+        await check(sandbox, sh);
+        return;
+      }
+      const { ok, stderr } = await sandbox.spawn('sh', ['-ec', script]);
+      assert.ok(!ok);
+      assert.match(String(stderr), /Input\/output error/);
+      const lost = (await sandbox.changes()).filter(
+        ({ now, before }) => before?.type === 'directory' && now?.type !== 'directory',
+      );
+      assert.deepEqual(short(lost), []);
+      assert.equal(await sh('ls -d d d/deep e'), 'd\nd/deep\ne\n');
+    });
+  });
+}
+
 function short(changes: readonly Change[]): readonly string[] {
   return changes.map(
     ({ kind, path, now, before, content }) =>
@@ -61,9 +95,10 @@ void suite('an overlay', () => {
   void test('takes what a step writes, and the host’s directory stays as it was', async (context) => {
     const directory = original(context);
     const before = listing(directory);
-    const script =
-      'echo changed > a; rm -r d; mkdir d; echo new > d/new; chmod 600 e/f; ln -s a link; cat a d/new; ls d';
-    assert.equal(await stdoutOf('sh', ['-ec', script], over(directory)), 'changed\nnew\nnew');
+    const replace = hidesDirectories ? 'rm -r d; mkdir d' : 'rm d/b';
+    const script = `echo changed > a; ${replace}; echo new > d/new; chmod 600 e/f; ln -s a link; cat a d/new; ls d`;
+    const shown = `changed\nnew\n${hidesDirectories ? '' : 'deep\n'}new`;
+    assert.equal(await stdoutOf('sh', ['-ec', script], over(directory)), shown);
     assert.equal(await stdoutOf('cat', ['a', 'd/b'], over(directory)), 'one\ntwo', 'the next one sees the original');
     assert.equal(listing(directory), before);
     const writable = { filesystem: { writable: [{ source: directory, target: '/project' }] }, cwd: '/project' };
@@ -133,6 +168,17 @@ void suite('an overlay', () => {
     };
     assert.equal(await stdoutOf('sh', ['-c', 'ls -d /project || echo none'], optional), 'none');
   });
+
+  if (isRoot) {
+    void test('of a file system that cannot show files as the step’s is refused, and told why', async () => {
+      const refused = { code: 'ERR_MOUNT_SOURCE', errno: constants.errno.EOPNOTSUPP, remedy: /idmapped mounts/ };
+      await assert.rejects(spawnSandbox('true', [], over('/sys/kernel')).result, refused);
+      const writable = { filesystem: { writable: [{ source: '/sys/kernel', target: '/project' }] } };
+      await assert.rejects(spawnSandbox('true', [], writable).result, refused);
+      const readOnly = { filesystem: { readOnly: [{ source: '/sys/kernel', target: '/project' }] } };
+      assert.match(await stdoutOf('ls', ['/project'], readOnly), /mm/, 'the control: to be read it needs nothing');
+    });
+  }
 });
 
 void suite('changes', () => {
@@ -168,22 +214,22 @@ void suite('changes', () => {
     });
   });
 
-  void test('tell a directory that was replaced from one that was written to', async (context) => {
-    const directory = original(context);
-    await withOverlay(directory, async (sandbox, sh) => {
-      await sh('rm -r d; mkdir -p d/deep; echo two > d/b; echo new > d/deep/other');
+  testReplacing(
+    'tell a directory that was replaced from one that was written to',
+    'rm -r d; mkdir -p d/deep; echo two > d/b; echo new > d/deep/other',
+    async (sandbox, sh) => {
       assert.deepEqual(short(await sandbox.changes()), [
         'deleted /project/d/deep/c file -',
         'added /project/d/deep/other - file',
       ]);
       assert.equal(await sh('find d | sort'), 'd\nd/b\nd/deep\nd/deep/other\n');
-    });
-  });
+    },
+  );
 
-  void test('tell of what has become something else', async (context) => {
-    const directory = original(context);
-    await withOverlay(directory, async (sandbox, sh) => {
-      await sh('rm a; mkdir a; echo x > a/in; rm -r d; echo x > d; rm -r e; ln -s a e; rm tool; mkfifo tool');
+  testReplacing(
+    'tell of what has become something else',
+    'rm a; mkdir a; echo x > a/in; rm -r d; echo x > d; rm -r e; ln -s a e; rm tool; mkfifo tool',
+    async (sandbox) => {
       assert.deepEqual(short(await sandbox.changes()), [
         'modified /project/a file directory',
         'added /project/a/in - file',
@@ -195,14 +241,13 @@ void suite('changes', () => {
         'deleted /project/e/f file -',
         'modified /project/tool file other',
       ]);
-    });
-  });
+    },
+  );
 
-  void test('of renamed and linked files are what a copy would be', async (context) => {
-    const directory = original(context);
-    linkSync(join(directory, 'a'), join(directory, 'other-name'));
-    await withOverlay(directory, async (sandbox, sh) => {
-      await sh('mv a moved; mv e e2; ln tool tool2; echo x >> d/b; ln d/b d/again');
+  testReplacing(
+    'of renamed and linked files are what a copy would be',
+    'mv a moved; mv e e2; ln tool tool2; echo x >> d/b; ln d/b d/again',
+    async (sandbox) => {
       assert.deepEqual(short(await sandbox.changes()), [
         'deleted /project/a file -',
         'added /project/d/again - file',
@@ -214,8 +259,11 @@ void suite('changes', () => {
         'added /project/moved - file',
         'added /project/tool2 - file',
       ]);
-    });
-  });
+    },
+    (directory) => {
+      linkSync(join(directory, 'a'), join(directory, 'other-name'));
+    },
+  );
 
   void test('have odd names as they are', async (context) => {
     const directory = original(context, { 'colon:comma,back\\slash"quote': 'x' });
@@ -389,9 +437,16 @@ void suite('commit', () => {
       ],
       [
         (path: string) => {
-          writeFileSync(join(path, 'elsewhere'), 'host\n');
+          writeFileSync(join(path, 'e/elsewhere'), 'host\n');
         },
         undefined,
+      ],
+      [
+        (path: string) => {
+          writeFileSync(join(path, 'elsewhere'), 'host\n');
+        },
+        // Where overlays note nothing, a new file may be the copy of one that was removed from its directory meanwhile.
+        hidesDirectories ? undefined : 'ERR_CHANGE_CONFLICT',
       ],
     ] as const) {
       const directory = original(context);
@@ -419,7 +474,8 @@ void suite('commit', () => {
     const directory = original(context);
     await withOverlay(directory, async (sandbox, sh) => {
       for (const text of ['1', '2', '3']) {
-        await sh(`echo ${text} > a; echo ${text} > new; rm -rf n; mkdir n; echo ${text} > n/f`);
+        const renew = hidesDirectories ? 'rm -rf n; mkdir n' : 'mkdir -p n';
+        await sh(`echo ${text} > a; echo ${text} > new; ${renew}; echo ${text} > n/f`);
         await sandbox.commit();
         for (const name of ['a', 'new', 'n/f']) assert.equal(readFileSync(join(directory, name), 'utf8'), `${text}\n`);
       }
@@ -458,7 +514,7 @@ void suite('discard', () => {
   void test('throws away all that was written, and the sandbox goes on', async (context) => {
     const directory = original(context);
     await withOverlay(directory, async (sandbox, sh) => {
-      await sh('echo x > a; rm -r d; echo left > /tmp/left');
+      await sh(`echo x > a; ${hidesDirectories ? 'rm -r d' : 'rm d/b'}; echo left > /tmp/left`);
       const running = sandbox.spawn('sleep', ['100']);
       await assert.rejects(sandbox.discard(), { code: 'ERR_CHANGES' });
       running.kill('SIGKILL');

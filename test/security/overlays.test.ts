@@ -18,6 +18,7 @@ import { suite, test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createSandbox, type FilesystemOptions, type Sandbox, type SandboxOptions, spawnSandbox } from 'spawn-sandbox';
 import { PACKAGE } from '../helpers/app.js';
+import { hidesDirectories } from '../helpers/hides-directories.js';
 import { run } from '../helpers/run.js';
 import { temporaryDirectory } from '../helpers/temporary-directory.js';
 
@@ -105,7 +106,9 @@ void suite('what is kept of an overlay', () => {
     assert.equal(readFileSync(join(victim, 'file'), 'utf8'), 'x');
     rmSync(join(parent, 'own'), { recursive: true });
     renameSync(join(parent, 'away'), join(parent, 'own'));
-    await sandbox.commit();
+    // It was itself changed by that: where overlays note nothing, a new file may be the copy of one that was removed from it.
+    if (!hidesDirectories) await assert.rejects(sandbox.commit(), { code: 'ERR_CHANGE_CONFLICT' });
+    await sandbox.commit(hidesDirectories ? undefined : ['file']);
     assert.equal(readFileSync(join(parent, 'own/file'), 'utf8'), 'bad\n', 'the control: it is back');
   });
 
@@ -113,7 +116,8 @@ void suite('what is kept of an overlay', () => {
     const directory = temporaryDirectory(context, { a: 'x', b: 'x', 'd/e': 'x' });
     const sandbox = await overlaid(context, directory);
     await sh(sandbox, 'echo good > a; echo good > new; rm b');
-    const scripts = ['echo evil > a', 'touch more', 'chmod +x new', 'echo > b', 'ln -sf evil a', 'rm -r d'];
+    const remove = hidesDirectories ? 'rm -r d' : 'rm d/e';
+    const scripts = ['echo evil > a', 'touch more', 'chmod +x new', 'echo > b', 'ln -sf evil a', remove];
     for (const [index, script] of scripts.entries()) {
       await (index % 2 === 0 ? sandbox.changes() : sandbox.diff());
       await sleep(10); // a tick of the clock
@@ -139,14 +143,13 @@ void suite('what is kept of an overlay', () => {
     assert.equal(readFileSync(join(directory, 'a'), 'utf8'), 'evil\n');
   });
 
-  void test('is never a link that was put there meanwhile', { timeout: 60_000 }, async (context) => {
+  void test('is never a link that was put there meanwhile', { timeout: 300_000 }, async (context) => {
     const directory = temporaryDirectory(context);
     const sandbox = await overlaid(context, directory);
     await sh(sandbox, 'ln -s inside link');
-    const flipping = sandbox.spawn('python3', [
-      '-c',
-      'import os\nwhile True:\n for to in ("inside", "/etc"):\n  os.symlink(to, "other"); os.rename("other", "link")',
-    ]);
+    const flip =
+      'import os\nwhile True:\n for to in ("inside", "/etc"):\n  os.symlink(to, "other"); os.rename("other", "link")';
+    const flipping = sandbox.spawn('python3', ['-c', flip], { limits: { wallTime: '10m' } });
     const ended = flipping.result.catch(() => undefined);
     for (let round = 0; round < 150; round++) {
       await sandbox.commit(['link']).catch((error: unknown) => {
