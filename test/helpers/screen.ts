@@ -31,7 +31,7 @@ export class Screen {
       if (found !== null) this.#seen += found.index + found[0].length;
       return found !== null;
     };
-    await until(`the terminal shows ${String(pattern)}`, isShown).catch((error: unknown) => {
+    await until(`the terminal shows ${String(pattern)}`, isShown, { within: 30_000 }).catch((error: unknown) => {
       throw new Error(`${(error as Error).message}; it shows ${JSON.stringify(this.#shown.slice(this.#seen))}`);
     });
   }

@@ -152,7 +152,8 @@ void suite('who answers for the command that works on files', () => {
     await (await answeredBy([end], endless)).remove('/x');
     assert.deepEqual(readdirSync(host), []);
     assert.ok(process.memoryUsage.rss() - before < 200 * 2 ** 20);
-    assert.ok(performance.now() - begun < 40_000);
+    // On a slow machine most of it is the reading of 100,000 frames. What waited in vain would fail by its timeout, or take five minutes.
+    assert.ok(performance.now() - begun < 100_000);
   });
 
   void test('is not believed where it answers something else than was asked', async (context) => {

@@ -29,7 +29,8 @@ async function sh(sandbox: Sandbox, script: string): Promise<string> {
 
 /** A command that goes on until it is ended; resolves when it has begun. */
 async function attack(sandbox: Sandbox, code: string): Promise<() => Promise<void>> {
-  const step = sandbox.spawn('python3', ['-c', `${RENAME}\nprint("begun", flush=True)\n${code}`]);
+  const limits = { wallTime: '10m' }; // a slow machine takes some for what it is attacked at
+  const step = sandbox.spawn('python3', ['-c', `${RENAME}\nprint("begun", flush=True)\n${code}`], { limits });
   for await (const line of step) {
     assert.equal(line, 'begun');
     break;
