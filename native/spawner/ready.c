@@ -3,12 +3,37 @@
 #include "spawner/spawner.h"
 
 #include <poll.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 
 bool is_on_its_way(const struct sandbox *sandbox)
 {
     return sandbox->state == (sandbox->nest ? SANDBOX_FILLING : SANDBOX_MAKING);
+}
+
+/* Whether its end has not been told yet. A step that is handed to one that is gone would be lost, and nobody could say
+ * whether it had begun. */
+static bool is_gone(const struct sandbox *sandbox)
+{
+    struct pollfd ends[] = {{.fd = sandbox->life.fd, .events = POLLIN}, {.fd = sandbox->main.fd, .events = POLLIN}};
+    return sandbox->main_ended || poll(ends, LENGTH(ends), 0) != 0;
+}
+
+/* Its end is told only when it has given up all that could be seen of it. */
+static bool is_exiting(const struct spawner *spawner, pid_t pid)
+{
+    enum { PF_EXITING = 4 };
+    char path[24], text[512];
+    unsigned flags = 0;
+    snprintf(path, sizeof(path), "%d/stat", pid);
+    const char *name_end = read_file_at(spawner->proc, path, text, sizeof(text)) < 0 ? NULL : strrchr(text, ')');
+    return name_end && sscanf(name_end, ") %*c %*d %*d %*d %*d %*d %u", &flags) == 1 && (flags & PF_EXITING);
+}
+
+enum stage unseen(const struct spawner *spawner, const struct sandbox *sandbox)
+{
+    return is_exiting(spawner, sandbox->parked_pid) || is_gone(sandbox) ? STAGE_LOST : STAGE_OBSERVATION;
 }
 
 void become_ready(struct spawner *spawner, struct sandbox *sandbox)
@@ -23,11 +48,13 @@ void become_ready(struct spawner *spawner, struct sandbox *sandbox)
     int pidfd = (int)syscall(SYS_pidfd_open, sandbox->parked_pid, 0);
     if (pidfd < 0 || watch_descriptor(spawner, &sandbox->main, pidfd, EPOLLIN | EPOLLONESHOT, main_ended) ||
         begin_cgroup(sandbox->slot->cgroups, &sandbox->slot->cgroup)) {
-        fail(&failure, STAGE_RESOURCES, NULL);
+        fail(&failure, pidfd < 0 && errno == ESRCH ? STAGE_LOST : STAGE_RESOURCES, NULL);
         sandbox_failed(spawner, sandbox, &failure);
         return;
     }
     if (observe(spawner, sandbox, sandbox->parked_pid, &sandbox->parked_report)) {
+        if (sandbox->failure.stage == STAGE_OBSERVATION)
+            sandbox->failure.stage = unseen(spawner, sandbox);
         sandbox_failed(spawner, sandbox, &sandbox->failure);
         return;
     }
@@ -88,14 +115,6 @@ void become_living(struct spawner *spawner, struct sandbox *sandbox)
     }
     set_state(spawner, sandbox, SANDBOX_READY);
     run_queue(spawner, sandbox->policy);
-}
-
-/* Whether its end has not been told yet. A step that is handed to one that is gone would be lost, and nobody could say
- * whether it had begun. */
-static bool is_gone(const struct sandbox *sandbox)
-{
-    struct pollfd ends[] = {{.fd = sandbox->life.fd, .events = POLLIN}, {.fd = sandbox->main.fd, .events = POLLIN}};
-    return sandbox->main_ended || poll(ends, LENGTH(ends), 0) != 0;
 }
 
 static struct sandbox *next_ready(const struct policy *policy)

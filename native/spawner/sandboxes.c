@@ -216,8 +216,8 @@ void sandbox_made(struct spawner *spawner, const struct make_reply *reply, int p
         drop_sandbox(spawner, sandbox);
         return;
     }
+    struct failure failure;
     if (watch_descriptor(spawner, &sandbox->life, pidfd, EPOLLIN, life_ready)) {
-        struct failure failure;
         fail(&failure, STAGE_RESOURCES, NULL);
         syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
         sandbox->life.fd = -1;
@@ -226,10 +226,9 @@ void sandbox_made(struct spawner *spawner, const struct make_reply *reply, int p
         return;
     }
     take_descriptor(&owned);
-    struct failure unseen;
     if (sandbox->within && !sandbox->has_failure && see_keeper(spawner, sandbox)) {
-        fail(&unseen, is_exhaustion(errno) ? STAGE_RESOURCES : STAGE_OBSERVATION, NULL);
-        sandbox_failed(spawner, sandbox, &unseen);
+        fail(&failure, is_exhaustion(errno) ? STAGE_RESOURCES : unseen(spawner, sandbox), NULL);
+        sandbox_failed(spawner, sandbox, &failure);
         return;
     }
     if (sandbox->has_failure)

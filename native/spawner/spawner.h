@@ -386,6 +386,10 @@ void session_gone(struct spawner *spawner, struct sandbox *sandbox);
 /* ready.c: from made to taken by a step. */
 /* Being made or, below a zygote, being filled. */
 bool is_on_its_way(const struct sandbox *sandbox);
+/* Why something of it could not be observed: what has ended shows nothing, and that says nothing of how it was
+ * confined.
+ */
+enum stage unseen(const struct spawner *spawner, const struct sandbox *sandbox);
 /* When all that is to be known of it is known: its step waits, or waits for a zygote to fork it. */
 void become_ready(struct spawner *spawner, struct sandbox *sandbox);
 void become_empty(struct spawner *spawner, struct sandbox *sandbox);
