@@ -289,7 +289,7 @@ void suite('changes', () => {
 
   void test('are there until destroy(), also when the sandbox has ended by itself', async (context) => {
     const directory = original(context);
-    const sandbox = await createSandbox(over(directory, { limits: { wallTime: '700ms' } }));
+    const sandbox = await createSandbox(over(directory, { limits: { wallTime: '3s' } }));
     await sandbox.spawn('sh', ['-c', 'echo late > a']);
     const long = await sandbox.spawn('sleep', ['100']);
     assert.equal(long.cause, 'wallTimeout');
