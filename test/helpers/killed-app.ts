@@ -52,7 +52,7 @@ export class KilledApp {
   }
 
   async hasSaid(line: string): Promise<void> {
-    await until(`the app says ${line}`, () => this.#lines.has(line) || !this.isRunning, { within: 60_000, every: 1 });
+    await until(`the app says ${line}`, () => this.#lines.has(line) || !this.isRunning, { within: 180_000, every: 1 });
     assert.ok(this.#lines.has(line), `the app ended without saying ${line}`);
   }
 

@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
   cpSync,
+  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -25,9 +26,16 @@ const MODULES = [
   'drivers/virtio/virtio_pci_legacy_dev.ko',
   'drivers/virtio/virtio_pci.ko',
   'drivers/block/virtio_blk.ko',
+  'drivers/block/loop.ko',
+  'fs/overlayfs/overlay.ko',
 ];
-/** Programs that run in the guest, with their libraries. */
+/** Programs that a guest of another architecture has beside busybox's. */
 const PROGRAMS = ['setpriv', 'unshare', 'prlimit'];
+/** Whose programs a guest of this machine's files has: tests ask them for more than busybox can do. */
+const PACKAGES = [
+  ...['bash', 'bsdutils', 'coreutils', 'dash', 'diffutils', 'e2fsprogs', 'findutils', 'grep', 'mount', 'sed'],
+  'util-linux',
+];
 /** Compiled for the guest, which has no compiler. */
 const STEPS = ['test/steps/limits.c', 'test/steps/attempts.c', 'test/helpers/filter-probe.c'];
 const PACKAGE = ['package.json', 'dist', 'proto', 'runtimes'];
@@ -47,11 +55,13 @@ const DIRECTORIES = [
   'root',
   'home',
   'etc',
-  'var',
+  'var/tmp',
+  'mnt',
   'usr/bin',
   'usr/lib',
   'usr/lib64',
   'usr/sbin',
+  'usr/share/doc',
 ];
 const ALIASES = ['bin', 'lib', 'lib64', 'sbin'];
 
@@ -99,13 +109,12 @@ function buildDisk(target, kernel) {
   installPackage(target, join(tree, 'app'));
   writeFileSync(join(tree, 'etc/passwd'), 'root:x:0:0::/root:/bin/sh\nuser:x:1000:1000::/home:/bin/sh\n');
   writeFileSync(join(tree, 'etc/group'), 'root:x:0:\nuser:x:1000:\n');
+  chmodSync(join(tree, 'var/tmp'), 0o1777);
   const image = `${tree}.ext4`;
   rmSync(image, { force: true });
-  must(
-    findProgram('mkfs.ext4'),
-    ['-q', '-F', '-O', '^has_journal', '-E', 'root_owner=0:0', '-d', tree, image, '512M'],
-    { stdio: ['ignore', 'ignore', 'inherit'] },
-  );
+  must(findProgram('mkfs.ext4'), ['-q', '-F', '-O', '^has_journal', '-E', 'root_owner=0:0', '-d', tree, image, '2G'], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
   return image;
 }
 
@@ -124,20 +133,31 @@ function installForeign(tree, { root, node }) {
 
 /** This machine's own. */
 function installOwn(tree) {
-  for (const program of [process.execPath, PYTHON, ...PROGRAMS.map(findProgram)]) {
-    cpSync(realpathSync(program), join(tree, 'usr/bin', basename(program)));
-    installLibraries(tree, program);
+  const programs = [process.execPath, PYTHON, ...programsOf(PACKAGES)];
+  for (const program of programs) {
+    const directory = basename(dirname(program)) === 'sbin' ? 'usr/sbin' : 'usr/bin';
+    cpSync(realpathSync(program), join(tree, directory, basename(program)));
   }
+  installLibraries(tree, programs);
   const modules = output(PYTHON, ['-c', 'import sysconfig; print(sysconfig.get_path("stdlib"))']).trim();
   cpSync(modules, join(tree, modules), { recursive: true, verbatimSymlinks: true, filter: isNeededOfPython });
   const compiled = readdirSync(join(tree, modules, 'lib-dynload'));
-  for (const name of compiled) installLibraries(tree, join(modules, 'lib-dynload', name));
+  installLibraries(
+    tree,
+    compiled.map((name) => join(modules, 'lib-dynload', name)),
+  );
+}
+
+/** As the system's own list of their files says. */
+function programsOf(packages) {
+  const files = output('dpkg-query', ['--listfiles', ...packages]).split('\n');
+  return files.filter((path) => /^(\/usr)?\/s?bin\/[^/]+$/.test(path) && existsSync(path));
 }
 
 /** Into the place that its name has for the system: the loader looks for libraries where they are here. */
-function installLibraries(tree, program) {
-  const stdout = output('ldd', [program]);
-  for (const [, path] of stdout.matchAll(/(\/\S+) \(/g)) {
+function installLibraries(tree, programs) {
+  const stdout = output('ldd', programs);
+  for (const path of new Set(Array.from(stdout.matchAll(/(\/\S+) \(/g), ([, path]) => path))) {
     const place = join(tree, path.replace(/^\/(lib|lib64)\//, '/usr/$1/'));
     mkdirSync(dirname(place), { recursive: true });
     cpSync(realpathSync(path), place);

@@ -11,8 +11,8 @@ import { CACHE } from './paths.mjs';
 import { createReport } from './report.mjs';
 import { findMissing } from './requirements.mjs';
 
-/** About 5 where two processors are idle. They wait for each other, so beside other work it takes several times as long. */
-const MOST_MINUTES = 30;
+/** About 20 where two processors are idle. They wait for each other, so beside other work it takes several times as long. */
+const MOST_MINUTES = 90;
 
 const { values, positionals } = parseArgs({
   options: { arch: { type: 'string', default: 'x64' } },

@@ -33,8 +33,8 @@ lane() {
   done
 }
 
-lane service container zygotesundelegated zygotesdelegated undelegated stranger launcher &
-lane attacks zygotes delegated living readonly bounded &
+lane service container zygotesundelegated zygotesdelegated undelegated stranger launcher terminals overlaysdelegated files &
+lane attacks zygotes delegated living readonly bounded terminalsdelegated overlays filesdelegated &
 wait
 echo "## done"
 poweroff -f
