@@ -140,7 +140,8 @@ async function longestDelay(during: () => Promise<void>): Promise<number> {
 
 void suite('a hostile step and the app', () => {
   void test('a flood that nobody reads takes no memory', async () => {
-    const step = spawnSandbox('cat', ['/dev/zero'], { ...TERMINAL, limits: { output: Infinity }, collect: false });
+    const limits = { output: Infinity, wallTime: '10m' };
+    const step = spawnSandbox('cat', ['/dev/zero'], { ...TERMINAL, limits, collect: false });
     const { stdout } = step;
     let read = 0;
     const begun = performance.now();
@@ -149,7 +150,7 @@ void suite('a hostile step and the app', () => {
     const floodMs = performance.now() - begun;
     stdout.pause();
     const before = process.memoryUsage().rss;
-    await pause(Math.max(1000, 10 * floodMs));
+    await pause(Math.max(1000, 10 * floodMs)); // enough for 40 MiB
     const grown = process.memoryUsage().rss - before;
     assert.ok(grown < 32 * MEBIBYTE, `${Math.round(grown / MEBIBYTE)} MiB`);
     step.kill();
