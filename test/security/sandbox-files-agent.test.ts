@@ -144,7 +144,8 @@ void suite('who answers for the command that works on files', () => {
     await more(file('x'));
     await assert.rejects((await answeredBy([], script)).list('/x'), { errno: EPROTO });
     await more(entry({ kind: KIND.fifo, name: 'x' }));
-    await assert.rejects((await answeredBy([root], script)).copyOut('/x', join(host, 'x')), { code: 'ERR_FILES' });
+    const few = { entries: 10_000 };
+    await assert.rejects((await answeredBy([root], script)).copyOut('/x', join(host, 'x'), few), { code: 'ERR_FILES' });
     await more(data(''));
     await assert.rejects((await answeredBy([], script)).read('/x', { timeout: '1s' }), /took too long/);
     await assert.rejects((await answeredBy([], 'sleep 1000')).stat('/x', { timeout: 300 }), /took too long/);
@@ -152,8 +153,8 @@ void suite('who answers for the command that works on files', () => {
     await (await answeredBy([end], endless)).remove('/x');
     assert.deepEqual(readdirSync(host), []);
     assert.ok(process.memoryUsage.rss() - before < 200 * 2 ** 20);
-    // On a slow machine most of it is the reading of 100,000 frames. What waited in vain would fail by its timeout, or take five minutes.
-    assert.ok(performance.now() - begun < 100_000);
+    // What waited in vain would fail by its timeout, or take five minutes: a slow machine takes one or two.
+    assert.ok(performance.now() - begun < 200_000);
   });
 
   void test('is not believed where it answers something else than was asked', async (context) => {
