@@ -21,7 +21,6 @@ if [ -e /usr/bin/python3 ]; then
   NODE_OR_RULES=$RULES
   OVERLAYS="build/test/integration/overlays.test.js build/test/integration/roots.test.js"
   OVERLAYS="$OVERLAYS build/test/security/overlays.test.js build/test/security/rules.test.js"
-  OVERLAYS="$OVERLAYS build/test/integration/overlay-kills.test.js build/test/integration/overlay-kills-in-commit.test.js"
   FILES="build/test/integration/sandbox-files.test.js build/test/security/sandbox-files.test.js"
   FILES="$FILES build/test/security/sandbox-files-agent.test.js"
   FILES="$FILES build/test/integration/scratch.test.js build/test/integration/scratch-on-disk.test.js"
