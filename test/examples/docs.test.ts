@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
 import * as api from '#src/index.js';
 import { ERROR_CODES } from '#src/errors.js';
+import { LAYERS, LAYERS_WITH_WEAKER_FORM } from '#src/layers.js';
 
 const ROOT = join(import.meta.dirname, '../../..');
 const DOCUMENTS = [
@@ -16,6 +17,7 @@ const DOCUMENTS = [
   'docs/architecture.md',
   'docs/dependencies.md',
   'docs/errors.md',
+  'docs/layers.md',
   'docs/syscalls.md',
   'docs/threat-model.md',
 ];
@@ -45,6 +47,18 @@ void describe('the documents', { skip }, () => {
   void test('docs/api.md names everything that is exported', () => {
     const document = text('docs/api.md');
     for (const name of Object.keys(api)) assert.ok(document.includes(name), name);
+  });
+
+  void test('docs/layers.md has a row for each layer, in order, and each weaker form in its row', () => {
+    const rows = [...text('docs/layers.md').matchAll(/^\| `(\w+)` \|.*\| (.*) \|$/gm)];
+    assert.deepEqual(
+      rows.map(([, layer]) => layer),
+      [...LAYERS],
+    );
+    for (const [, layer = '', weaker = ''] of rows) {
+      const isWeakened = (LAYERS_WITH_WEAKER_FORM as readonly string[]).includes(layer);
+      assert.equal(/^`[a-z ]+`: /.test(weaker), isWeakened, `${layer}: ${weaker}`);
+    }
   });
 
   void test('docs/dependencies.md names every dependency', () => {
