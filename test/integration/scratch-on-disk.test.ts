@@ -279,7 +279,7 @@ print(os.stat('/tmp/large').st_size, len(os.listdir('/proc/self/fd')))`;
       [`mount -t tmpfs tmpfs ${place}`, place, /lies in memory.*scratchDirectory/],
       ['true', join(place, 'missing'), /no such file.*scratchDirectory/i],
       [
-        `truncate -s 32M ${place}/small; mke2fs -q -F -t ext4 -b 4096 ${place}/small >&2; mount -o loop ${place}/small /mnt`,
+        `truncate -s 32M ${place}/small; PATH=/usr/sbin:/sbin:$PATH mke2fs -q -F -t ext4 -b 4096 ${place}/small >&2; mount -o loop ${place}/small /mnt`,
         '/mnt',
         /has no room for limits\.scratch/,
       ],
@@ -314,7 +314,7 @@ void suite('what a step can do with its scratch space on a disk', { skip }, () =
       }
       console.log(JSON.stringify([second, ok, third]));
       await closeSpawner();`;
-    const before = `truncate -s 120M ${place}/small; mke2fs -q -F -t ext4 -b 4096 -m 0 ${place}/small; mount -o loop ${place}/small /mnt`;
+    const before = `truncate -s 120M ${place}/small; PATH=/usr/sbin:/sbin:$PATH mke2fs -q -F -t ext4 -b 4096 -m 0 ${place}/small; mount -o loop ${place}/small /mnt`;
     const answer = await answerOf(context, code, {
       env: { STATE: join(temporaryDirectory(context), 'state') },
       command: unshared(before),

@@ -112,7 +112,8 @@ function buildDisk(target, kernel) {
   chmodSync(join(tree, 'var/tmp'), 0o1777);
   const image = `${tree}.ext4`;
   rmSync(image, { force: true });
-  must(findProgram('mkfs.ext4'), ['-q', '-F', '-O', '^has_journal', '-E', 'root_owner=0:0', '-d', tree, image, '2G'], {
+  // Scratch space on a disk takes its room at once, whatever is written to it.
+  must(findProgram('mkfs.ext4'), ['-q', '-F', '-O', '^has_journal', '-E', 'root_owner=0:0', '-d', tree, image, '6G'], {
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   return image;
