@@ -45,6 +45,13 @@ int idmap_mount(int mount, int idmap)
     return change_mount(mount, "", &attributes, true);
 }
 
+static int create_mount(int context, uint64_t attributes)
+{
+    if (syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0))
+        return -1;
+    return (int)syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, (unsigned)attributes);
+}
+
 static int configure(int context, char *options)
 {
     for (char *saved, *option = strtok_r(options, ",", &saved); option; option = strtok_r(NULL, ",", &saved)) {
@@ -54,7 +61,7 @@ static int configure(int context, char *options)
         if (syscall(SYS_fsconfig, context, FSCONFIG_SET_STRING, option, value, 0))
             return -1;
     }
-    return (int)syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
+    return 0;
 }
 
 static int new_plain(const char *type, const char *options, uint64_t attributes)
@@ -62,9 +69,7 @@ static int new_plain(const char *type, const char *options, uint64_t attributes)
     char copy[128];
     snprintf(copy, sizeof(copy), "%s", options);
     autoclose int context = (int)syscall(SYS_fsopen, type, FSOPEN_CLOEXEC);
-    if (context < 0 || configure(context, copy))
-        return -1;
-    return (int)syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, (unsigned)attributes);
+    return context < 0 || configure(context, copy) ? -1 : create_mount(context, attributes);
 }
 
 int new_filesystem(const char *type, const char *const (*options)[2], uint64_t attributes)
@@ -77,9 +82,7 @@ int new_filesystem(const char *type, const char *const (*options)[2], uint64_t a
         if (syscall(SYS_fsconfig, context, value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, (*options)[0], value, 0))
             return -1;
     }
-    if (syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0))
-        return -1;
-    return (int)syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, (unsigned)attributes);
+    return create_mount(context, attributes);
 }
 
 int new_tmpfs(const char *options, uint64_t attributes)

@@ -187,8 +187,6 @@ static bool was_taken(const struct sandbox *sandbox)
 {
     int error = 0;
     socklen_t size = sizeof(error);
-    if (sandbox->untaken)
-        return false;
     return getsockopt(sandbox->jobs, SOL_SOCKET, SO_ERROR, &error, &size) || error != ECONNRESET;
 }
 
@@ -202,7 +200,8 @@ void step_ended(struct spawner *spawner, struct step *step, const struct report 
         step->sandbox->zygote->end_kept = true;
         return;
     }
-    if (report && !step->has_cause && (step->sandbox->untaken || !was_killed(report)) && !was_taken(step->sandbox)) {
+    bool untaken = step->sandbox->untaken || (report && !was_killed(report) && !was_taken(step->sandbox));
+    if (report && !step->has_cause && untaken) {
         struct failure failure = {.stage = STAGE_NOT_TAKEN};
         fail_step(spawner, step, &failure);
         return;

@@ -24,11 +24,10 @@ static bool is_gone(const struct sandbox *sandbox)
 static bool is_exiting(const struct spawner *spawner, pid_t pid)
 {
     enum { PF_EXITING = 4 };
-    char path[24], text[512];
-    unsigned flags = 0;
+    char path[24];
+    struct process_stat stat;
     snprintf(path, sizeof(path), "%d/stat", pid);
-    const char *name_end = read_file_at(spawner->proc, path, text, sizeof(text)) < 0 ? NULL : strrchr(text, ')');
-    return name_end && sscanf(name_end, ") %*c %*d %*d %*d %*d %*d %u", &flags) == 1 && (flags & PF_EXITING);
+    return !read_stat(spawner->proc, path, &stat) && (stat.flags & PF_EXITING);
 }
 
 enum stage unseen(const struct spawner *spawner, const struct sandbox *sandbox)

@@ -57,11 +57,11 @@ int open_watched(struct spawner *spawner, struct sandbox *sandbox, pid_t pid)
         return -1;
     snprintf(path, sizeof(path), "%d/root/proc", pid);
     sandbox->watched_proc = openat(spawner->proc, path, O_DIRECTORY | O_CLOEXEC);
-    if (sandbox->watched_proc < 0)
-        return -1;
-    if (!sandbox->policy->scratch_on_disk) /* what lies there is no memory, and we are not to be the last to hold it */
+    /* What lies on a disk is no memory, and we are not to be the last to hold it. */
+    bool in_memory = !sandbox->policy->scratch_on_disk;
+    if (in_memory)
         sandbox->watched_scratch = open_scratch(spawner, sandbox->policy, pid);
-    if (!sandbox->policy->scratch_on_disk && sandbox->watched_scratch < 0)
+    if (sandbox->watched_proc < 0 || (in_memory && sandbox->watched_scratch < 0))
         return -1;
     return sandbox->within ? lend_to_session(sandbox) : 0;
 }

@@ -5,7 +5,14 @@ import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { suite, test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createSandbox, createZygote, type SandboxOptions, spawnSandbox, type StepResult } from 'spawn-sandbox';
+import {
+  createSandbox,
+  createZygote,
+  type Sandbox,
+  type SandboxOptions,
+  spawnSandbox,
+  type StepResult,
+} from 'spawn-sandbox';
 import { answerOf, PACKAGE, startApp } from '../helpers/app.js';
 import { isRoot } from '../helpers/privileges.js';
 import { stdoutOf } from '../helpers/run.js';
@@ -25,6 +32,13 @@ function onDisk(limits: SandboxOptions['limits'], more: SandboxOptions = {}): Sa
 
 function shell(script: string, options: SandboxOptions): Promise<StepResult> {
   return spawnSandbox('sh', ['-c', script], options).result;
+}
+
+async function overlaid(context: TestContext, source: string, limits: SandboxOptions['limits']): Promise<Sandbox> {
+  const filesystem = { overlay: [{ source, target: '/project' }] };
+  const sandbox = await createSandbox(onDisk(limits, { filesystem }));
+  context.after(() => sandbox.destroy());
+  return sandbox;
 }
 
 /** What loop devices have files without a name of a directory. */
@@ -159,13 +173,7 @@ void suite('scratch space on a disk', { skip }, () => {
 
   void test('is the place where a sandbox that lives keeps the changes of its overlays', async (context) => {
     const directory = temporaryDirectory(context, { kept: 'old', gone: 'x', 'd/deep': 'x' });
-    const sandbox = await createSandbox(
-      onDisk(
-        { memory: '64MiB', scratch: '200MiB' },
-        { filesystem: { overlay: [{ source: directory, target: '/project' }] } },
-      ),
-    );
-    context.after(() => sandbox.destroy());
+    const sandbox = await overlaid(context, directory, { memory: '64MiB', scratch: '200MiB' });
     const script = 'cd /project; echo new > kept; rm gone; mv d e; head -c 100M /dev/zero > large';
     const { ok, stderr } = await sandbox.spawn('sh', ['-ec', script]);
     assert.ok(ok, String(stderr));
@@ -182,13 +190,7 @@ void suite('scratch space on a disk', { skip }, () => {
 
   void test('is no longer than commit() takes', async (context) => {
     const directory = temporaryDirectory(context);
-    const sandbox = await createSandbox(
-      onDisk(
-        { scratch: '8MiB', fileSize: Infinity },
-        { filesystem: { overlay: [{ source: directory, target: '/project' }] } },
-      ),
-    );
-    context.after(() => sandbox.destroy());
+    const sandbox = await overlaid(context, directory, { scratch: '8MiB', fileSize: Infinity });
     const { ok, stderr } = await sandbox.spawn('sh', ['-c', 'head -c 9M /dev/zero > /project/nine']);
     assert.ok(ok, String(stderr));
     await sandbox.commit();
@@ -230,16 +232,16 @@ print(os.stat('/tmp/large').st_size, len(os.listdir('/proc/self/fd')))`;
         const step = spawnSandbox('sh', ['-c', 'head -c 50M /dev/zero > /tmp/a; echo up; sleep 1000'], {
           filesystem: { scratchOn: 'disk' },
         });
-        for await (const line of step) console.log(line);
-        process.stdin.resume().on('end', () => closeSpawner());`,
+        process.stdin.resume().on('end', () => closeSpawner());
+        for await (const line of step) console.log(line);`,
         { env: { STATE: join(temporaryDirectory(context), 'state'), SCRATCH: scratch } },
       );
       assert.equal(await app.line(), 'up');
       assert.notDeepEqual(imagesIn(scratch), [], 'the control: there is something to be left');
       assert.deepEqual(readdirSync(scratch), [], 'it has no name');
       if (victim === 'app') app.child.kill('SIGKILL');
-      else app.child.kill('SIGTERM');
-      await app.ended;
+      else app.child.stdin?.end();
+      assert.equal((await app.ended).status, victim === 'app' ? null : 0);
       await until('the devices are free', () => imagesIn(scratch).length === 0, { within: 30_000 });
       assert.deepEqual(readdirSync(scratch), []);
     });
@@ -388,12 +390,7 @@ void suite('what a step can do with its scratch space on a disk', { skip }, () =
   });
 
   void test('is not to make the app wait when it is destroyed', async (context) => {
-    const sandbox = await createSandbox(
-      onDisk(
-        { scratch: '500MiB' },
-        { filesystem: { overlay: [{ source: temporaryDirectory(context), target: '/project' }] } },
-      ),
-    );
+    const sandbox = await overlaid(context, temporaryDirectory(context), { scratch: '500MiB' });
     const { ok, stderr } = await sandbox.spawn('python3', ['-c', SCATTER]);
     assert.ok(ok, String(stderr));
     const delays = monitorEventLoopDelay({ resolution: 5 });

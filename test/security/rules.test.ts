@@ -187,16 +187,21 @@ void suite('hidden paths', () => {
 
 /** The same directory, one in it and one around it, by mounts of their own. */
 function mountsOf(parent: string): readonly { source: string; target: string }[] {
-  const work = join(parent, 'work');
+  const inner = join(parent, 'inner');
   return [
-    { source: work, target: '/project' },
-    { source: join(work, 'src'), target: '/src' },
+    { source: inner, target: '/project' },
+    { source: join(inner, 'src'), target: '/src' },
     { source: parent, target: '/all' },
-    { source: work, target: '/again' },
+    { source: inner, target: '/again' },
   ];
 }
-const TWICE = { 'work/src/.env': 'SECRET', 'work/src/deep/.env': 'SECRET', 'work/src/open': 'open', 'work/other': 'x' };
-const PLACES = '/project/src /src /all/work/src /again/src';
+const TWICE = {
+  'inner/src/.env': 'SECRET',
+  'inner/src/deep/.env': 'SECRET',
+  'inner/src/open': 'open',
+  'inner/other': 'x',
+};
+const PLACES = '/project/src /src /all/inner/src /again/src';
 
 void suite('what is seen at several places', () => {
   void test('is hidden at all of them', async (context) => {
@@ -223,9 +228,9 @@ void suite('what is seen at several places', () => {
       const directory = temporaryDirectory(context, TWICE);
       const script = `for d in ${PLACES}; do echo bad > $d/open; rm -f $d/open; done 2>/dev/null; true`;
       await run('sh', ['-c', script], { filesystem: { writable: mountsOf(directory), protect } });
-      const good = existsSync(join(directory, 'work/src/open'));
+      const good = existsSync(join(directory, 'inner/src/open'));
       assert.equal(good, protect.length > 0, `${protect.join()} (the control: without a rule)`);
-      if (good) assert.equal(readFileSync(join(directory, 'work/src/open'), 'utf8'), 'open');
+      if (good) assert.equal(readFileSync(join(directory, 'inner/src/open'), 'utf8'), 'open');
     }
   });
 });
