@@ -28,7 +28,8 @@ enum {
     FREE_BLOCKS = SUPERBLOCK + 12,
     KERNEL_RESERVE = 4096, /* blocks that ext4 keeps for itself, or a fiftieth if that is less */
     TAIL = 1 << 20,        /* at the end, and no part of the file system: there are signatures that some look for */
-    OWN_BLOCKS = 4,        /* of what a directory or a layer of ours takes, at most */
+    DIRECTORY_BLOCKS = 4,  /* of what a directory of ours takes, at most */
+    OVERLAY_BLOCKS = 8,    /* with what the kernel keeps for it */
     DEVICE_TRIES = 64,     /* who else looks for a free device may take the one that was found */
     DIRTY_LIMIT = 64 << 20,
 };
@@ -43,7 +44,7 @@ static const char FEATURES[] = "none,ext_attr,dir_index,filetype,extent,flex_bg,
 /* That a step shall find free. */
 static uint64_t wanted_blocks(const struct disk *disk)
 {
-    return (disk->bytes + DISK_SLACK + BLOCK - 1) / BLOCK + OWN_BLOCKS * disk->directories;
+    return (disk->bytes + DISK_SLACK + BLOCK - 1) / BLOCK + disk->own_blocks;
 }
 
 static uint64_t kept_by_kernel(uint64_t blocks)
@@ -132,12 +133,16 @@ static bool lies_in_memory(int directory)
     return !fstatfs(directory, &space) && (space.f_type == TMPFS_MAGIC || space.f_type == RAMFS_MAGIC);
 }
 
-static size_t count_directories(const struct define *policy)
+static uint64_t count_own_blocks(const struct define *policy)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < policy->mount_count; i++)
-        count += policy->mounts[i].kind == MOUNT_SCRATCH || is_overlay(&policy->mounts[i]);
-    return count;
+    uint64_t blocks = 0;
+    for (size_t i = 0; i < policy->mount_count; i++) {
+        if (policy->mounts[i].kind == MOUNT_SCRATCH)
+            blocks += DIRECTORY_BLOCKS;
+        else if (is_overlay(&policy->mounts[i]))
+            blocks += OVERLAY_BLOCKS;
+    }
+    return blocks;
 }
 
 static int open_host(struct disk *disk, struct failure *failure)
@@ -168,7 +173,7 @@ int prepare_disk(struct disk *disk, const struct define *policy, const char *dir
                           .disposer = -1,
                           .bytes = policy->scratch_bytes,
                           .inodes = policy->scratch_inodes,
-                          .directories = count_directories(policy)};
+                          .own_blocks = count_own_blocks(policy)};
     errno = EPERM;
     if (!privileged)
         return fail(failure, STAGE_SCRATCH, CONTROL);

@@ -18,8 +18,8 @@ struct disk {
     int settings; /* of what is not written yet; -1: this kernel has none */
     int disposer; /* who holds it in the end */
     uint64_t bytes, inodes;
-    size_t directories; /* that we make in it */
-    uint64_t sandbox;   /* that it is made for */
+    uint64_t own_blocks; /* of what we make in it */
+    uint64_t sandbox;    /* that it is made for */
 };
 
 /* In the maker, before it has left the host's tree. */

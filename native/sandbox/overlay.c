@@ -22,14 +22,18 @@ static int make_layers(const struct sandbox_start *start, const struct stat *low
 
 /* Nothing that is written leads anywhere else: no redirected directories, no files that have but their attributes
  * above. Who may not write the kernel's own attributes keeps notes in those of users, and steps cannot reach them
- * there. Of the layer below only the directory that we stand in is named: what its path is called means nothing. */
+ * there. Of the layer below only the directory that we stand in is named: what its path is called means nothing.
+ * Volatile: nobody mounts these layers again, and otherwise the last process that ends waits until all that was
+ * written is on a disk from which it is then thrown away. */
 static int new_layers(bool privileged, const char *upper, const char *work)
 {
-    const char *const trusted[][2] = {
-        {"source", "overlay"}, {"lowerdir", "."}, {"upperdir", upper},          {"workdir", work}, {"index", "off"},
-        {"metacopy", "off"},   {"xino", "off"},   {"redirect_dir", "nofollow"}, {NULL, NULL}};
-    const char *const users[][2] = {{"source", "overlay"}, {"lowerdir", "."}, {"upperdir", upper}, {"workdir", work},
-                                    {"index", "off"},      {"xino", "off"},   {"userxattr", NULL}, {NULL, NULL}};
+    const char *const trusted[][2] = {{"source", "overlay"}, {"lowerdir", "."},   {"upperdir", upper},
+                                      {"workdir", work},     {"volatile", NULL},  {"index", "off"},
+                                      {"xino", "off"},       {"metacopy", "off"}, {"redirect_dir", "nofollow"},
+                                      {NULL, NULL}};
+    const char *const users[][2] = {{"source", "overlay"}, {"lowerdir", "."},   {"upperdir", upper},
+                                    {"workdir", work},     {"volatile", NULL},  {"index", "off"},
+                                    {"xino", "off"},       {"userxattr", NULL}, {NULL, NULL}};
     return new_filesystem("overlay", privileged ? trusted : users, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
 }
 
