@@ -2,6 +2,8 @@ export const HELP = `Usage:
   spawn-sandbox run [options] -- COMMAND [ARG...]   run a command confined
   spawn-sandbox shell [options] [-- COMMAND [ARG...]]   an interactive shell, confined
   spawn-sandbox doctor [--json]                     tell what can be enforced on this machine
+  spawn-sandbox doctor --audit [--json]             tell what of this machine weakens every sandbox
+  spawn-sandbox selftest [--json] [--via COMMAND]   attack a sandbox, and tell what holds
   spawn-sandbox unpack IMAGE DIRECTORY              make a directory for --root from an OCI image
   spawn-sandbox --help
   spawn-sandbox --version

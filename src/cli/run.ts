@@ -2,7 +2,6 @@ import type { SandboxOptions } from '../options/sandbox-options.js';
 import { spawnSandbox } from '../spawn-sandbox.js';
 import { HELP } from './help.js';
 import { conclude, exitStatus, relayed } from './relay.js';
-import { runReviewed } from './review.js';
 import { parseRunArguments } from './run-arguments.js';
 import { type Spawn, withTerminal } from './terminal.js';
 
@@ -21,7 +20,7 @@ export function run(argv: readonly string[]): Promise<number> {
         : relayed(spawn(file, args, { ...own, ...streams, stdin: 'pipe', stderr: 'inherit' }));
     const result = await (review === undefined
       ? start(spawnSandbox, options)
-      : runReviewed(
+      : (await import('./review.js')).runReviewed(
           options,
           (sandbox, limits) => start((...command) => sandbox.spawn(...command), { limits }),
           review,

@@ -21,6 +21,13 @@ export const COVERED: readonly string[] = [
   '/proc/interrupts', // what others type and do, by its timing
   '/proc/softirqs',
   '/proc/schedstat',
+  '/proc/crypto', // which modules and ciphers are there
+  '/proc/devices', // drivers, by what they have registered
+  '/proc/misc',
+  '/proc/ioports',
+  '/proc/dma',
+  '/proc/consoles',
+  '/proc/sys/kernel/random/boot_id', // tells hosts, and their starts, apart
   '/proc/pressure', // the load of the host, by its timing
   '/proc/vmstat',
   '/proc/zoneinfo',

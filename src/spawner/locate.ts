@@ -11,6 +11,11 @@ export function spawnerPath(): string {
   return existing(join(NATIVE, 'spawner'), 'spawner program');
 }
 
+/** What `spawn-sandbox selftest` runs inside. */
+export function proberPath(): string {
+  return existing(join(NATIVE, 'prober'), 'prober of the selftest');
+}
+
 let loaded: Addon | undefined;
 
 export function loadAddon(): Addon {

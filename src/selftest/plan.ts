@@ -1,0 +1,38 @@
+import type { Answer, Operation } from './check.js';
+
+/** What the prober is to do, and by which name it tells of it. */
+export interface PlanLine {
+  readonly id: string;
+  readonly operation: Operation;
+}
+
+/** In an alphabet that no shell changes. */
+export function encodePlan(lines: readonly PlanLine[]): string {
+  const text = lines.map(({ id, operation }) => [id, ...operation].join('\t')).join('\n');
+  return Buffer.from(text).toString('base64url');
+}
+
+/** One line of the prober: a check begins, has ended, or all have. */
+export type Report =
+  | { readonly kind: 'begun'; readonly id: string }
+  | { readonly kind: 'answered'; readonly id: string; readonly answer: Answer }
+  | { readonly kind: 'finished' };
+
+/** What others write between is left out. */
+export function parseReport(line: string): Report | undefined {
+  if (line === '=') return { kind: 'finished' };
+  const [head = '', what, text = ''] = line.split('\t');
+  const id = head.slice(1);
+  if (head.startsWith('?') && what === undefined) return { kind: 'begun', id };
+  if (!head.startsWith('=') || what === undefined) return undefined;
+  return { kind: 'answered', id, answer: parseAnswer(what, text) };
+}
+
+function parseAnswer(what: string, text: string): Answer {
+  const [word, number] = what.split(' ');
+  if (word === 'reached') return { kind: 'reached', text };
+  if (word === 'error') return { kind: 'error', errno: Number(number), text };
+  if (word === 'signal') return { kind: 'signal', signal: Number(number) };
+  if (word === 'lost') return { kind: 'ended' };
+  return { kind: 'absent', text: `the prober cannot do that: ${text}` };
+}

@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import { CHECKS } from '#src/selftest/checks/index.js';
+import { fullId } from '#src/selftest/check.js';
+import { told } from '#src/selftest/judge.js';
+import { type CheckResult, runChecks } from '#src/selftest/run.js';
+import { commandTarget, ownTarget } from '#src/selftest/target.js';
+import { isRoot } from '../helpers/privileges.js';
+
+const RUN_MS = 400_000;
+/** What of the same user's a step without an identity of its own shares with the app. */
+const ONE_USER: readonly string[] = [];
+/** Where there is no sandbox, nothing is next door to it, and nobody can be told apart from who is outside. */
+const WITHOUT = commandTarget('env UNUSED={writable} --');
+
+type ById = ReadonlyMap<string, CheckResult>;
+
+async function results(run: Promise<readonly CheckResult[]>): Promise<ById> {
+  return new Map((await run).map((result) => [fullId(result.check), result]));
+}
+
+void suite('the selftest', { timeout: 2 * RUN_MS }, () => {
+  const inside = results(runChecks(ownTarget([])));
+  inside.catch(() => undefined);
+  // One after the other, since some look for whoever is on the machine.
+  const without = inside.then(() => results(runChecks(WITHOUT)));
+  without.catch(() => undefined);
+
+  for (const check of CHECKS) {
+    const id = fullId(check);
+    void test(
+      `a step ${check.group === 'practical' ? '' : 'never '}${check.title} (${id})`,
+      { timeout: RUN_MS },
+      async (context) => {
+        const result = (await inside).get(id);
+        assert.ok(result !== undefined);
+        if (!isRoot && ONE_USER.includes(id)) return;
+        assert.notEqual(result.outcome, 'broken', result.reason);
+        if (result.outcome === 'unproven') context.diagnostic(result.reason ?? '');
+      },
+    );
+  }
+
+  void test('shows something: most is got where there is no sandbox', { timeout: 2 * RUN_MS }, async () => {
+    const [held, open] = await Promise.all([inside, without]);
+    const proven = [...held.values()].filter(({ outcome, check }) => outcome === 'held' && check.group !== 'practical');
+    assert.ok(proven.length >= (isRoot ? 350 : 250), `${proven.length} are proven`);
+    const undetected = proven
+      .map(({ check }) => fullId(check))
+      .filter((id) => open.get(id)?.outcome !== 'broken')
+      .map((id) => `${id}: ${told(open.get(id)?.inside ?? { kind: 'ended' })}`);
+    assert.deepEqual(undetected, []);
+    for (const { check, outcome } of open.values()) if (check.group === 'practical') assert.equal(outcome, 'held');
+  });
+});
