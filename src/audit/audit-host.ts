@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { packageRoot } from '../package-root.js';
+import { spawnerPath } from '../spawner/locate.js';
 import type { AuditEvidence } from './evidence.js';
 import { findingsOf } from './findings.js';
 import { listeners, reachableMetadata } from './network.js';
@@ -31,7 +32,7 @@ const SETTINGS = [
  */
 export async function auditHost(directory = process.cwd()): Promise<AuditReport> {
   const programs = (process.env['PATH'] ?? '').split(delimiter).filter((path) => path.startsWith('/'));
-  const run = [...programs, process.execPath, packageRoot, join(packageRoot, 'native/build/spawner'), directory];
+  const run = [...programs, process.execPath, packageRoot, spawnerPath(), directory];
   const evidence: AuditEvidence = {
     isRoot: process.getuid?.() === 0,
     smtActive: smt(),

@@ -5,22 +5,23 @@ import { SandboxError } from '../errors.js';
 import { packageRoot } from '../package-root.js';
 import type { Addon } from './native.js';
 
-const NATIVE = join(packageRoot, 'native', 'build');
+/** Built here, in a checkout, or brought by the package. */
+const PLACES = ['native/build', `native/prebuilt/linux-${process.arch}`].map((place) => join(packageRoot, place));
 
 export function spawnerPath(): string {
-  return existing(join(NATIVE, 'spawner'), 'spawner program');
+  return nativeFile('spawner', 'spawner program');
 }
 
 /** What `spawn-sandbox selftest` runs inside. */
 export function proberPath(): string {
-  return existing(join(NATIVE, 'prober'), 'prober of the selftest');
+  return nativeFile('prober', 'prober of the selftest');
 }
 
 let loaded: Addon | undefined;
 
 export function loadAddon(): Addon {
   if (loaded !== undefined) return loaded;
-  const path = existing(join(NATIVE, 'addon.node'), 'native addon');
+  const path = nativeFile('addon.node', 'native addon');
   try {
     loaded = createRequire(import.meta.url)(path) as Addon;
     return loaded;
@@ -46,21 +47,22 @@ export function requireLinux(): void {
   );
 }
 
-function existing(path: string, what: string): string {
-  if (existsSync(path)) return path;
+/** @throws {SandboxError} `ERR_NATIVE_MISSING` */
+export function nativeFile(name: string, what: string): string {
+  const paths = PLACES.map((place) => join(place, name));
+  const found = paths.find((path) => existsSync(path));
+  if (found !== undefined) return found;
   throw new SandboxError(
     'ERR_NATIVE_MISSING',
-    `Cannot find the ${what} of spawn-sandbox: ${path} does not exist. Usual causes:\n${USUAL_CAUSES}`,
-    {
-      path,
-    },
+    `Cannot find the ${what} of spawn-sandbox: neither ${paths.join(' nor ')} exists. Usual causes:\n${USUAL_CAUSES}`,
+    { path: paths[0] ?? '' },
   );
 }
 
 const USUAL_CAUSES = [
   '- A checkout that was not built yet: run `npm start` or `make -C native` in it (needs gcc, make and libc6-dev).',
-  `- There is no build for this system (${process.platform}-${process.arch}): build it from source with \`make -C native\`.`,
+  `- The package has none for this system (${process.platform}-${process.arch}): build it from source with \`make -C native\`.`,
   '- A bundler moved the JavaScript away from its package: mark `spawn-sandbox` as external, so that it stays in node_modules.',
-  '- node_modules was copied from another system, or a container image stage left `native/build` behind: install again there.',
+  '- node_modules was copied from another system, or a container image stage left `native` behind: install again there.',
   '- A package manager with a virtual file system: let it unpack `spawn-sandbox` to disk.',
 ].join('\n');

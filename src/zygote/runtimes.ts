@@ -1,6 +1,7 @@
 import { basename, join } from 'node:path';
 import { packageRoot } from '../package-root.js';
 import { bindReadOnly } from '../policy/mounts.js';
+import { nativeFile } from '../spawner/locate.js';
 import type { MountMessage } from '../spawner/messages.js';
 
 /** The runtimes that can be zygotes. */
@@ -11,14 +12,14 @@ export type RuntimeName = 'python' | 'node' | 'native';
  * program has what it needs in itself (native/zygote/zygote.h).
  */
 const FILES: Readonly<Record<RuntimeName, readonly string[]>> = {
-  python: ['runtimes/python/zygote.py', 'runtimes/python/typed.py', 'native/build/zygote-python.so'],
-  node: [
-    'runtimes/node/zygote.cjs',
-    'runtimes/node/typed.cjs',
-    'runtimes/node/wire.cjs',
-    'native/build/zygote-node.node',
-  ],
+  python: ['runtimes/python/zygote.py', 'runtimes/python/typed.py'],
+  node: ['runtimes/node/zygote.cjs', 'runtimes/node/typed.cjs', 'runtimes/node/wire.cjs'],
   native: [],
+};
+/** The library beside them. */
+const LIBRARIES: Readonly<Partial<Record<RuntimeName, string>>> = {
+  python: 'zygote-python.so',
+  node: 'zygote-node.node',
 };
 
 export const DEFAULT_INTERPRETERS: Readonly<Partial<Record<RuntimeName, string>>> = {
@@ -45,7 +46,12 @@ export function mainProgram(runtime: RuntimeName): readonly string[] {
 }
 
 export function runtimeMounts(runtime: RuntimeName): readonly MountMessage[] {
-  return FILES[runtime].map((file) => bindReadOnly(join(packageRoot, file), join(OWN_DIRECTORY, basename(file))));
+  const library = LIBRARIES[runtime];
+  const paths = [
+    ...FILES[runtime].map((file) => join(packageRoot, file)),
+    ...(library === undefined ? [] : [nativeFile(library, `library of zygotes of ${runtime}`)]),
+  ];
+  return paths.map((path) => bindReadOnly(path, join(OWN_DIRECTORY, basename(path))));
 }
 
 /** Those of all, for a sandbox in which any of them may be started later. */
