@@ -1,7 +1,6 @@
-/* `prober operations` names what can be done. `prober PLAN`: a line for each check, `ID OPERATION ARGUMENT...` with
- * tabs between, all of it in base64, which every shell on the way leaves as it is. Each check runs in a child, and is
- * told in two lines on stdout: `?ID` when it begins, so that it is known what the whole ended for, and `=ID ANSWER`
- * with what became of it. */
+/* `prober operations` names what can be done. `prober` reads a plan from stdin: a line for each check, `ID OPERATION
+ * ARGUMENT...` with tabs between. Each check runs in a child, and is told in two lines on stdout: `?ID` when it begins,
+ * so that it is known what the whole ended for, and `=ID ANSWER` with what became of it. `=` alone ends it. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -15,7 +14,7 @@
 #include "selftest/prober.h"
 
 enum {
-    LONGEST_S = 20, /* a check */
+    LONGEST_S = 40, /* a check */
     MOST_ARGUMENTS = 12,
     PLAN_LIMIT = 1 << 17,
 };
@@ -136,30 +135,16 @@ static void run_line(char *line)
         tell_of(words[0], words + 1);
 }
 
-static int value_of(char digit)
-{
-    static const char DIGITS[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    const char *at = digit ? strchr(DIGITS, digit) : NULL;
-    return at ? (int)(at - DIGITS) : -1;
-}
-
-static bool decode(const char *text, char *out, size_t size)
+static bool read_plan(char *plan, size_t size)
 {
     size_t length = 0;
-    uint32_t bits = 0;
-    for (int count = 0; *text; text++) {
-        int value = value_of(*text);
-        if (value < 0 || length + 1 >= size)
+    for (ssize_t got = 1; got > 0 && length + 1 < size; length += (size_t)got) {
+        got = read(0, plan + length, size - 1 - length);
+        if (got < 0)
             return false;
-        bits = bits << 6 | (uint32_t)value;
-        count += 6;
-        if (count >= 8) {
-            count -= 8;
-            out[length++] = (char)(bits >> count & 0xff);
-        }
     }
-    out[length] = 0;
-    return true;
+    plan[length] = 0;
+    return length + 1 < size;
 }
 
 int main(int argc, char **argv)
@@ -169,7 +154,7 @@ int main(int argc, char **argv)
         return lay_bait(argv + 2);
     if (argc == 2 && !strcmp(argv[1], "operations"))
         return list_operations();
-    if (argc != 2 || !decode(argv[1], plan, sizeof(plan)))
+    if (argc != 1 || !read_plan(plan, sizeof(plan)))
         return 64;
     signal(SIGPIPE, SIG_IGN);
     char *rest = plan;

@@ -37,21 +37,19 @@ static void set_most(char **words)
 
 static int processes(char **words)
 {
+    static pid_t all[4096];
     set_most(words);
     long count = 0;
-    pid_t group = getpid();
-    setpgid(0, 0);
-    signal(SIGTERM, SIG_IGN);
-    for (pid_t pid; count < most && (pid = fork()) >= 0; count++) {
-        if (pid)
+    for (; count < most && count < (long)LENGTH(all) && (all[count] = fork()) >= 0; count++) {
+        if (all[count])
             continue;
-        signal(SIGTERM, SIG_DFL);
         alarm(15);
         for (;;)
             pause();
     }
     int result = got(count), error = errno;
-    kill(-group, SIGTERM);
+    for (long i = 0; i < count; i++)
+        kill(all[i], SIGKILL);
     while (wait(NULL) > 0)
         ;
     errno = error;

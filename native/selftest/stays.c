@@ -14,7 +14,7 @@
 
 enum { LONGEST_S = 25 }; /* if nobody ends it */
 
-/* The command line is what stands there; the plan behind the name leaves room. */
+/* The command line is what stands there; the environment behind it leaves room, and is not needed any more. */
 static void be_called(const char *token)
 {
     memcpy(program_invocation_name, token, strlen(token) + 1);

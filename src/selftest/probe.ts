@@ -1,22 +1,22 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createReadStream } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { SandboxError } from '../errors.js';
 import { proberPath } from '../spawner/locate.js';
 import type { Answer } from './check.js';
-import { encodePlan, parseReport, type PlanLine } from './plan.js';
+import { planText, parseReport, type PlanLine } from './plan.js';
 import type { Stage } from './stage.js';
 import type { Target } from './target.js';
 
 /** Longer than any check takes (`LONGEST_S` in `native/selftest/main.c`). */
-const SILENCE_MS = 40_000;
+const SILENCE_MS = 60_000;
 /** For what may still be on its way when the command has ended. */
 const LINGER_MS = 500;
 const ERRORS_KEPT = 2_000;
 
-/** For sandboxes that do not show where the prober lies: it comes by stdin. */
+/** For sandboxes that do not show where the prober lies: it comes by stdin, before the plan. Its length is the first argument. */
 const TAKE_FROM_STDIN =
-  'for d in /tmp /dev/shm /var/tmp "$HOME" .; do p="$d/selftest-prober-$$"; if cat > "$p" 2>/dev/null && chmod 700 "$p" && "$p" AA >/dev/null 2>&1; then "$p" "$@"; s=$?; rm -f "$p"; exit $s; fi; done; exit 126';
+  'for d in /tmp /dev/shm /var/tmp "$HOME" .; do p="$d/selftest-prober-$$"; if : 2>/dev/null > "$p"; then break; fi; done; dd bs="$1" count=1 iflag=fullblock of="$p" 2>/dev/null && chmod 700 "$p" && { "$p"; s=$?; rm -f "$p"; exit $s; }';
 
 export type Answers = ReadonlyMap<string, Answer>;
 
@@ -65,25 +65,27 @@ export class Prober {
   }
 
   async #run(lines: readonly PlanLine[], answers: Map<string, Answer>): Promise<Run> {
-    const run = new Run(this.#start(encodePlan(lines)), answers);
+    const run = new Run(this.#start(planText(lines)), answers);
     await run.end();
+    run.errors ||= readFileSync(this.#stage.errors, 'utf8').slice(-ERRORS_KEPT);
     return run;
   }
 
   #start(plan: string): ChildProcess {
     const program = proberPath();
     const before = this.#target.command(program, this.#stage.writable);
+    const bytes = this.#byStdin ? readFileSync(program) : Buffer.alloc(0);
     const [file, ...args] = this.#byStdin
-      ? [...before, '/bin/sh', '-c', TAKE_FROM_STDIN, 'sh', plan]
-      : [...before, program, plan];
+      ? [...before, '/bin/sh', '-c', TAKE_FROM_STDIN, 'sh', String(bytes.length)]
+      : [...before, program];
+    const errors = openSync(this.#stage.errors, 'w');
     const child = spawn(file, args, {
-      stdio: [this.#byStdin ? 'pipe' : 'ignore', 'pipe', 'pipe', this.#stage.descriptor],
+      stdio: ['pipe', 'pipe', errors, this.#stage.descriptor],
       env: { ...process.env, SPAWN_SANDBOX_SELFTEST: this.#stage.token },
     });
-    if (child.stdin !== null) {
-      child.stdin.on('error', () => undefined); // it takes no more than it wants
-      createReadStream(program).pipe(child.stdin);
-    }
+    closeSync(errors);
+    child.stdin?.on('error', () => undefined); // who does not begin takes none
+    child.stdin?.end(Buffer.concat([bytes, Buffer.from(plan)]));
     return child;
   }
 }
@@ -101,13 +103,10 @@ class Run {
   constructor(child: ChildProcess, answers: Map<string, Answer>) {
     this.#child = child;
     this.#answers = answers;
-    const { stdout, stderr } = child;
-    if (stdout === null || stderr === null) throw new Error('the prober has no output');
+    const { stdout } = child;
+    if (stdout === null) throw new Error('the prober has no output');
     createInterface({ input: stdout }).on('line', (line) => {
       this.#take(line);
-    });
-    stderr.on('data', (chunk: Buffer) => {
-      this.errors = `${this.errors}${chunk.toString()}`.slice(-ERRORS_KEPT);
     });
     this.#beSilent();
   }
@@ -126,7 +125,6 @@ class Run {
     const lingering = new Promise((resolve) => setTimeout(resolve, LINGER_MS).unref());
     await Promise.race([closed, lingering]);
     this.#child.stdout?.destroy();
-    this.#child.stderr?.destroy();
   }
 
   #take(line: string): void {

@@ -106,6 +106,8 @@ export class Stage implements Disposable {
   readonly directory = mkdtempSync(join(tmpdir(), 'spawn-sandbox-selftest-'));
   /** In it, for those that may be given one. */
   readonly writable = join(this.directory, 'writable');
+  /** What the last command said on stderr: a file, which can be opened anew by its name in /dev, as a socket cannot. */
+  readonly errors = join(this.directory, 'errors');
   /** That every command inherits. */
   readonly descriptor: number;
 

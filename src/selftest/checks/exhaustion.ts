@@ -5,7 +5,7 @@ import { refused } from '../judge.js';
 const MOST = {
   mebibytes: 768,
   scratchMebibytes: 128,
-  files: 100_000,
+  files: 20_000,
   processes: 300,
   descriptors: 1_500,
   watchers: 64,

@@ -1,5 +1,5 @@
-import type { Check, Judge, Operation } from '../check.js';
-import { oneOf, otherThanOutside, refused } from '../judge.js';
+import type { Answer, Check, Judge, Operation } from '../check.js';
+import { oneOf, otherThanOutside, refused, told } from '../judge.js';
 
 /** SECBIT_NOROOT, SECBIT_NO_SETUID_FIXUP and SECBIT_NO_CAP_AMBIENT_RAISE, each with its lock, and SECBIT_KEEP_CAPS locked. */
 const LOCKED = ['239', '255'];
@@ -12,13 +12,16 @@ function identity(id: string, title: string, operation: Operation, judge: Judge)
   return { group: 'identity', id, title, operation, judge };
 }
 
-const notRoot: Judge = (evidence) => {
-  const { inside } = evidence;
-  const ids = inside.kind === 'reached' ? inside.text.split(' ') : [];
-  return ids.includes('0')
-    ? { outcome: 'broken', reason: `its ids are ${ids.join(' ')}` }
-    : oneOf(ids.join(' '))(evidence);
+const notRoot: Judge = ({ inside, outside }) => {
+  if (hasRoot(inside)) return { outcome: 'broken', reason: `its ids are ${told(inside)}` };
+  return hasRoot(outside)
+    ? { outcome: 'held' }
+    : { outcome: 'unproven', reason: 'nor has it without a sandbox, where an ordinary user runs it' };
 };
+
+function hasRoot(answer: Answer): boolean {
+  return answer.kind === 'reached' && answer.text.split(' ').includes('0');
+}
 
 export const IDENTITY: readonly Check[] = [
   identity('user', 'has the id 0 of a user or a group', ['user'], notRoot),
