@@ -292,17 +292,18 @@ static int overwrite(char **words)
     return open(path, O_WRONLY | O_CLOEXEC) >= 0 || errno == ETXTBSY ? 0 : -1;
 }
 
+/* Out of a second root, below the one that it has a descriptor of. */
 static int leave_root(char **words)
 {
-    int here = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (mkdir(own_path(), 0700))
+    int here = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC), tmp = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const char *name = strrchr(own_path(), '/') + 1;
+    if (mkdirat(tmp, name, 0700))
         return -1;
     int result = chroot(own_path()), error = errno;
-    rmdir(own_path());
-    if (result || fchdir(here)) {
-        errno = error;
+    unlinkat(tmp, name, AT_REMOVEDIR);
+    errno = error;
+    if (result || fchdir(here))
         return -1;
-    }
     for (int i = 0; i < 64; i++) {
         if (chdir(".."))
             return -1;

@@ -172,11 +172,16 @@ static void answer_datagram(int fd)
     sendto(fd, token, strlen(token), MSG_NOSIGNAL, (struct sockaddr *)&from, length);
 }
 
-static void answer_signal(int fd)
+/* Whether it is to end. */
+static bool answer_signal(int fd)
 {
     struct signalfd_siginfo info;
-    if (read(fd, &info, sizeof(info)) == sizeof(info))
-        event("signal");
+    if (read(fd, &info, sizeof(info)) != sizeof(info))
+        return false;
+    if (info.ssi_signo != SIGUSR1)
+        return true;
+    event("signal");
+    return false;
 }
 
 static void serve(struct pollfd *sources)
@@ -187,9 +192,11 @@ static void serve(struct pollfd *sources)
         for (int i = SIGNALS; i < SOURCES; i++) {
             if (!sources[i].revents)
                 continue;
+            if (i == SIGNALS && answer_signal(sources[i].fd))
+                return;
             if (i == SIGNALS)
-                answer_signal(sources[i].fd);
-            else if (i == UDP)
+                continue;
+            if (i == UDP)
                 answer_datagram(sources[i].fd);
             else
                 answer_stream(sources[i].fd, NAMES[i]);
@@ -212,6 +219,8 @@ int lay_bait(char **arguments)
     snprintf(path, sizeof(path), "%s/%s.socket", directory, token);
     sigemptyset(&signals);
     sigaddset(&signals, SIGUSR1);
+    sigaddset(&signals, SIGTERM); /* also when its parent has ended: what it has laid belongs to nobody then */
+    sigaddset(&signals, SIGINT);
     sigprocmask(SIG_BLOCK, &signals, NULL);
     struct pollfd sources[SOURCES] = {
         [STDIN] = {0, POLLIN, 0},

@@ -14,11 +14,12 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "selftest/prober.h"
 
-enum { MEBIBYTE = 1 << 20 };
+enum { MEBIBYTE = 1 << 20, FILES_S = 15 };
 
 static long most;
 
@@ -205,7 +206,8 @@ static int files(char **words)
     snprintf(directory, sizeof(directory), "/tmp/selftest-d-%d", getpid());
     if (mkdir(directory, 0700))
         return -1;
-    for (; count < most; count++) {
+    /* What was made is to be removed in time, too. */
+    for (time_t end = time(NULL) + FILES_S; count < most && time(NULL) < end; count++) {
         snprintf(path, sizeof(path), "%s/%ld", directory, count);
         if (mknod(path, S_IFREG | 0600, 0))
             break;

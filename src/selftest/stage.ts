@@ -116,6 +116,7 @@ export class Stage implements Disposable {
     writeFileSync(join(this.directory, 'secret'), this.token, { mode: 0o644 });
     this.clean();
     this.descriptor = openSync(this.directory, 'r');
+    for (const signal of ENDING) process.on(signal, this.#endWith);
   }
 
   /** What was planted there before is no answer. */
@@ -125,10 +126,19 @@ export class Stage implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    for (const signal of ENDING) process.off(signal, this.#endWith);
     closeSync(this.descriptor);
     rmSync(this.directory, { recursive: true, force: true });
   }
+
+  /** Whoever interrupts it is left nothing either; the bait ends with us, and takes away what is its own. */
+  readonly #endWith = (signal: NodeJS.Signals): void => {
+    this[Symbol.dispose]();
+    process.kill(process.pid, signal);
+  };
 }
+
+const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** The sixth field, and the fourth behind the name, which may hold anything. */
 function ownSession(): number {

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { CHECKS } from '#src/selftest/checks/index.js';
 import { fullId } from '#src/selftest/check.js';
@@ -20,7 +23,16 @@ async function results(all: Promise<readonly CheckResult[]>): Promise<ById> {
   return new Map((await all).map((result) => [fullId(result.check), result]));
 }
 
+/** What its checks may leave in the directories that they try, the bait's and the stage's. */
+function traces(): readonly string[] {
+  const names = ['/tmp', '/dev/shm', tmpdir()].flatMap((directory) =>
+    readdirSync(directory).map((name) => join(directory, name)),
+  );
+  return names.filter((path) => /\/(spawn-sandbox-)?selftest-/.test(path));
+}
+
 void suite('the selftest', { timeout: 2 * RUN_MS }, () => {
+  const before = new Set(traces());
   const inside = results(runChecks(ownTarget([])));
   inside.catch(() => undefined);
   // One after the other, since some look for whoever is on the machine.
@@ -55,5 +67,13 @@ void suite('the selftest', { timeout: 2 * RUN_MS }, () => {
       .map((id) => `${id}: ${told(open.get(id)?.inside ?? { kind: 'ended' })}`);
     assert.deepEqual(undetected, []);
     for (const { check, outcome } of open.values()) if (check.group === 'practical') assert.equal(outcome, 'held');
+  });
+
+  void test('leaves nothing', { timeout: 2 * RUN_MS }, async () => {
+    await without;
+    assert.deepEqual(
+      traces().filter((path) => !before.has(path)),
+      [],
+    );
   });
 });
