@@ -24,6 +24,7 @@ const CHECKS = [
     env: { OVERLAY_KILLS: '100' },
   },
   { name: 'a root made by debootstrap', args: ['scripts/test-roots.mjs'] },
+  { name: 'a system without glibc', args: ['scripts/test-musl.mjs'] },
   { name: '5,000,000 fuzzed messages', args: ['scripts/fuzz.mjs', '5000000'] },
   { name: '200,000 damaged Arrow files', args: ['scripts/fuzz-tables.mjs', '200000'] },
   { name: '1,000,000 damaged messages of typed steps', args: ['scripts/fuzz-messages.mjs', '1000000'] },
