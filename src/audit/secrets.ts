@@ -1,4 +1,4 @@
-import { type Dirent, readdirSync, statSync } from 'node:fs';
+import { type Dirent, readdirSync, type Stats, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join, sep } from 'node:path';
 
@@ -65,7 +65,7 @@ export function readableSecrets(directory: string, home = homedir()): readonly s
 
 export function writableSockets(paths: readonly string[] = SOCKETS): readonly string[] {
   return paths.filter((path) => {
-    const status = statSync(path, { throwIfNoEntry: false });
+    const status = statOf(path);
     return status?.isSocket() === true && (status.mode & 0o002) !== 0 && isReachableByAll(dirname(path));
   });
 }
@@ -104,9 +104,9 @@ function entriesOf(directory: string): readonly Dirent[] {
   }
 }
 
-function statOf(path: string): ReturnType<typeof statSync> {
+function statOf(path: string): Stats | undefined {
   try {
-    return statSync(path, { throwIfNoEntry: false });
+    return statSync(path);
   } catch {
     return undefined;
   }
@@ -114,12 +114,12 @@ function statOf(path: string): ReturnType<typeof statSync> {
 
 function isReadableByAll(path: string): boolean {
   const mode = statOf(path)?.mode;
-  return typeof mode === 'number' && (mode & 0o004) !== 0 && isReachableByAll(dirname(path));
+  return mode !== undefined && (mode & 0o004) !== 0 && isReachableByAll(dirname(path));
 }
 
 /** Every directory on the way lets everybody through. */
 function isReachableByAll(directory: string): boolean {
   const mode = statOf(directory)?.mode;
-  if (typeof mode !== 'number' || (mode & 0o001) === 0) return false;
+  if (mode === undefined || (mode & 0o001) === 0) return false;
   return directory === '/' || isReachableByAll(dirname(directory));
 }

@@ -1,4 +1,4 @@
-import { lstatSync, realpathSync } from 'node:fs';
+import { lstatSync, realpathSync, type Stats } from 'node:fs';
 import { dirname } from 'node:path';
 
 const OF_ALL = 0o002;
@@ -17,9 +17,18 @@ function above(path: string): readonly string[] {
 
 /** In a directory with the sticky bit only owners replace what is there. */
 function isOpen(path: string): boolean {
-  const status = lstatSync(path, { throwIfNoEntry: false });
+  const status = statusOf(path);
   if (status === undefined || status.isSymbolicLink() || (status.mode & OF_ALL) === 0) return false;
   return !(status.isDirectory() && (status.mode & STICKY) !== 0);
+}
+
+/** Nothing of what is not there, or lies behind a directory that is closed to us: then it is closed to others, too. */
+function statusOf(path: string): Stats | undefined {
+  try {
+    return lstatSync(path);
+  } catch {
+    return undefined;
+  }
 }
 
 function realpath(path: string): string {

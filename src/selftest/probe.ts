@@ -10,6 +10,8 @@ import type { Target } from './target.js';
 
 /** Longer than any check takes (`LONGEST_S` in `native/selftest/main.c`). */
 const SILENCE_MS = 60_000;
+/** For a launcher to end when its command has, also where that has left somebody behind. */
+const END_MS = 5_000;
 /** For what may still be on its way when the command has ended. */
 const LINGER_MS = 500;
 const ERRORS_KEPT = 2_000;
@@ -130,18 +132,18 @@ class Run {
   #take(line: string): void {
     const report = parseReport(line);
     if (report === undefined) return;
-    this.#beSilent();
+    this.#beSilent(report.kind === 'finished' ? END_MS : SILENCE_MS);
     if (report.kind === 'begun') this.begun = report.id;
     if (report.kind !== 'answered') return;
     this.progressed = true;
     this.#answers.set(report.id, report.answer);
   }
 
-  #beSilent(): void {
+  #beSilent(milliseconds = SILENCE_MS): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
       this.silent = true;
       this.#child.kill('SIGKILL');
-    }, SILENCE_MS);
+    }, milliseconds);
   }
 }

@@ -1,3 +1,4 @@
+import { SandboxError } from '../errors.js';
 import { errnoName } from '../support/errno-name.js';
 import { nativeArchitecture } from '../syscalls/architectures.js';
 import { type Answer, type Bait, type Check, fullId, type Operation, operationOf, type Verdict } from './check.js';
@@ -40,7 +41,12 @@ export async function runChecks(
     try {
       const first = await firstProcess(inside, bait);
       const tried = await tryAll(inside, { bait, neighbour, stage, target, first, control });
-      return CHECKS.map((check) => judged(check, tried, control, check.group === 'neighbours' ? neighbour : bait));
+      if (!bait.stands)
+        throw new SandboxError('ERR_RESOURCES', 'The selftest has lost what it had laid to be found: it ended.');
+      return CHECKS.map((check) => {
+        if (check.group !== 'neighbours') return judged(check, tried, control, bait);
+        return neighbour?.stands === false ? lost(check) : judged(check, tried, control, neighbour);
+      });
     } finally {
       await neighbour?.takeAway();
     }
@@ -128,6 +134,13 @@ function withPlaces([name, ...parameters]: Operation, writable: string): Operati
 async function tryAlone(prober: Prober, check: Check, line: PlanLine, { bait }: Setting): Promise<Answer> {
   const answer = (await prober.answers([line])).get(line.id) ?? { kind: 'ended' };
   return check.group === 'staying' && answer.kind !== 'absent' ? lookWhoStayed(stayingName(bait.token)) : answer;
+}
+
+/** Whatever was answered: nobody was there any more to be found. */
+function lost(check: Check): CheckResult {
+  const reason = 'the bait has ended before all was tried';
+  const nobody: Answer = { kind: 'absent', text: reason };
+  return { check, inside: nobody, outside: nobody, outcome: 'unproven', reason };
 }
 
 function judged(

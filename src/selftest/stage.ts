@@ -60,8 +60,13 @@ export class LaidBait implements Omit<Bait, 'first'> {
     return bait;
   }
 
+  /** One that has ended is found by nobody, which shows nothing. */
+  get stands(): boolean {
+    return this.#process.exitCode === null && this.#process.signalCode === null;
+  }
+
   async takeAway(): Promise<void> {
-    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
+    if (!this.stands) return;
     const end = new Promise((resolve) => this.#process.once('exit', resolve));
     this.#process.stdin?.end();
     const timer = setTimeout(() => this.#process.kill('SIGKILL'), PATIENCE_MS);

@@ -1,16 +1,15 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { suite, test } from 'node:test';
+import { suite, test, type TestContext } from 'node:test';
 import { accepts, listeners } from '#src/audit/network.js';
 import type { AuditReport } from '#src/audit/report.js';
 import { readableSecrets, writableSockets } from '#src/audit/secrets.js';
 import { writableByAll } from '#src/audit/writable.js';
 import { packageRoot } from '#src/package-root.js';
 import { isRoot } from '../helpers/privileges.js';
-import { temporaryDirectory } from '../helpers/temporary-directory.js';
 
 const CLI = join(packageRoot, 'dist/cli/main.js');
 /** A net namespace of its own, where metadata is where we put it. */
@@ -28,10 +27,19 @@ print('up', flush=True)
 time.sleep(60)
 `;
 
+/** That everybody can get to, as the usual one of a user cannot be. */
+function reachableDirectory(context: TestContext): string {
+  const directory = mkdtempSync('/tmp/spawn-sandbox-audit-');
+  context.after(() => {
+    rmSync(directory, { recursive: true, force: true });
+  });
+  chmodSync(directory, 0o755);
+  return directory;
+}
+
 void suite('the audit of a host', () => {
   void test('finds secrets that everybody may read, and not those that are closed, in passing or public', (context) => {
-    const directory = temporaryDirectory(context);
-    chmodSync(directory, 0o755);
+    const directory = reachableDirectory(context);
     mkdirSync(join(directory, 'config/closed'), { recursive: true });
     mkdirSync(join(directory, 'node_modules/x'), { recursive: true });
     const write = (path: string, mode: number): string => {
@@ -56,8 +64,7 @@ void suite('the audit of a host', () => {
   });
 
   void test('finds what everybody may replace, by its own mode or that of a directory above', (context) => {
-    const directory = temporaryDirectory(context);
-    chmodSync(directory, 0o755);
+    const directory = reachableDirectory(context);
     mkdirSync(join(directory, 'open/bin'), { recursive: true });
     mkdirSync(join(directory, 'shared'));
     const program = join(directory, 'open/bin/program');
@@ -72,8 +79,7 @@ void suite('the audit of a host', () => {
   });
 
   void test('finds sockets of services that everybody may write', async (context) => {
-    const directory = temporaryDirectory(context);
-    chmodSync(directory, 0o755);
+    const directory = reachableDirectory(context);
     const path = join(directory, 'engine.sock');
     const server = createServer().listen(path);
     context.after(() => server.close());
@@ -98,7 +104,7 @@ void suite('the audit of a host', () => {
   });
 
   void test('doctor --audit tells it as data, with a status for scripts, and sees metadata where it is', (context) => {
-    const directory = temporaryDirectory(context);
+    const directory = reachableDirectory(context);
     const alone = audit(directory, '');
     assert.ok(!alone.report.findings.some(({ code }) => code === 'metadata-reachable'));
     assert.ok(alone.report.looked.length >= 5);
