@@ -96,13 +96,13 @@ static int stopped_daemon(char **words)
 static void hop(void)
 {
     close_all();
-    for (int i = 0; i < 1000; i++) {
+    for (int i = 0; i < 200; i++) {
         pid_t pid = fork();
         if (pid > 0)
             _exit(0);
         if (pid < 0)
             break;
-        usleep(20000);
+        usleep(100000);
     }
 }
 
