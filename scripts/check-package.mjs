@@ -3,10 +3,22 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { findProgram } from './find-program.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const directory = mkdtempSync(join(tmpdir(), 'spawn-sandbox-package-'));
@@ -58,18 +70,10 @@ function install(tarball) {
 
 function bareBin() {
   const bin = join(directory, 'bin');
-  mkdirSync(bin, { recursive: true });
-  if (readdirSync(bin).length === 0) {
-    symlinkSync(process.execPath, join(bin, 'node'));
-    for (const name of PROGRAMS)
-      symlinkSync(
-        execFileSync('sh', ['-c', `command -v ${name}`])
-          .toString()
-          .trim()
-          .replace(/^(?!\/)/, '/bin/'),
-        join(bin, name),
-      );
-  }
+  if (existsSync(bin)) return bin;
+  mkdirSync(bin);
+  symlinkSync(process.execPath, join(bin, 'node'));
+  for (const name of PROGRAMS) symlinkSync(findProgram(name), join(bin, name));
   return bin;
 }
 
@@ -118,16 +122,11 @@ function checkReproducible(installed) {
   );
 }
 
+/** By its file, since a PATH that is given may not have it. */
 function npm(cwd, args, env = {}) {
-  const program = execFileSync('sh', ['-c', 'command -v npm']).toString().trim();
-  return execFileSync(process.execPath, [realNpm(program), ...args], {
+  return execFileSync(process.execPath, [realpathSync(findProgram('npm')), ...args], {
     cwd,
     env: { ...process.env, ...env },
     encoding: 'utf8',
   });
-}
-
-/** npm is a script of Node's, or a link to it. */
-function realNpm(program) {
-  return execFileSync('readlink', ['-f', program]).toString().trim();
 }

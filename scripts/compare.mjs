@@ -4,9 +4,9 @@
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { release } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { existsSync } from 'node:fs';
+import { findProgram } from './find-program.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const CLI = join(root, 'dist/cli/main.js');
@@ -18,33 +18,29 @@ const BWRAP_TREE =
 
 /** Where a command needs `{writable}` or the prober to be shown, it says so in its own words. */
 const PEERS = [
-  { name: 'spawn-sandbox', program: process.execPath, args: [] },
+  { name: 'spawn-sandbox' },
   {
     name: 'bwrap, as its manual begins',
     program: 'bwrap',
-    version: ['--version'],
     via: `bwrap ${BWRAP_TREE} --ro-bind ${PROBER} ${PROBER} --bind {writable} {writable} --unshare-pid --`,
   },
   {
     name: 'bwrap, hardened',
     program: 'bwrap',
-    version: ['--version'],
     via: `bwrap ${BWRAP_TREE} --tmpfs /tmp --tmpfs /run --ro-bind ${PROBER} ${PROBER} --bind {writable} {writable} --unshare-all --disable-userns --unshare-user --uid 1000 --gid 1000 --new-session --die-with-parent --clearenv --setenv PATH /usr/bin --cap-drop ALL --hostname sandbox --`,
   },
   {
     name: 'firejail, with its default profile',
     program: 'firejail',
-    version: ['--version'],
     via: 'firejail --quiet --',
   },
   {
     name: 'firejail, hardened',
     program: 'firejail',
-    version: ['--version'],
     via: 'firejail --quiet --noprofile --private --private-dev --private-tmp --private-cache --net=none --caps.drop=all --seccomp --nonewprivs --noroot --ipc-namespace --nodbus --rlimit-nproc=128 --rlimit-nofile=1024 --rlimit-fsize=67108864 --',
   },
-  { name: 'runsc do', program: 'runsc', version: ['--version'], via: 'runsc --network=none do' },
-  { name: 'srt, with its default settings', program: 'srt', version: ['--version'], via: 'srt' },
+  { name: 'runsc do', program: 'runsc', via: 'runsc --network=none do' },
+  { name: 'srt, with its default settings', program: 'srt', via: 'srt' },
 ];
 
 const columns = PEERS.map(measure);
@@ -54,8 +50,8 @@ else writeFileSync(join(root, 'docs/comparison.md'), text);
 for (const { name, report, problem } of columns)
   console.log(`${name}: ${report === undefined ? problem : JSON.stringify(report.score)}`);
 
-function measure({ name, program, version, via }) {
-  if (via !== undefined && !isInstalled(program)) return { name, via, problem: 'not installed' };
+function measure({ name, program, via }) {
+  if (via !== undefined && findProgram(program) === undefined) return { name, via, problem: 'not installed' };
   const args = [CLI, 'selftest', '--json', ...(via === undefined ? [] : ['--via', via])];
   const { stdout, stderr } = spawnSync(process.execPath, args, {
     encoding: 'utf8',
@@ -67,17 +63,13 @@ function measure({ name, program, version, via }) {
   return {
     name,
     via,
-    version: version === undefined ? undefined : versionOf(program, version),
+    version: via === undefined ? undefined : versionOf(program),
     report: JSON.parse(stdout),
   };
 }
 
-function isInstalled(program) {
-  return (process.env.PATH ?? '').split(delimiter).some((directory) => existsSync(join(directory, program)));
-}
-
-function versionOf(program, args) {
-  return spawnSync(program, args, { encoding: 'utf8', timeout: 10_000 }).stdout.trim().split('\n')[0];
+function versionOf(program) {
+  return spawnSync(program, ['--version'], { encoding: 'utf8', timeout: 10_000 }).stdout.trim().split('\n')[0];
 }
 
 function page(all) {

@@ -3,10 +3,11 @@
 // writes elsewhere.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { findProgram } from './find-program.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const place = resolve(process.argv[2] ?? join(root, 'native/prebuilt'));
@@ -31,7 +32,7 @@ console.log(`prebuild: ${files.length} files for ${Object.keys(COMPILERS).join('
 
 function build(arch) {
   const compiler = COMPILERS[arch];
-  if (!isInstalled(compiler)) {
+  if (findProgram(compiler) === undefined) {
     console.error(`prebuild: ${compiler} not found: apt-get install -y ${PACKAGES[arch]}`);
     process.exit(1);
   }
@@ -50,10 +51,6 @@ function build(arch) {
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
-}
-
-function isInstalled(program) {
-  return (process.env.PATH ?? '').split(':').some((directory) => existsSync(join(directory, program)));
 }
 
 function sumOf(path) {

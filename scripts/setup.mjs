@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { findProgram } from './find-program.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const LEAST_NODE = [20, 19];
@@ -21,8 +22,9 @@ function checkNode() {
 
 function checkTools() {
   if (process.platform !== 'linux') fail(`spawn-sandbox runs on Linux only, and this is ${process.platform}.`);
-  if (!has('cc') || !has('make')) fail('A C compiler and make are missing. Run: apt-get install -y gcc make libc6-dev');
-  if (!has('python3')) fail('python3 is missing; tests and examples run it. Run: apt-get install -y python3');
+  if (!findProgram('cc') || !findProgram('make'))
+    fail('A C compiler and make are missing. Run: apt-get install -y gcc make libc6-dev');
+  if (!findProgram('python3')) fail('python3 is missing; tests and examples run it. Run: apt-get install -y python3');
 }
 
 function installDependencies() {
@@ -56,10 +58,6 @@ function newest(directory, dates) {
 function modified(path) {
   const file = join(root, path);
   return existsSync(file) ? statSync(file).mtimeMs : 0;
-}
-
-function has(program) {
-  return (process.env.PATH ?? '').split(':').some((directory) => existsSync(join(directory, program)));
 }
 
 function run(what, program, args, { mayFail = false } = {}) {

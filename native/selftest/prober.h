@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -19,7 +20,8 @@ struct named {
 };
 
 /* Each ends with a row without a name. */
-extern const struct named CALLS[], FILES[], FACTS[], EXCHANGES[], QUANTITIES[], ATTEMPTS[], WORKS[], STAYS[];
+extern const struct named CALLS[], FILES[], FACTS[], EXCHANGES[], QUANTITIES[], ATTEMPTS[], WORKS[], WORKS_OF_FILES[],
+    STAYS[];
 
 /* What is said beside the answer, in one line; answers 0. */
 int tell(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -34,6 +36,9 @@ static inline int done(long answer)
 int own_file(void);
 const char *own_path(void);
 void remove_own_file(void);
+
+/* A child that waits to be ended, and ends by itself after a while; -1 when there can be none. */
+pid_t waiting_child(void);
 
 /* What lies on the host for the sandboxed to find: `bait TOKEN DIRECTORY PORT`. */
 int lay_bait(char **arguments);

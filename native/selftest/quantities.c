@@ -41,13 +41,8 @@ static int processes(char **words)
     static pid_t all[4096];
     set_most(words);
     long count = 0;
-    for (; count < most && count < (long)LENGTH(all) && (all[count] = fork()) >= 0; count++) {
-        if (all[count])
-            continue;
-        alarm(15);
-        for (;;)
-            pause();
-    }
+    while (count < most && count < (long)LENGTH(all) && (all[count] = waiting_child()) >= 0)
+        count++;
     int result = got(count), error = errno;
     for (long i = 0; i < count; i++)
         kill(all[i], SIGKILL);
@@ -71,13 +66,7 @@ static int orphans(char **words)
         if (pid < 0)
             break;
         if (pid == 0) {
-            pid = fork();
-            answer = pid < 0 ? 'n' : 'y';
-            if (pid == 0) {
-                alarm(10);
-                for (;;)
-                    pause();
-            }
+            answer = waiting_child() < 0 ? 'n' : 'y';
             _exit(write(ends[1], &answer, 1) == 1 ? 0 : 1);
         }
         if (waitpid(pid, NULL, 0) < 0 || read(ends[0], &answer, 1) != 1 || answer != 'y')

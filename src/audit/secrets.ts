@@ -1,6 +1,10 @@
-import { type Dirent, readdirSync, type Stats, statSync } from 'node:fs';
+import { type Dirent, readdirSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { dirname, join, sep } from 'node:path';
+import { basename, dirname, join } from 'node:path';
+import { OTHERS, statusOf } from './modes.js';
+
+/** Also where the app is somebody else. */
+const HOME_OF_ROOT = '/root';
 
 /** Files that are secrets by where they lie; of a directory, all in it. */
 const PLACES = [
@@ -10,7 +14,7 @@ const PLACES = [
   '/etc/gshadow',
   '/etc/ssl/private',
   '/etc/kubernetes/admin.conf',
-  '/root/.ssh',
+  join(HOME_OF_ROOT, '.ssh'),
 ];
 const OF_HOME = [
   '.ssh',
@@ -56,7 +60,7 @@ export const SOCKETS: readonly string[] = [
 export function readableSecrets(directory: string, home = homedir()): readonly string[] {
   const places = [...PLACES, ...OF_HOME.map((path) => join(home, path))].flatMap((path) => filesAt(path));
   const own = walk(directory).filter((path) => {
-    const name = path.slice(path.lastIndexOf(sep) + 1);
+    const name = basename(path);
     return NAMES.test(name) && !PUBLIC.test(name);
   });
   const all = [...places.filter((path) => !PUBLIC.test(path)), ...own];
@@ -65,13 +69,13 @@ export function readableSecrets(directory: string, home = homedir()): readonly s
 
 export function writableSockets(paths: readonly string[] = SOCKETS): readonly string[] {
   return paths.filter((path) => {
-    const status = statOf(path);
-    return status?.isSocket() === true && (status.mode & 0o002) !== 0 && isReachableByAll(dirname(path));
+    const status = statusOf(path, { follow: true });
+    return status?.isSocket() === true && (status.mode & OTHERS.write) !== 0 && isReachableByAll(dirname(path));
   });
 }
 
 function filesAt(path: string): readonly string[] {
-  const status = statOf(path);
+  const status = statusOf(path, { follow: true });
   if (status === undefined) return [];
   return status.isDirectory()
     ? entriesOf(path)
@@ -104,22 +108,14 @@ function entriesOf(directory: string): readonly Dirent[] {
   }
 }
 
-function statOf(path: string): Stats | undefined {
-  try {
-    return statSync(path);
-  } catch {
-    return undefined;
-  }
-}
-
 function isReadableByAll(path: string): boolean {
-  const mode = statOf(path)?.mode;
-  return mode !== undefined && (mode & 0o004) !== 0 && isReachableByAll(dirname(path));
+  const mode = statusOf(path, { follow: true })?.mode;
+  return mode !== undefined && (mode & OTHERS.read) !== 0 && isReachableByAll(dirname(path));
 }
 
 /** Every directory on the way lets everybody through. */
 function isReachableByAll(directory: string): boolean {
-  const mode = statOf(directory)?.mode;
-  if (mode === undefined || (mode & 0o001) === 0) return false;
+  const mode = statusOf(directory, { follow: true })?.mode;
+  if (mode === undefined || (mode & OTHERS.pass) === 0) return false;
   return directory === '/' || isReachableByAll(dirname(directory));
 }

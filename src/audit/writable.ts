@@ -1,7 +1,7 @@
-import { lstatSync, realpathSync, type Stats } from 'node:fs';
+import { realpathSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { OTHERS, statusOf } from './modes.js';
 
-const OF_ALL = 0o002;
 const STICKY = 0o1000;
 
 /** Of these, what everybody may change: the file itself, or a directory above, by which it could be another one. */
@@ -17,18 +17,9 @@ function above(path: string): readonly string[] {
 
 /** In a directory with the sticky bit only owners replace what is there. */
 function isOpen(path: string): boolean {
-  const status = statusOf(path);
-  if (status === undefined || status.isSymbolicLink() || (status.mode & OF_ALL) === 0) return false;
+  const status = statusOf(path, { follow: false });
+  if (status === undefined || status.isSymbolicLink() || (status.mode & OTHERS.write) === 0) return false;
   return !(status.isDirectory() && (status.mode & STICKY) !== 0);
-}
-
-/** Nothing of what is not there, or lies behind a directory that is closed to us: then it is closed to others, too. */
-function statusOf(path: string): Stats | undefined {
-  try {
-    return lstatSync(path);
-  } catch {
-    return undefined;
-  }
 }
 
 function realpath(path: string): string {

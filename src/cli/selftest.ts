@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { printable } from '../printable.js';
 import { selftestReport, selftestText } from '../selftest/report.js';
 import { runChecks } from '../selftest/run.js';
 import { commandTarget, ownTarget, type Target } from '../selftest/target.js';
@@ -38,7 +39,8 @@ export async function selftest(argv: readonly string[]): Promise<number> {
     const text = values.json === true ? `${JSON.stringify(report, null, 2)}\n` : selftestText(report, values);
     return say(text, broken + fails === 0 ? 0 : 1);
   } catch (error) {
-    process.stderr.write(`spawn-sandbox: ${describe(error)}\n`);
+    const message = error instanceof Error ? error.message : String(error);
+    process.stderr.write(`spawn-sandbox: ${printable(message, '\n\t')}\n`);
     return EXIT.failed;
   }
 }
@@ -63,12 +65,6 @@ function flag(name: string, value: string | undefined): readonly string[] {
 
 function onProgress(what: string): void {
   if (process.stderr.isTTY) process.stderr.write(`selftest: ${what}\n`);
-}
-
-function describe(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const remedy = 'remedy' in error && typeof error.remedy === 'string' ? `\n${error.remedy}` : '';
-  return `${error.message}${remedy}`;
 }
 
 function say(text: string, status: number): number {

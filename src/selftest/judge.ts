@@ -36,10 +36,15 @@ export function unheard(event?: string): Judge {
 
 /** What it is must be one of these. */
 export function oneOf(...wanted: readonly string[]): Judge {
+  return said((text) => wanted.includes(text), wanted.join(' or '));
+}
+
+/** What it says of itself must be so; who says nothing has shown nothing. */
+export function said(isWanted: (text: string) => boolean, wanted: string): Judge {
   return ({ inside, outside }) => {
-    if (inside.kind !== 'reached') return settled(inside, true, outside);
-    if (!wanted.includes(inside.text)) return broken(`it is ${inside.text}, not ${wanted.join(' or ')}`);
-    return settled(inside, outside.kind === 'reached' && !wanted.includes(outside.text), outside);
+    if (inside.kind !== 'reached') return unproven(`it is not told what it is: ${told(inside)}`);
+    if (!isWanted(inside.text)) return broken(`it is ${inside.text}, not ${wanted}`);
+    return settled(inside, outside.kind === 'reached' && !isWanted(outside.text), outside);
   };
 }
 

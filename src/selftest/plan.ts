@@ -32,6 +32,6 @@ function parseAnswer(what: string, text: string): Answer {
   if (word === 'reached') return { kind: 'reached', text };
   if (word === 'error') return { kind: 'error', errno: Number(number), text };
   if (word === 'signal') return { kind: 'signal', signal: Number(number) };
-  if (word === 'lost') return { kind: 'ended' };
-  return { kind: 'absent', text: `the prober cannot do that: ${text}` };
+  const why = word === 'lost' ? `nobody could be made to try it (${number})` : `the prober cannot do that: ${text}`;
+  return { kind: 'absent', text: why };
 }

@@ -16,7 +16,8 @@ import {
 import { basename, dirname, join, relative } from 'node:path';
 import { packTree } from './cpio.mjs';
 import { GUEST, ROOT } from './paths.mjs';
-import { findProgram, PYTHON } from './requirements.mjs';
+import { findProgram } from '../../scripts/find-program.mjs';
+import { PYTHON } from './requirements.mjs';
 
 /** In the order in which they need each other. */
 const MODULES = [

@@ -1,5 +1,4 @@
-import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { findProgram } from '../../scripts/find-program.mjs';
 
 /** The system's, whose files are where the guest's loader looks; others may come first in the PATH. */
 export const PYTHON = '/usr/bin/python3';
@@ -18,8 +17,6 @@ function packagesFor({ emulator, emulatorPackage, compiler, compilerPackages, fo
   };
 }
 
-const SEARCHED = `${process.env.PATH ?? ''}:/usr/sbin:/sbin`.split(':');
-
 /** Why the tests cannot run here, with the remedy. */
 export function findMissing(target) {
   if (process.arch !== 'x64') return `the virtual machines are made on x64, and this is ${process.arch}`;
@@ -28,8 +25,4 @@ export function findMissing(target) {
   if (absent.length === 0) return undefined;
   const packages = [...new Set(absent.map((program) => wanted[program]))].join(' ');
   return `${absent.join(', ')} not found: apt-get install -y --no-install-recommends ${packages}`;
-}
-
-export function findProgram(name) {
-  return SEARCHED.map((directory) => resolve(directory, name)).find((path) => existsSync(path));
 }

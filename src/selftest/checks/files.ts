@@ -1,11 +1,15 @@
-import type { Check } from '../check.js';
+import { join } from 'node:path';
+import type { Bait, Check } from '../check.js';
 import { otherThanOutside, refused, unheard } from '../judge.js';
 
-/** What a host has of its own; what a sandbox shows at these names must be something else, if anything. */
-const OF_HOST =
-  '/etc/shadow /etc/gshadow /etc/passwd /etc/group /etc/sudoers /etc/hostname /etc/hosts /etc/machine-id /etc/fstab /etc/crontab /etc/mtab /etc/resolv.conf /etc/subuid /etc/login.defs /etc/security/limits.conf /etc/pam.conf /etc/apt/sources.list /etc/ssh/sshd_config /etc/ssh/ssh_host_ed25519_key /root/.bashrc /root/.profile /root/.ssh/authorized_keys /root/.bash_history /var/log/dpkg.log /var/log/wtmp /var/lib/dpkg/status /run/utmp'.split(
-    ' ',
-  );
+/** What a host has of its own, by directory; what a sandbox shows at these names must be something else, if anything. */
+const OF_HOST: Readonly<Record<string, string>> = {
+  '/etc':
+    'shadow gshadow passwd group sudoers hostname hosts machine-id fstab crontab mtab resolv.conf subuid login.defs security/limits.conf pam.conf apt/sources.list ssh/sshd_config ssh/ssh_host_ed25519_key',
+  '/root': '.bashrc .profile .ssh/authorized_keys .bash_history',
+  '/var': 'log/dpkg.log log/wtmp lib/dpkg/status',
+  '/run': 'utmp',
+};
 
 /** Directories of the host itself. */
 const DIRECTORIES =
@@ -19,14 +23,31 @@ const PLACES =
     ' ',
   );
 
-export const FILES: readonly Check[] = [
-  ...OF_HOST.map((path): Check => ({
+/** Above every root. */
+const UP = '/..'.repeat(20);
+
+/** What holds the token: nobody but the selftest has written it. */
+function bait(id: string, title: string, path: (bait: Bait) => string, needs?: string): Check {
+  const check: Check = {
     group: 'files',
-    id: `read${path}`,
-    title: `reads the host's ${path}`,
-    operation: ['read', path],
-    judge: otherThanOutside,
-  })),
+    id,
+    title,
+    operation: (laid) => ['content', path(laid)],
+    judge: unheard(),
+  };
+  return needs === undefined ? check : { ...check, needs };
+}
+
+export const FILES: readonly Check[] = [
+  ...Object.entries(OF_HOST)
+    .flatMap(([directory, names]) => names.split(' ').map((name) => join(directory, name)))
+    .map((path): Check => ({
+      group: 'files',
+      id: `read${path}`,
+      title: `reads the host's ${path}`,
+      operation: ['read', path],
+      judge: otherThanOutside,
+    })),
   ...DIRECTORIES.map((path): Check => ({
     group: 'files',
     id: `is${path}`,
@@ -41,50 +62,33 @@ export const FILES: readonly Check[] = [
     operation: ['create', `${path === '/' ? '' : path}/selftest-created`],
     judge: refused,
   })),
-  {
-    group: 'files',
-    id: 'secret-tmp',
-    title: 'reads a file of the app in the directory for temporary files',
-    needs: 'tmp',
-    operation: ({ token }) => ['content', `/tmp/${token}`],
-    judge: unheard(),
-  },
-  {
-    group: 'files',
-    id: 'secret-dev-shm',
-    title: 'reads a file of the app in /dev/shm',
-    needs: 'dev-shm',
-    operation: ({ token }) => ['content', `/dev/shm/${token}`],
-    judge: unheard(),
-  },
-  {
-    group: 'files',
-    id: 'secret-directory',
-    title: 'reads a file in a directory that nobody has shown it',
-    operation: ({ directory }) => ['content', `${directory}/secret`],
-    judge: unheard(),
-  },
-  {
-    group: 'files',
-    id: 'climb',
-    title: 'reads it by climbing out of its own directories',
-    operation: ({ directory }) => ['content', `/usr/..${'/..'.repeat(20)}${directory}/secret`],
-    judge: unheard(),
-  },
-  {
-    group: 'files',
-    id: 'root-of-init',
-    title: 'reads it by the root of the first process',
-    operation: ({ first, directory }) => ['content', `/proc/${first}/root${directory}/secret`],
-    judge: unheard(),
-  },
-  {
-    group: 'files',
-    id: 'cwd-of-init',
-    title: 'reads it by the working directory of the first process',
-    operation: ({ first, directory }) => ['content', `/proc/${first}/cwd${'/..'.repeat(20)}${directory}/secret`],
-    judge: unheard(),
-  },
+  bait(
+    'secret-tmp',
+    'reads a file of the app in the directory for temporary files',
+    ({ token }) => `/tmp/${token}`,
+    'tmp',
+  ),
+  bait('secret-dev-shm', 'reads a file of the app in /dev/shm', ({ token }) => `/dev/shm/${token}`, 'dev-shm'),
+  bait(
+    'secret-directory',
+    'reads a file in a directory that nobody has shown it',
+    ({ directory }) => `${directory}/secret`,
+  ),
+  bait(
+    'climb',
+    'reads it by climbing out of its own directories',
+    ({ directory }) => `/usr/..${UP}${directory}/secret`,
+  ),
+  bait(
+    'root-of-init',
+    'reads it by the root of the first process',
+    ({ first, directory }) => `/proc/${first}/root${directory}/secret`,
+  ),
+  bait(
+    'cwd-of-init',
+    'reads it by the working directory of the first process',
+    ({ first, directory }) => `/proc/${first}/cwd${UP}${directory}/secret`,
+  ),
   {
     group: 'files',
     id: 'overwrite-init',

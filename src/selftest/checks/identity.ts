@@ -1,5 +1,5 @@
-import type { Answer, Check, Judge, Operation } from '../check.js';
-import { oneOf, otherThanOutside, refused, told } from '../judge.js';
+import type { Check, Judge, Operation } from '../check.js';
+import { oneOf, otherThanOutside, refused, said } from '../judge.js';
 
 /** SECBIT_NOROOT, SECBIT_NO_SETUID_FIXUP and SECBIT_NO_CAP_AMBIENT_RAISE, each with its lock, and SECBIT_KEEP_CAPS locked. */
 const LOCKED = ['239', '255'];
@@ -8,23 +8,17 @@ const RLIMIT_NOFILE = 7;
 const PR_CAPBSET_DROP = 24;
 const SETS = ['effective', 'permitted', 'inheritable', 'bounding', 'ambient'];
 
+/** User and group, each as it is and as it counts. */
+function hasNoRoot(ids: string): boolean {
+  return !ids.split(' ').includes('0');
+}
+
 function identity(id: string, title: string, operation: Operation, judge: Judge): Check {
   return { group: 'identity', id, title, operation, judge };
 }
 
-const notRoot: Judge = ({ inside, outside }) => {
-  if (hasRoot(inside)) return { outcome: 'broken', reason: `its ids are ${told(inside)}` };
-  return hasRoot(outside)
-    ? { outcome: 'held' }
-    : { outcome: 'unproven', reason: 'nor has it without a sandbox, where an ordinary user runs it' };
-};
-
-function hasRoot(answer: Answer): boolean {
-  return answer.kind === 'reached' && answer.text.split(' ').includes('0');
-}
-
 export const IDENTITY: readonly Check[] = [
-  identity('user', 'has the id 0 of a user or a group', ['user'], notRoot),
+  identity('user', 'has the id 0 of a user or a group', ['user'], said(hasNoRoot, 'without 0')),
   identity('groups', 'is in further groups', ['groups'], oneOf('0')),
   ...SETS.map((set) => identity(set, `has ${set} capabilities`, ['capabilities', set], oneOf('0'))),
   identity('securebits', 'could get capabilities back by becoming root', ['securebits'], oneOf(...LOCKED)),

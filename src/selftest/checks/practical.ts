@@ -1,7 +1,7 @@
 import type { Check } from '../check.js';
 import { works } from '../judge.js';
 
-/** By operation of `native/selftest/works.c`. */
+/** By operation of `native/selftest/works.c` and `works_files.c`. */
 const WORKS: Readonly<Record<string, string>> = {
   fork: 'makes processes',
   threads: 'makes threads',
