@@ -66,6 +66,12 @@ static int mount_something(char **words)
     return stands_apart() ? mount("none", "/tmp", "tmpfs", 0, NULL) : -1;
 }
 
+/* Of what covers, if something does: where nothing is mounted, who may ask is told so. */
+static int unmount(char **words)
+{
+    return stands_apart() && (!umount2(words[0], MNT_DETACH) || errno == EINVAL) ? 0 : -1;
+}
+
 static int mount_proc(char **words)
 {
     (void)words;
@@ -92,11 +98,13 @@ static int trace_child(char **words)
     return done(result);
 }
 
-static int memory_of_parent(char **words)
+/* The parent has what was copied of it at the same place. */
+static int memory_by_call(char **words)
 {
     char to[8];
+    pid_t whose = strcmp(words[0], "parent") ? getpid() : getppid();
     const struct iovec here = {to, sizeof(to)}, there = {(void *)words, sizeof(to)};
-    return done(process_vm_readv(getppid(), &here, 1, &there, 1, 0));
+    return done(process_vm_readv(whose, &here, 1, &there, 1, 0));
 }
 
 static int own_descriptor_by_pidfd(char **words)
@@ -313,9 +321,10 @@ const struct named ATTEMPTS[] = {
     {"clone3", clone3_with},
     {"clone3-cgroup", clone_into_cgroup},
     {"mount", mount_something},
+    {"unmount", unmount},
     {"mount-proc", mount_proc},
     {"trace", trace_child},
-    {"memory-of-parent", memory_of_parent},
+    {"memory-by-call", memory_by_call},
     {"pidfd-getfd", own_descriptor_by_pidfd},
     {"limits-of-parent", limits_of_parent},
     {"handle", handle_of_file},

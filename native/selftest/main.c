@@ -36,7 +36,7 @@ int tell(const char *format, ...)
 
 const char *own_path(void)
 {
-    snprintf(path, sizeof(path), "/tmp/selftest-%d", getpid());
+    snprintf(path, sizeof(path), "/tmp/selftest-%d-%d", getppid(), getpid());
     return path;
 }
 

@@ -38,9 +38,9 @@ const PACKAGES = [
   'util-linux',
 ];
 /** Compiled for the guest, which has no compiler. */
-const STEPS = ['test/steps/limits.c', 'test/steps/attempts.c', 'test/helpers/filter-probe.c'];
+const STEPS = ['test/steps/limits.c', 'test/helpers/filter-probe.c'];
 const PACKAGE = ['package.json', 'dist', 'proto', 'runtimes'];
-const NATIVE = ['spawner', 'addon.node', 'zygote-python.so', 'zygote-node.node'];
+const NATIVE = ['spawner', 'prober', 'addon.node', 'zygote-python.so', 'zygote-node.node'];
 /** A zygote by itself, with the library that makes it one. */
 const RUNTIME = 'test/steps/runtime.c';
 /** Development dependencies that a test imports. */

@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
 import { suite, test } from 'node:test';
 import { closeSpawner, spawnSandbox } from 'spawn-sandbox';
+import { type Answer, fullId, type Operation } from '#src/selftest/check.js';
+import { CHECKS, numbered } from '#src/selftest/checks/index.js';
+import { parseReport, planText } from '#src/selftest/plan.js';
+import { proberPath } from '#src/spawner/locate.js';
+import { nativeArchitecture } from '#src/syscalls/architectures.js';
 import { isRoot } from '../helpers/privileges.js';
-import { compileProbe, runOutside } from '../helpers/probe.js';
 import { run } from '../helpers/run.js';
 
 const EPERM = 1;
@@ -11,133 +16,119 @@ const EINVAL = 22;
 const ENOTTY = 25;
 const EDQUOT = 122;
 const ENOSYS = 38;
+const ENOPROTOOPT = 92;
 
-/** What the attempt is, and what answers it outside when that is not success. */
+/** What no architecture has, in place of a call that this one has not. */
+const NO_CALL: Operation = ['call', 0xffff];
+
+/** Checks of the selftest that must succeed where there is no sandbox, so that each is known to prove something. */
 const ATTEMPTS: Readonly<Record<string, string>> = {
-  'unshare-user': 'a user namespace by unshare',
-  'clone-user': 'a user namespace by clone',
-  'clone-user-garbage': 'a user namespace by clone, with bits that the kernel cuts off',
-  'clone3-user': 'a user namespace by clone3, whose flags no filter sees',
-  'clone-parent': 'a child of its parent',
-  'clone-untraced': 'a child that cannot be traced',
-  mount: 'a mount',
-  umount: 'an unmount of what covers /proc',
-  open_tree: 'a mount by descriptor',
-  listmount: 'the list of mounts',
-  setns: 'another namespace',
-  chroot: 'another root',
-  'file-handle': 'files by number',
-  ptrace: 'tracing',
-  process_vm_readv: 'memory of another process',
-  pidfd_getfd: 'descriptors of another process',
-  'prlimit-other': 'limits of another process',
-  bpf: 'a program in the kernel',
-  perf: 'performance counters',
-  keyctl: 'the session keyring',
-  add_key: 'a key',
-  userfaultfd: 'page faults',
-  io_uring: 'a ring of calls that no filter sees',
-  io_setup: 'asynchronous requests, counted for the whole host',
-  openat2: 'openat2, whose mode no filter sees',
-  fanotify: 'events of whole file systems',
-  vmsplice: 'own pages in a pipe',
-  modify_ldt: 'descriptor tables of the processor',
-  ioperm: 'ports of the hardware',
-  listener: 'a listener of its own for system calls',
-  adjtimex: 'the clock of the host',
-  'syscall-dispatch': 'a handler in place of system calls',
-  'merge-all': 'merged pages, of all its memory',
-  personality: 'addresses that are not random',
-  'personality-garbage': 'the same, with bits that the kernel cuts off',
-  'real-time': 'a real-time class',
-  'higher-priority': 'a higher priority',
-  'io-priority': 'a priority for the disk',
-  'memory-policy': 'memory of another node',
-  'set-id': 'a set-uid bit by fchmod',
-  'set-id-garbage': 'a set-gid bit by fchmod, with bits that the kernel cuts off',
-  'set-id-path': 'set-id bits by fchmodat',
-  'set-id-newer': 'set-id bits by fchmodat2',
-  'set-id-open': 'set-id bits by open',
-  'set-id-unnamed': 'set-id bits by open of a file without a name',
-  'set-id-node': 'set-id bits by mknod',
-  device: 'a device node',
-  whiteout: 'a device node by rename',
-  'read-lease': 'a lease that holds back who writes',
-  'write-lease': 'a lease that holds back who reads',
-  'hidden-blocks': 'blocks beyond the end of a file, which no limit of sizes counts',
-  dnotify: 'notes of what happens in a directory',
-  syncfs: 'a file system written back',
-  'capability-xattr': 'capabilities of a file',
-  'huge-pages': 'huge pages',
-  'huge-memfd': 'a file of huge pages',
-  merge: 'merged pages',
-  mlock: 'more locked memory than it may have',
-  'uevent-socket': 'a socket for events of devices',
-  'diagnosis-socket': 'a socket that lists sockets',
-  'packet-socket': 'a packet socket',
-  'raw-socket': 'a raw socket',
-  'socket-filter': 'a program at a socket',
-  'port-filter': 'a program for a group of sockets',
-  'tcp-signature': 'a cipher of the kernel, for signatures of TCP',
-  'type-into-terminal': 'letters typed into the terminal',
-  'type-garbage': 'letters typed into the terminal, with bits that the kernel cuts off',
-  'console-paste': 'the clipboard of the console',
-  'line-discipline': 'a line discipline',
+  namespaces:
+    'unshare-user clone-user clone-garbage clone3-user clone-parent clone-untraced mount unmount take-mount enter-net another-root',
+  'system calls':
+    'do-list-mounts do-handle-of-file do-trace-me do-own-memory do-own-descriptor do-limits-of-parent do-map do-event do-keyring-of-session do-key-of-process do-page-faults do-ring do-asynchronous-io do-open-by-struct do-events do-pages-into-pipe do-segments do-port do-listener do-clock do-handle-of-calls do-merge-all do-no-random do-no-random-garbage do-disk-priority do-own-policy do-set-uid do-set-gid-garbage do-set-id-path do-set-id-newer do-set-id-open do-set-id-unnamed do-set-id-node do-device do-whiteout do-read-lease do-write-lease do-hidden-blocks do-directory-notes do-write-back do-capability-of-file do-huge-pages do-huge-memfd do-merged ioctl-stdin-type ioctl-stdin-type-garbage ioctl-console-paste ioctl-stdin-discipline',
+  identity: 'real-time-fifo priority',
+  exhaustion: 'locked',
+  sockets:
+    'netlink-uevent netlink-diagnosis family-packet internet-raw program-filter program-reuseport-filter tcp-signature',
 };
+const IDS = Object.entries(ATTEMPTS).flatMap(([group, ids]) => ids.split(' ').map((id) => `${group}/${id}`));
 /** There is no terminal outside either: that the answer is another one tells who gives it. */
-const TERMINAL = ['type-into-terminal', 'type-garbage', 'console-paste', 'line-discipline'];
+const TERMINAL = [
+  'system calls/ioctl-stdin-type',
+  'system calls/ioctl-stdin-type-garbage',
+  'system calls/ioctl-console-paste',
+  'system calls/ioctl-stdin-discipline',
+];
 /** A kernel that lacks them takes them for a wrong argument. */
-const OPERATIONS = ['syscall-dispatch', 'merge-all'];
+const OPERATIONS = ['system calls/do-handle-of-calls', 'system calls/do-merge-all'];
+const OPTIONS = ['sockets/tcp-signature'];
 /** The kernel refuses them to an ordinary user itself: then only root's run proves that we refuse them. */
-const OF_ROOT = 'setns chroot bpf real-time higher-priority capability-xattr mlock packet-socket raw-socket'.split(' ');
+const OF_ROOT = [
+  'namespaces/enter-net',
+  'namespaces/another-root',
+  'system calls/do-map',
+  'identity/real-time-fifo',
+  'identity/priority',
+  'system calls/do-capability-of-file',
+  'exhaustion/locked',
+  'sockets/family-packet',
+  'sockets/internet-raw',
+];
 
-type Answers = ReadonlyMap<string, number>;
+type Answers = ReadonlyMap<string, number | undefined>;
 
 void suite('attempts by system calls', () => {
-  const program = compileProbe('attempts');
-  const skip = program === undefined ? 'gcc not found: apt-get install -y gcc libc6-dev' : false;
-  const inside = program === undefined ? undefined : run(program).then(({ stdout }) => answersIn(stdout));
-  inside?.catch(() => undefined);
-  const outside = program === undefined ? undefined : answersIn(runOutside(program));
+  const program = proberPath();
+  const checks = CHECKS.filter((check) => IDS.includes(fullId(check)));
+  const input = planText(
+    checks.map((check) => {
+      assert.ok(typeof check.operation !== 'function');
+      return { id: fullId(check), operation: numbered(check.operation, nativeArchitecture()) ?? NO_CALL };
+    }),
+  );
+  const inside = run(program, [], { input }).then(({ stdout }) => answersIn(stdout));
+  inside.catch(() => undefined);
+  const control = spawnSync(program, [], { input, encoding: 'utf8', timeout: 60_000 });
+  const outside = answersIn(control.stdout);
 
-  for (const [name, what] of Object.entries(ATTEMPTS)) {
-    void test(`a step does not get ${what}`, { skip, timeout: 60_000 }, async (context) => {
-      const [control, answer] = [outside?.get(name), (await inside)?.get(name)];
+  for (const check of checks) {
+    const id = fullId(check);
+    void test(`a step never ${check.title} (${id})`, { timeout: 60_000 }, async (context) => {
+      const [control, answer] = [outside.get(id), (await inside).get(id)];
       assert.notEqual(control, undefined, 'the control ran');
       assert.ok(answer !== undefined && answer > 0, `inside: ${String(answer)}`);
-      if (control === ENOSYS || (control === EINVAL && OPERATIONS.includes(name)))
+      if (
+        control === ENOSYS ||
+        (control === EINVAL && OPERATIONS.includes(id)) ||
+        (control === ENOPROTOOPT && OPTIONS.includes(id))
+      )
         context.diagnostic('this kernel lacks it');
-      else if (TERMINAL.includes(name)) assert.deepEqual([control, answer], [ENOTTY, EPERM]);
+      else if (TERMINAL.includes(id)) assert.deepEqual([control, answer], [ENOTTY, EPERM]);
       // The user's quota of keys, used up by the keyrings of earlier sandboxes until the kernel collects them: it was reached.
-      else if (name === 'add_key' && control === EDQUOT) context.diagnostic('no key is left to this user');
-      else if (isRoot || !OF_ROOT.includes(name)) assert.equal(control, 0, 'outside it must succeed');
+      else if (id === 'system calls/do-key-of-process' && control === EDQUOT)
+        context.diagnostic('no key is left to this user');
+      else if (isRoot || !OF_ROOT.includes(id)) assert.equal(control, 0, 'outside it must succeed');
     });
   }
 
-  void test('every attempt of the program has a test', { skip }, () => {
-    assert.deepEqual([...(outside?.keys() ?? [])].sort(), Object.keys(ATTEMPTS).sort());
+  void test('every attempt was made on both sides', async () => {
+    for (const answers of [outside, await inside]) assert.deepEqual([...answers.keys()].sort(), IDS.toSorted());
   });
 
-  for (const [abi, what] of Object.entries({ i386: 'int 0x80', x32: 'the x32 bit' })) {
-    void test(`a call by ${what} ends the step, and the kernel tells so`, { skip, timeout: 60_000 }, async () => {
-      if (program === undefined || process.arch !== 'x64') return;
-      const result = await spawnSandbox(program, [abi]);
+  const foreign = { i386: ['int 0x80', 20], x32: ['the x32 bit', 39] } as const; // getpid
+  for (const [abi, [what, number]] of Object.entries(foreign)) {
+    void test(`a call by ${what} ends the step, and the kernel tells so`, { timeout: 60_000 }, async () => {
+      if (process.arch !== 'x64') return;
+      const call = (operation: Operation): string => planText([{ id: 'getpid', operation }]);
+      const result = await spawnSandbox(program, [], { input: call([abi, number]) });
       assert.equal(result.cause, 'seccomp', result.detail);
       // The control: the same program with a call of its own ABI.
-      assert.equal((await run(program)).ok, true);
+      const own = await run(program, [], { input: call(['call', 39]) });
+      assert.equal(answersIn(own.stdout).get('getpid'), 0);
     });
   }
 
-  void test('the sandbox closes and leaves no file of the attempts', { skip }, async () => {
+  void test('the sandbox closes and leaves no file of the attempts', async () => {
     await inside;
     await closeSpawner();
-    assert.equal(execFileSync('sh', ['-c', 'ls /tmp | grep -c "^attempt-" || true'], { encoding: 'utf8' }).trim(), '0');
+    const left = readdirSync('/tmp').filter((name) => name.startsWith(`selftest-${control.pid}-`));
+    assert.deepEqual(left, []);
   });
 });
 
 function answersIn(output: string): Answers {
-  const lines = output.trim().split('\n');
-  return new Map(lines.map((line) => [line.split(' ')[0] ?? '', Number(line.split(' ')[1])]));
+  const reports = output.split('\n').map(parseReport);
+  return new Map(
+    reports.flatMap((report) => (report?.kind === 'answered' ? [[report.id, errorOf(report.answer)] as const] : [])),
+  );
+}
+
+/** 0 for what was got; minus the signal where it was ended for it. */
+function errorOf(answer: Answer): number | undefined {
+  if (answer.kind === 'reached') return 0;
+  if (answer.kind === 'error') return answer.errno;
+  return answer.kind === 'signal' ? -answer.signal : undefined;
 }
 
 void test("the limit that keeps the host's core dump handler asleep cannot be changed", async () => {

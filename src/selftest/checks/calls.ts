@@ -138,7 +138,10 @@ const TRIED: Readonly<Record<string, readonly [title: string, operation: Operati
   'huge-memfd': ['has a file of huge pages', ['call', 'memfd_create', 's:selftest', 4]],
   merged: ['merges pages with those of others', ['merged-pages']],
   trace: ['traces its own child', ['trace']],
-  'memory-of-parent': ['reads memory of its parent', ['memory-of-parent']],
+  'memory-of-parent': ['reads memory of its parent', ['memory-by-call', 'parent']],
+  'own-memory': ['reads its own memory as that of another', ['memory-by-call', 'self']],
+  'list-mounts': ['lists its mounts', ['call', 'listmount', 'w:24,0xffffffffffffffff,0', 'z:', 8, 0]],
+  'trace-me': ['lets itself be traced', ['call', 'ptrace', 0, 0, 0, 0]],
   'own-descriptor': ['takes a descriptor by a descriptor of a process', ['pidfd-getfd']],
   'limits-of-parent': ['asks for limits of its parent', ['limits-of-parent']],
   'handle-of-file': ['has the number of a file', ['handle', '/usr']],
@@ -153,6 +156,7 @@ const TRIED: Readonly<Record<string, readonly [title: string, operation: Operati
 const REQUESTS: Readonly<Record<string, readonly [title: string, request: number]>> = {
   'console-paste': ['pastes into the console', 0x541c],
   'stdin-type': ['types letters into the terminal of its launcher', 0x5412],
+  'stdin-type-garbage': ['types letters there, with bits that are cut off', GARBAGE + 0x5412],
   'stdin-discipline': ['sets the line discipline of the terminal of its launcher', 0x5423],
 };
 

@@ -29,5 +29,5 @@ export const EXHAUSTION: readonly Check[] = [
   quantity('descriptors', `has ${MOST.descriptors} descriptors`, ['descriptors-held', MOST.descriptors]),
   quantity('flights', `has ${MOST.descriptors} descriptors on their way in messages`, ['flights', MOST.descriptors]),
   quantity('watchers', `has ${MOST.watchers} watchers of files`, ['watchers', MOST.watchers]),
-  quantity('locked', 'locks 64 MiB of memory', ['locked', 64]),
+  quantity('locked', 'locks 16 MiB of memory', ['locked', 16]),
 ];

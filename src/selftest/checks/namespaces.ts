@@ -54,6 +54,7 @@ export const NAMESPACES: readonly Check[] = [
     ]),
   ),
   namespace('mount', 'mounts a file system', ['mount']),
+  namespace('unmount', 'unmounts what covers a file of /proc', ['unmount', '/proc/kallsyms']),
   namespace('mount-proc', 'mounts a /proc of its own', ['mount-proc']),
   namespace('take-mount', 'takes a mount by descriptor', ['call', 'open_tree', -100, 's:/usr', 0x80000]),
   namespace('make-filesystem', 'makes a tmpfs by descriptor', ['call', 'fsopen', 's:tmpfs', 0]),
