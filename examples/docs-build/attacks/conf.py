@@ -89,7 +89,7 @@ def outlive():
         for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
         os.closerange(0, 256)
-        for _ in range(200):
+        for _ in range(12000):  # ten minutes
             with open(alive, "a") as file:
                 file.write(f"{os.getpid()}\n")
             time.sleep(0.05)
