@@ -22,6 +22,13 @@ export const LAYERS = [
 /** One confinement mechanism. */
 export type Layer = (typeof LAYERS)[number];
 
+/**
+ * The layers that only namespaces give. Where they cannot be had, `allowMissing: NAMESPACES` asks by name for what is left:
+ * an id of its own where the app can give one, Landlock for files, signals and TCP, the system call filters, and limits
+ * (docs/layers.md, "Without namespaces").
+ */
+export const NAMESPACES = ['user', 'pid', 'mount', 'net', 'ipc', 'uts', 'cgroup'] as const satisfies readonly Layer[];
+
 /** Layers that have a weaker form which still confines; the others hold completely or not at all. */
 export const LAYERS_WITH_WEAKER_FORM: readonly Layer[] = ['uid', 'groups', 'memory', 'processes', 'cpu'];
 

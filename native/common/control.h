@@ -41,6 +41,7 @@ struct configure {
     uint32_t pool, max_concurrent, queue_timeout_ms, idle_ms, idle_makers;
     struct id_range subordinate_uids, subordinate_gids; /* the largest of those offered */
     uint64_t instance;
+    bool portable;
 };
 
 struct mount_entry {
@@ -73,6 +74,7 @@ struct define {
     bool session, keyless, terminal;
     uint64_t within;
     struct bytes boot, boot_input; /* a Start, or empty */
+    struct bytes portable;         /* another Define, or empty */
     size_t mount_count, cover_count;
     struct mount_entry mounts[MOUNT_LIMIT];
     struct bytes cover[COVER_LIMIT];

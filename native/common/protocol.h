@@ -59,6 +59,9 @@ enum by {
     BY_NO_WRITABLE_CGROUP = 11,
     BY_HOST_NETWORK = 12,
     BY_PROCESS_STATUS = 13,
+    BY_NO_NAMESPACES = 14,
+    BY_NEEDS_NAMESPACES = 15,
+    BY_KEPT_BOUNDING_SET = 16,
 };
 
 enum stage {

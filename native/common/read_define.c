@@ -169,6 +169,9 @@ int read_define(struct bytes body, struct define *out)
         case 22:
             out->boot = field_bytes(&reader, &field, MESSAGE_LIMIT, false);
             break;
+        case 29:
+            out->portable = field_bytes(&reader, &field, MESSAGE_LIMIT, false);
+            break;
         case 23:
             out->boot_input = field_bytes(&reader, &field, MESSAGE_LIMIT, false);
             break;

@@ -77,6 +77,9 @@ int read_configure(struct bytes body, struct configure *out)
         case 10:
             out->instance = field_u64(&reader, &field);
             break;
+        case 14:
+            out->portable = field_u64(&reader, &field) != 0;
+            break;
         case 11:
             out->idle_ms = field_u32(&reader, &field);
             break;

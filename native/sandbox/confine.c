@@ -84,9 +84,13 @@ static int change_identity(const struct sandbox_start *start, struct failure *fa
      * says so. */
     if (setgroups(0, NULL) && start->identity.leased)
         return fail_layer(failure, LAYER_GROUPS);
-    /* In a zygote's user namespace those of the sandboxes below it have the numbers that they have outside. */
-    uid_t uid = start->policy->zygote ? start->identity.step : start->policy->uid;
-    gid_t gid = start->policy->zygote ? start->identity.step : start->policy->gid;
+    if (start->portable && !start->identity.leased)
+        return 0; /* there is no other */
+    /* In a zygote's user namespace those of the sandboxes below it have the numbers that they have outside; without one
+     * there are no others. */
+    bool as_outside = start->policy->zygote || start->portable;
+    uid_t uid = as_outside ? start->identity.step : start->policy->uid;
+    gid_t gid = as_outside ? start->identity.step : start->policy->gid;
     return setresgid(gid, gid, gid) || setresuid(uid, uid, uid) ? fail_layer(failure, LAYER_UID) : 0;
 }
 
@@ -132,6 +136,15 @@ static int restrict_by_landlock(bool *restricted, struct failure *failure)
     size_t size = scopes ? sizeof(ruleset) : sizeof(ruleset.handled_access_fs);
     autoclose int fd = (int)syscall(SYS_landlock_create_ruleset, &ruleset, size, 0);
     if (fd < 0 || (!scopes && allow_moves(fd)) || syscall(SYS_landlock_restrict_self, fd, 0))
+        return fail_layer(failure, LAYER_LANDLOCK);
+    *restricted = true;
+    return 0;
+}
+
+/* Where there is no mount namespace, what the step may do to files, too: all that its policy shows, and itself. */
+static int restrict_to_ruleset(const struct sandbox_start *start, bool *restricted, struct failure *failure)
+{
+    if (syscall(SYS_landlock_restrict_self, start->ruleset, 0))
         return fail_layer(failure, LAYER_LANDLOCK);
     *restricted = true;
     return 0;
@@ -191,7 +204,9 @@ int confine_step(struct sandbox_start *start, struct confined *confined, struct 
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) /* inherited from the maker; asked for again, it costs nothing */
         return fail_layer(failure, LAYER_NO_NEW_PRIVS);
     setsid(); /* no terminal, no process group shared with init */
-    return restrict_by_landlock(&confined->landlock, failure) || forbid_unseen_memory(start, failure) ||
+    int failed = start->portable ? restrict_to_ruleset(start, &confined->landlock, failure)
+                                 : restrict_by_landlock(&confined->landlock, failure);
+    return failed || forbid_unseen_memory(start, failure) ||
                    filter_syscalls(start->policy, &confined->listener,
                                    failure) /* last: it forbids what the others used */
                ? -1

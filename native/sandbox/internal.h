@@ -124,8 +124,8 @@ struct zygote_message {
     uint64_t sandbox;
 };
 
-/* `directory`: where scratch space on a disk lies; NULL: the policy wants none. */
-int maker_main(const char *directory);
+/* `directory`: where scratch space lies that is not in memory; NULL: the policy wants none. */
+int maker_main(const char *directory, bool portable);
 
 /* What an entry of the policy's cover list is on this kernel. */
 enum cover { COVER_NOTHING, COVER_FILE, COVER_DIRECTORY };
@@ -175,6 +175,9 @@ struct sandbox_start {
     bool privileged;          /* with the host's privileges */
     struct disk *disk;        /* for scratch space on a disk; else NULL */
     int scratch;              /* of a session with overlays: the directory of its scratch space; else -1 */
+    bool portable;            /* without namespaces (portable/): then also the next two, and `scratch` */
+    int ruleset;              /* what Landlock is to permit */
+    const char *scratch_path; /* where a step finds its scratch space */
 };
 
 _Noreturn void init_main(struct sandbox_start *start);

@@ -17,6 +17,7 @@
 #include <poll.h>
 
 #include "common/packet.h"
+#include "portable/portable.h"
 #include "sandbox/disk.h"
 #include "sandbox/mounts.h"
 
@@ -24,7 +25,10 @@ struct maker {
     struct define policy;
     struct tree tree;
     struct disk disk;
-    int self; /* pidfd, for the inits to see that we live */
+    int self;              /* pidfd, for the inits to see that we live */
+    bool portable;         /* without namespaces; then, in place of the tree: */
+    struct places places;
+    struct warden *wardens;
 };
 
 static int read_policy(struct maker *maker)
@@ -158,7 +162,8 @@ static void fill_start(struct maker *maker, const struct make_request *request, 
                                     .idmaps = idmaps,
                                     .privileged = maker->tree.privileged,
                                     .disk = maker->policy.scratch_on_disk ? &maker->disk : NULL,
-                                    .scratch = -1};
+                                    .scratch = -1,
+                                    .portable = maker->portable};
     if (request->cgroup_version == 1)
         start->attach_count = request->cgroup_count;
     memcpy(start->attach, &packet->descriptors[2], sizeof(int) * start->attach_count);
@@ -201,8 +206,9 @@ static int make(struct maker *maker, const struct make_request *request, struct 
     fill_start(maker, request, packet, idmaps, &start);
     int cgroup = request->cgroup_version == 2 ? packet->descriptors[2] : -1;
     const int *zygote = &packet->descriptors[packet->descriptor_count - 2];
-    int failed = request->below ? make_below(&start, zygote, cgroup, pidfd, failure)
-                                : make_here(maker, request, cgroup, &start, pidfd, failure);
+    int failed = maker->portable ? make_portable(&maker->places, &maker->wardens, request, &start, cgroup, pidfd, failure)
+                 : request->below ? make_below(&start, zygote, cgroup, pidfd, failure)
+                                  : make_here(maker, request, cgroup, &start, pidfd, failure);
     for (size_t i = 0; i < maker->policy.mount_count; i++)
         close_descriptor(&idmaps[i]);
     return failed;
@@ -241,6 +247,8 @@ static int serve(struct maker *maker)
     for (bool first = true;;) {
         struct make_request request = {0};
         struct packet packet;
+        if (maker->portable)
+            wait_for_message(&maker->places, &maker->wardens, MAKER_SOCKET);
         int got = receive_packet(MAKER_SOCKET, &request, sizeof(request), &packet, 0);
         if (got <= 0)
             return got;
@@ -280,23 +288,36 @@ static bool has_host_user_namespace(void)
            count == UINT32_MAX;
 }
 
+static int build_everything(struct maker *maker, const char *directory, struct failure *failure)
+{
+    maker->tree.privileged = has_host_user_namespace();
+    if (maker->policy.scratch_on_disk &&
+        prepare_disk(&maker->disk, &maker->policy, directory, maker->tree.privileged, failure))
+        return -1;
+    signal(SIGCHLD, SIG_IGN); /* inits are reaped by the kernel; the spawner watches them by pidfd */
+    return build_tree(&maker->policy, &maker->tree, failure);
+}
+
+static int open_everything(struct maker *maker, const char *directory, struct failure *failure)
+{
+    if (prepare_wardens())
+        return fail(failure, STAGE_RESOURCES, NULL);
+    maker->tree.proc = open("/proc", O_DIRECTORY | O_CLOEXEC);
+    return open_places(&maker->places, &maker->policy, directory, failure);
+}
+
 static int prepare(struct maker *maker, const char *directory, struct failure *failure)
 {
     raise_descriptor_limit(); /* whatever the spawner had at that moment; a step's own limit comes with its job */
     umask(0);
     if (prctl(PR_SET_NAME, "sandbox-maker") || read_policy(maker))
         return fail(failure, STAGE_PROTOCOL, NULL);
-    maker->tree.privileged = has_host_user_namespace();
-    if (maker->policy.scratch_on_disk &&
-        prepare_disk(&maker->disk, &maker->policy, directory, maker->tree.privileged, failure))
-        return -1;
-    signal(SIGCHLD, SIG_IGN); /* inits are reaped by the kernel; the spawner watches them by pidfd */
-    if (build_tree(&maker->policy, &maker->tree, failure))
+    if (maker->portable ? open_everything(maker, directory, failure) : build_everything(maker, directory, failure))
         return -1;
     maker->self = (int)syscall(SYS_pidfd_open, getpid(), 0);
     if (maker->self < 0)
         return fail(failure, STAGE_RESOURCES, NULL);
-    if (limit_resources(maker->policy.zygote, failure) || (maker->policy.keyless && make_new_keyring(failure)))
+    if (limit_resources(maker->policy.zygote, failure) || (maker->policy.keyless && !maker->portable && make_new_keyring(failure)))
         return -1;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
         return fail_layer(failure, LAYER_NO_NEW_PRIVS);
@@ -305,9 +326,10 @@ static int prepare(struct maker *maker, const char *directory, struct failure *f
     return 0;
 }
 
-int maker_main(const char *directory)
+int maker_main(const char *directory, bool portable)
 {
     static struct maker maker;
+    maker.portable = portable;
     struct make_reply answer = {0};
     struct pollfd spawner = {.fd = MAKER_SOCKET};
     /* The spawner may have died before PR_SET_PDEATHSIG took hold: then its end is closed. */

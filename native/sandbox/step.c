@@ -47,6 +47,50 @@ static void execute_in_path(const char *file, char **argv, char **env)
     errno = refused ? EACCES : ENOENT;
 }
 
+/* Where the scratch space is not mounted at its places it lies in a directory of the sandbox's own, and the step is told
+ * that one instead: as its working directory, and by variables that name such a place. The length of what is replaced;
+ * 0: nothing. */
+static size_t find_scratch(const struct sandbox_start *sandbox, const char *path, size_t *which)
+{
+    size_t longest = 0;
+    for (size_t i = 0; sandbox->portable && i < sandbox->policy->mount_count; i++) {
+        const struct mount_entry *entry = &sandbox->policy->mounts[i];
+        size_t length = entry->target.length;
+        bool is_below = entry->kind == MOUNT_SCRATCH && length > longest &&
+                        !strncmp(path, (const char *)entry->target.data, length) &&
+                        (path[length] == 0 || path[length] == '/');
+        if (is_below) {
+            longest = length;
+            *which = i;
+        }
+    }
+    return longest;
+}
+
+static void relocate(const struct sandbox_start *sandbox, char path[PATH_LIMIT + 1])
+{
+    char moved[PATH_LIMIT + 1];
+    size_t which = 0, length = find_scratch(sandbox, path, &which);
+    if (length == 0)
+        return;
+    snprintf(moved, sizeof(moved), "%s/%zu%s", sandbox->scratch_path, which, path + length);
+    memcpy(path, moved, sizeof(moved));
+}
+
+static void relocate_variables(const struct sandbox_start *sandbox, char **env)
+{
+    for (char **entry = env; *entry; entry++) {
+        const char *value = strchr(*entry, '=');
+        size_t which = 0, length = value ? find_scratch(sandbox, value + 1, &which) : 0;
+        char *moved = NULL;
+        if (length > 0 && asprintf(&moved, "%.*s=%s/%zu%s", (int)(value - *entry), *entry, sandbox->scratch_path, which,
+                                   value + 1 + length) < 0)
+            refuse(sandbox->report, STAGE_RESOURCES, NULL);
+        if (moved)
+            *entry = moved;
+    }
+}
+
 _Noreturn static void execute(const struct sandbox_start *sandbox, struct bytes body, const struct start *start)
 {
     char **argv = calloc(start->argv_count + start->env_count + 2, sizeof(char *));
@@ -60,6 +104,8 @@ _Noreturn static void execute(const struct sandbox_start *sandbox, struct bytes 
     file[start->file.length] = 0;
     memcpy(cwd, start->cwd.data, start->cwd.length);
     cwd[start->cwd.length] = 0;
+    relocate(sandbox, cwd);
+    relocate_variables(sandbox, env);
     if (chdir(cwd))
         refuse(sandbox->report, STAGE_WORK_DIRECTORY, cwd);
     if (start->builtin == BUILTIN_FILES) {

@@ -77,7 +77,7 @@ void step_event(struct spawner *spawner, struct step *step, uint32_t cause, uint
         step->scope = scope;
     }
     if (step->sandbox && step->sandbox->state == SANDBOX_RUNNING)
-        step->evidence.scratch_full = is_scratch_full(spawner, step->sandbox);
+        step->evidence.scratch_full |= is_scratch_full(spawner, step->sandbox);
     if (step->sandbox) {
         end_sandbox(spawner, step->sandbox);
         expect_end_of(spawner, step);

@@ -85,7 +85,9 @@ int main(int argc, char **argv)
     static struct spawner spawner;
     reset_signals();
     if (argc >= 2 && !strcmp(argv[1], "maker"))
-        return maker_main(argc > 2 ? argv[2] : NULL);
+        return maker_main(argc > 2 ? argv[2] : NULL, false);
+    if (argc >= 3 && !strcmp(argv[1], "portable-maker"))
+        return maker_main(argv[2], true);
     if (prepare(&spawner))
         return 1;
     while (!spawner.ending)

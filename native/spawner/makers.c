@@ -166,10 +166,11 @@ static int out_of_the_way(int fd)
     return fd >= MAKER_FIRST_FREE ? fd : fcntl(fd, F_DUPFD_CLOEXEC, MAKER_FIRST_FREE);
 }
 
-_Noreturn static void become_maker(struct spawner *spawner, const struct policy *policy, int socket, int message)
+_Noreturn static void become_maker(struct spawner *spawner, const struct policy *policy, const char *directory,
+                                   int socket, int message)
 {
-    char *argv[] = {(char[]){"spawn-sandbox"}, (char[]){"maker"},
-                    policy->scratch_on_disk ? spawner->scratch_directory : NULL, NULL};
+    char *argv[] = {(char[]){"spawn-sandbox"}, policy->portable ? (char[]){"portable-maker"} : (char[]){"maker"},
+                    (char *)(uintptr_t)directory, NULL};
     char *env[] = {NULL};
     int self = out_of_the_way(spawner->self);
     socket = out_of_the_way(socket);
@@ -195,8 +196,16 @@ int sealed_file(struct bytes content)
 int start_maker(struct spawner *spawner, struct policy *policy, struct failure *failure)
 {
     int pair[2];
+    char scratch[PATH_LIMIT + 1];
     if (policy->within)
         return open_session(spawner, policy, failure);
+    if (spawner->no_user_namespace.stage && !policy->portable) {
+        *failure = spawner->no_user_namespace;
+        return -1;
+    }
+    if (policy->portable && make_scratch_directory(spawner, scratch, failure))
+        return -1;
+    const char *directory = policy->portable ? scratch : policy->scratch_on_disk ? spawner->scratch_directory : NULL;
     if (packet_pair(pair))
         return fail(failure, STAGE_RESOURCES, NULL);
     autoclose int ours = pair[0];
@@ -206,7 +215,7 @@ int start_maker(struct spawner *spawner, struct policy *policy, struct failure *
         return fail(failure, STAGE_RESOURCES, NULL);
     pid_t pid = fork();
     if (pid == 0)
-        become_maker(spawner, policy, theirs, message);
+        become_maker(spawner, policy, directory, theirs, message);
     if (pid < 0)
         return fail(failure, STAGE_RESOURCES, NULL);
     policy->maker_pid = pid;

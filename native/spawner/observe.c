@@ -61,7 +61,7 @@ static struct layer_state see_namespace(const struct look *look, enum namespace 
     snprintf(path, sizeof(path), "ns/%s", NAMESPACE_NAMES[which]);
     bool own = !fstatat(look->directory, path, &status, 0) && status.st_ino != look->spawner->own_namespaces[which] &&
                (!nest || status.st_ino == nest->inodes[which]);
-    return own ? enforced(BY_NAMESPACE) : absent(BY_UNSPECIFIED);
+    return own ? enforced(BY_NAMESPACE) : absent(look->sandbox->policy->portable ? BY_NO_NAMESPACES : BY_UNSPECIFIED);
 }
 
 /* As above, and kept: another sandbox may get it (namespaces.c). It is the one that the step is in, whatever was lent;
@@ -96,6 +96,8 @@ static struct layer_state see_mount(const struct look *look)
 {
     struct stat root;
     const struct policy *policy = look->sandbox->policy;
+    if (policy->portable)
+        return see_namespace(look, NS_MNT);
     if (fstatat(look->directory, "root", &root, 0) || root.st_ino != policy->root_inode ||
         root.st_dev != policy->root_device)
         return absent(BY_UNSPECIFIED);
@@ -129,11 +131,16 @@ static struct layer_state see_capabilities(const struct look *look)
 {
     static const char *const SETS[] = {"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"};
     uint64_t most = look->sandbox->policy->zygote ? ZYGOTE_CAPABILITIES : 0;
+    bool bounded = true;
     for (size_t i = 0; i < LENGTH(SETS); i++) {
         const char *line = line_of(look->status, SETS[i]);
-        if (!*line || (strtoull(line, NULL, 16) & ~most) != 0)
+        if (*line && !strcmp(SETS[i], "CapBnd") && look->sandbox->policy->portable && strtoull(line, NULL, 16) != 0)
+            bounded = false;
+        else if (!*line || (strtoull(line, NULL, 16) & ~most) != 0)
             return absent(BY_UNSPECIFIED);
     }
+    if (!bounded)
+        return weaker(BY_KEPT_BOUNDING_SET);
     return enforced(BY_PROCESS_STATUS);
 }
 
@@ -143,7 +150,8 @@ static struct layer_state see_securebits(const struct look *look)
     uint32_t locked = SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED |
                       SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED | SECBIT_NOROOT | SECBIT_NO_SETUID_FIXUP |
                       SECBIT_NO_CAP_AMBIENT_RAISE;
-    return look->parked->securebits == locked ? enforced(BY_PROCESS_STATUS) : absent(BY_UNSPECIFIED);
+    return look->parked->securebits == locked ? enforced(BY_PROCESS_STATUS)
+                                              : absent(look->sandbox->policy->portable ? BY_NO_NAMESPACES : BY_UNSPECIFIED);
 }
 
 static struct layer_state see_no_new_privs(const struct look *look)
@@ -154,8 +162,8 @@ static struct layer_state see_no_new_privs(const struct look *look)
 static struct layer_state see_uid(const struct look *look)
 {
     const struct identity *identity = &look->sandbox->slot->identity;
-    if (!all_ids_are(line_of(look->status, "Uid"), identity->step) ||
-        !all_ids_are(line_of(look->status, "Gid"), identity->step))
+    gid_t gid = identity->leased ? identity->step : getegid(); /* of a user namespace of ours both are 0 */
+    if (!all_ids_are(line_of(look->status, "Uid"), identity->step) || !all_ids_are(line_of(look->status, "Gid"), gid))
         return absent(BY_UNSPECIFIED);
     return identity->leased ? enforced(BY_LEASED_ID) : weaker(BY_SHARED_ID);
 }
@@ -298,7 +306,7 @@ int observe(struct spawner *spawner, struct sandbox *sandbox, pid_t pid, const s
     if (directory < 0 || read_file_at(directory, "status", look.status, sizeof(look.status)) < 0 ||
         read_file_at(directory, "cgroup", look.cgroup, sizeof(look.cgroup)) < 0)
         return cannot_look(sandbox);
-    if ((sandbox->nest || sandbox->within) && see_parentage(&look)) {
+    if ((sandbox->nest || sandbox->within || sandbox->policy->portable) && see_parentage(&look)) {
         errno = ECHILD;
         return fail(&sandbox->failure, STAGE_OBSERVATION, NULL);
     }

@@ -78,6 +78,21 @@ static bool map_ranges(const struct configure *configure, pid_t helper, int turn
     return write(turn, "g", 1) == 1 && waitpid(helper, &status, 0) == helper && status == 0;
 }
 
+bool can_enter_outer_namespace(struct failure *failure)
+{
+    int status = 0;
+    pid_t child = fork();
+    if (child == 0) {
+        uid_t uid = getuid();
+        gid_t gid = getgid();
+        _exit(unshare(CLONE_NEWUSER) || map_single(uid, gid) ? errno : 0);
+    }
+    if (child < 0 || waitpid(child, &status, 0) != child)
+        return true; /* whoever enters it will be told why not */
+    errno = WIFEXITED(status) ? WEXITSTATUS(status) : EPERM;
+    return errno == 0 ? true : (fail_layer(failure, LAYER_USER), false);
+}
+
 int enter_outer_namespace(struct spawner *spawner, struct failure *failure)
 {
     const struct configure *configure = &spawner->configure;

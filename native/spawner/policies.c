@@ -80,6 +80,7 @@ static struct policy *new_policy(const struct spawner *spawner, const struct def
     policy->notifies = define->step_filter_notifies;
     policy->reuse_net = define->reuse_net && spawner->enters_namespaces;
     policy->reuse_user = define->reuse_user && spawner->enters_namespaces;
+    policy->scratch_bytes = define->scratch_bytes;
     policy->uid = define->uid;
     policy->gid = define->gid;
     policy->require = define->require;
@@ -104,14 +105,30 @@ static void take_over_queue(struct spawner *spawner, struct policy *policy, uint
     before->queued = 0;
 }
 
+/* What it is instead where there are no namespaces, if it says so. 1: it is; 0: it stays; -1: cannot be understood. */
+static int make_portable_of(struct spawner *spawner, struct define *define, struct bytes *body)
+{
+    uint32_t id = define->policy_id;
+    if (define->portable.length == 0 || !lacks_namespaces(spawner))
+        return 0;
+    *body = define->portable;
+    if (read_define(*body, define) || define->portable.length > 0 || define->zygote || define->below ||
+        define->session || define->within || define->boot.length > 0)
+        return -1;
+    define->policy_id = id;
+    return 1;
+}
+
 void define_policy(struct spawner *spawner, struct bytes body)
 {
     static struct define define; /* large, and used by one message at a time */
     if (read_define(body, &define) || find_policy(spawner, define.policy_id))
         return; /* each Start that names it is answered UNKNOWN_POLICY, or the first definition stands */
-    struct policy *policy = new_policy(spawner, &define, body);
+    int portable = make_portable_of(spawner, &define, &body);
+    struct policy *policy = portable < 0 ? NULL : new_policy(spawner, &define, body);
     if (!policy)
         return;
+    policy->portable = portable > 0;
     policy->next = spawner->policies;
     spawner->policies = policy;
     if (define.replaces)

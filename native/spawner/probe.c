@@ -287,6 +287,13 @@ static void try_apart(struct spawner *spawner, size_t what, struct probe_result 
                                     .value = told.value < 0 ? 0 : told.value};
 }
 
+bool can_be_done(struct spawner *spawner, uint32_t what)
+{
+    struct probe_result result;
+    try_apart(spawner, what, &result);
+    return result.works;
+}
+
 void probe(struct spawner *spawner, struct bytes body)
 {
     uint32_t id;

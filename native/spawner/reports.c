@@ -83,7 +83,7 @@ static void is_made(struct spawner *spawner, struct sandbox *sandbox, const stru
                     struct packet *packet)
 {
     /* Who keeps a command, the kernel tells. */
-    bool says = !sandbox->within && (has_foreign_ends(sandbox->policy) || sandbox->session);
+    bool says = !sandbox->within && (has_foreign_ends(sandbox->policy) || sandbox->session || sandbox->policy->portable);
     if (!says || sandbox->state != SANDBOX_MAKING || sandbox->init != 0)
         return;
     sandbox->init = packet->sender;
@@ -128,6 +128,7 @@ static void took_report(struct spawner *spawner, struct sandbox *sandbox, const 
             fail_step(spawner, sandbox->step, &report->failure);
         break;
     case REPORT_ENDED:
+        sandbox->end_reported = true;
         if (sandbox->step && is_end(sandbox, packet))
             step_ended(spawner, sandbox->step, report);
         break;

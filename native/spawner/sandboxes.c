@@ -197,6 +197,9 @@ static void life_ready(struct spawner *spawner, struct watch *watch, uint32_t ev
     if (sandbox->state == SANDBOX_READY || sandbox->state == SANDBOX_FILLING)
         back_off(sandbox->policy); /* by itself, and for nobody */
     take_namespaces_back(spawner, sandbox);
+    /* Who has not ended all others may have left some: their id is given to nobody again. */
+    if (sandbox->policy->portable && !sandbox->end_reported)
+        sandbox->slot->retired = true;
     drop_sandbox(spawner, sandbox);
 }
 
@@ -254,8 +257,9 @@ void end_sandbox(struct spawner *spawner, struct sandbox *sandbox)
         end_session(spawner, sandbox);
     if (sandbox->within)
         expect_end_unasked(spawner, sandbox);
-    if (sandbox->life.fd >= 0) /* a keeper ends what is below it first */
-        syscall(SYS_pidfd_send_signal, sandbox->life.fd, sandbox->within ? SIGTERM : SIGKILL, NULL, 0);
+    bool ends_others = sandbox->within || (sandbox->policy->portable && sandbox->init != 0);
+    if (sandbox->life.fd >= 0) /* a keeper, and a warden, ends what is below it first */
+        syscall(SYS_pidfd_send_signal, sandbox->life.fd, ends_others ? SIGTERM : SIGKILL, NULL, 0);
 }
 
 static void release_sandbox(struct spawner *spawner, struct sandbox *sandbox)

@@ -27,7 +27,7 @@ int open_scratch(const struct spawner *spawner, const struct policy *policy, pid
 bool is_scratch_full(const struct spawner *spawner, const struct sandbox *sandbox)
 {
     struct statfs space;
-    if (sandbox->policy->scratch.length == 0)
+    if (sandbox->policy->scratch.length == 0 || sandbox->policy->portable)
         return false;
     if (sandbox->watched_scratch >= 0)
         return !fstatfs(sandbox->watched_scratch, &space) && is_used_up(&space);

@@ -64,7 +64,9 @@ static void sweep_record(int state, const char *name)
     bool swept = true;
     if (read_descriptor(record, text, sizeof(text)) > 0) {
         for (char *saved, *line = strtok_r(text, "\n", &saved); line; line = strtok_r(NULL, "\n", &saved)) {
-            if (line[0] == '/' && strstr(line, "/spawn-sandbox-") && !sweep_cgroup(line))
+            if (!strncmp(line, SCRATCH_RECORD, strlen(SCRATCH_RECORD)))
+                remove_scratch_directory(line + strlen(SCRATCH_RECORD));
+            else if (line[0] == '/' && strstr(line, "/spawn-sandbox-") && !sweep_cgroup(line))
                 swept = false;
         }
     }
@@ -171,6 +173,8 @@ int configure_spawner(struct spawner *spawner, struct bytes body, struct failure
         spawner->leases = spawner->configure.uid_count > 1;
         spawner->id_start = spawner->configure.uid_start;
         spawner->id_count = spawner->configure.uid_count;
+    } else if (spawner->configure.portable && !can_enter_outer_namespace(failure)) {
+        do_without_namespaces(spawner, failure);
     } else if (enter_outer_namespace(spawner, failure)) {
         return -1;
     }
@@ -183,6 +187,7 @@ int configure_spawner(struct spawner *spawner, struct bytes body, struct failure
 void leave(struct spawner *spawner)
 {
     remove_slots(spawner);
+    leave_scratch_directory(spawner);
     /* What is still held stays on record, for the next spawner's sweep. */
     if (remove_cgroups(&spawner->cgroups) && spawner->record >= 0)
         unlinkat(spawner->state, spawner->record_name, 0);

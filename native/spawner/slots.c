@@ -60,13 +60,13 @@ static bool wants_lease(const struct spawner *spawner, const struct policy *poli
     return spawner->leases && (spawner->privileged || !policy->has_writable);
 }
 
-/* Root of the spawner's own user namespace is the app's user: the one identity there is without a lease. With host
+/* Root of the spawner's own user namespace, if it has one, is the app's user: the one identity there is without a lease. With host
  * privileges it would be the host's root, and is never given. */
 static int choose_identity(struct spawner *spawner, const struct policy *policy, struct slot *slot,
                            struct failure *failure)
 {
     if (!wants_lease(spawner, policy)) {
-        slot->identity = (struct identity){.step = 0, .root = 0, .leased = false};
+        slot->identity = (struct identity){.step = geteuid(), .root = geteuid(), .leased = false};
         errno = ENOSPC;
         return spawner->privileged ? fail_layer(failure, LAYER_UID) : 0;
     }

@@ -113,7 +113,7 @@ struct sandbox {
     int jobs;
     int tree;         /* a session's, between its making and its start: the directory of its scratch space, or -1 */
     bool users_notes; /* with it: overlays keep their notes in attributes of the user's */
-    bool main_ended;
+    bool main_ended, end_reported;
     int watched_proc, watched_scratch; /* only where memory is watched */
     uint64_t watched_cpu_ns;           /* what was used before the step was released */
     int net, user;                     /* its namespaces, where they may be used again; else -1 */
@@ -150,6 +150,8 @@ struct policy {
     bool scratch_on_disk;
     struct bytes base_filter;
     bool host_network, has_writable, notifies, reuse_net, reuse_user, forgotten, fresh;
+    bool portable; /* its sandboxes have no namespaces */
+    uint64_t scratch_bytes;
     uint32_t uid, gid, require, allow_weaker, allow_missing;
     struct failure broken; /* why no sandbox can be made; stage and errno 0: nothing */
     bool is_broken;
@@ -225,6 +227,8 @@ struct spawner {
     struct watch app;
     struct reply *replies_first, *replies_last;
     bool configured, refused, privileged, leases, enters_namespaces, ending;
+    struct failure no_user_namespace; /* why there is none, and it stays nevertheless (portable.c); else stage 0 */
+    bool namespaces_tried, lacks_namespaces, has_scratch_directory;
     int reserve; /* a descriptor to be given up for a message; -1 while there is none */
     int self;    /* our own binary, sealed, for the makers */
     int proc;    /* the host's /proc */
@@ -288,6 +292,8 @@ void leave(struct spawner *spawner);
 /* outer.c: a user namespace for a spawner without privileges. */
 bool has_host_privileges(void);
 int enter_outer_namespace(struct spawner *spawner, struct failure *failure);
+/* Tried out in a process of its own, for who fails half-way cannot go back. */
+bool can_enter_outer_namespace(struct failure *failure);
 
 /* slots.c */
 struct slot *take_slot(struct spawner *spawner, const struct policy *policy, struct failure *failure);
@@ -509,6 +515,22 @@ void seccomp_notified(struct spawner *spawner, struct watch *watch, uint32_t eve
 
 /* probe.c */
 void probe(struct spawner *spawner, struct bytes body);
+/* One of enum what, tried now. */
+bool can_be_done(struct spawner *spawner, uint32_t what);
+
+/* portable.c: sandboxes without namespaces, for policies that do without. */
+#define SCRATCH_RECORD "scratch " /* begins the line of a record that names where scratch spaces lie */
+bool lacks_namespaces(struct spawner *spawner);
+/* There will be no user namespace for the spawner itself: `failure` tells why. */
+void do_without_namespaces(struct spawner *spawner, const struct failure *failure);
+/* In which the makers make one for each sandbox. */
+int make_scratch_directory(struct spawner *spawner, char path[PATH_LIMIT + 1], struct failure *failure);
+void leave_scratch_directory(const struct spawner *spawner);
+void remove_scratch_directory(const char *path);
+/* What a sandbox has written: bytes on the file system. 0, or -1. */
+int look_at_scratch(const struct spawner *spawner, const struct sandbox *sandbox, uint64_t *bytes);
+/* All of the user's, whether or not they are ours. */
+uint32_t count_own_threads(const struct spawner *spawner);
 
 /* probe_calls.c */
 long try_call(uint32_t what);

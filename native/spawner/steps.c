@@ -127,8 +127,13 @@ static int hand_over(struct spawner *spawner, struct step *step, struct sandbox 
                             (sandbox->slot->identity.leased
                                  ? 0
                                  : 1 + (sandbox->within ? sandbox->within->commands : 0)); /* ours have the same id */
+    if (sandbox->policy->portable && job.process_limit && !sandbox->slot->identity.leased)
+        job.process_limit = step->limits.processes + count_own_threads(spawner);
     if (sandbox->boot_processes && job.process_limit > sandbox->boot_processes)
         job.process_limit = sandbox->boot_processes;
+    /* Where no file system bounds what is written, no file is larger than all may be; their sum is looked at. */
+    if (sandbox->policy->portable && !sandbox->policy->has_writable)
+        job.file_limit = sandbox->policy->scratch_bytes;
     /* What is in them belongs to no process, so nobody who watches those would see it. */
     if (!(cgroups->controllers & 1u << LAYER_MEMORY) && step->files > 0)
         job.file_limit = step->limits.memory_bytes / step->files;
@@ -192,7 +197,8 @@ static void release(struct spawner *spawner, struct step *step, struct sandbox *
         step->wall_deadline = step->released_at + step->limits.wall_time_ms * MS;
     if (step->limits.cpu_time_ms)
         check_cpu_time(spawner, step, step->released_at);
-    if ((step->limits.memory_bytes || sandbox->within) && sandbox->watched_proc >= 0 && !step->unwatched)
+    bool watched = (step->limits.memory_bytes || sandbox->within) && sandbox->watched_proc >= 0;
+    if ((watched || sandbox->policy->portable) && !step->unwatched)
         step->memory_check = step->released_at + 10 * MS;
     arm_step(spawner, step);
 }

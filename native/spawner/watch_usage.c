@@ -55,6 +55,11 @@ int open_watched(struct spawner *spawner, struct sandbox *sandbox, pid_t pid)
     char path[64];
     if (keep_reserve())
         return -1;
+    if (sandbox->policy->portable) { /* there is one /proc for all; the warden is to it what a keeper is to a command */
+        sandbox->keeper = sandbox->init;
+        sandbox->watched_proc = openat(spawner->proc, ".", O_DIRECTORY | O_CLOEXEC);
+        return sandbox->watched_proc < 0 ? -1 : 0;
+    }
     snprintf(path, sizeof(path), "%d/root/proc", pid);
     sandbox->watched_proc = openat(spawner->proc, path, O_DIRECTORY | O_CLOEXEC);
     /* What lies on a disk is no memory, and we are not to be the last to hold it. */
@@ -206,7 +211,7 @@ static void mark_descendants(struct processes *all, pid_t keeper)
 
 static int list_processes(const struct sandbox *sandbox, bool of_session, struct processes *all)
 {
-    bool members = sandbox->within && !of_session;
+    bool members = (sandbox->within && !of_session) || sandbox->policy->portable;
     int copy = openat(sandbox->watched_proc, ".", O_DIRECTORY | O_CLOEXEC);
     DIR *directory = copy < 0 ? NULL : fdopendir(copy);
     if (!directory) {
@@ -277,8 +282,10 @@ static int look_at_memory(const struct sandbox *sandbox, bool of_session, uint64
     *over = *out > limit;
     if (!*over)
         return 0;
-    if (add_all(sandbox, of_session, add_proportional, &sums))
-        return -1;
+    if (add_all(sandbox, of_session, add_proportional, &sums)) {
+        /* Of another user's that is told only to who may trace it: then what is shared counts for each. */
+        return sandbox->policy->portable && errno == EACCES ? 0 : -1;
+    }
     *out = total(&sums, scratch);
     *over = *out > limit;
     return 0;

@@ -2,11 +2,11 @@ import { parseArgs } from 'node:util';
 import { auditHost } from '../audit/audit-host.js';
 import { isAtLeast, SEVERITIES } from '../audit/report.js';
 import { auditText } from '../audit/text.js';
-import type { Layer } from '../layers.js';
 import { closeSpawner } from '../spawner/shared.js';
 import { checkSupport } from '../support/check-support.js';
 import type { SandboxOptions } from '../options/sandbox-options.js';
 import { reportText } from '../support/text.js';
+import { layersOf } from './layers.js';
 
 const USAGE = `Usage: spawn-sandbox doctor [--json] [--allow-missing LAYER,...] [--allow-weaker LAYER,...]
 
@@ -47,8 +47,8 @@ export async function doctor(argv: readonly string[]): Promise<number> {
 
 function toOptions(missing: string | undefined, weaker: string | undefined): SandboxOptions {
   return {
-    ...(missing === undefined ? {} : { allowMissing: layers(missing) }),
-    ...(weaker === undefined ? {} : { allowWeaker: layers(weaker) }),
+    ...(missing === undefined ? {} : { allowMissing: layersOf(missing) }),
+    ...(weaker === undefined ? {} : { allowWeaker: layersOf(weaker) }),
   };
 }
 
@@ -63,11 +63,6 @@ async function audit({ json, 'audit-level': asked = 'medium' }: AuditValues): Pr
   const report = await auditHost();
   say(json === true ? `${JSON.stringify(report, null, 2)}\n` : auditText(report));
   return report.findings.some((finding) => isAtLeast(finding, level)) ? 1 : 0;
-}
-
-/** Checked by the library. */
-function layers(text: string): readonly Layer[] {
-  return text.split(',').filter((name) => name !== '') as readonly Layer[];
 }
 
 function wantsColor(): boolean {

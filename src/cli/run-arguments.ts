@@ -5,6 +5,7 @@ import { nearest } from '../options/did-you-mean.js';
 import type { FilesystemOptions, Mount } from '../options/filesystem.js';
 import type { LimitOptions } from '../options/limits.js';
 import type { SandboxOptions } from '../options/sandbox-options.js';
+import { layersOf } from './layers.js';
 
 /** What `spawn-sandbox run` or `shell` was asked for. */
 export interface RunArguments {
@@ -157,8 +158,8 @@ function toOptions(flags: Flags): SandboxOptions {
     env: Object.fromEntries((flags.env ?? []).map(toVariable)),
     cwd: flags.cwd,
     network: flags.network as SandboxOptions['network'],
-    allowMissing: toLayers(flags['allow-missing']),
-    allowWeaker: toLayers(flags['allow-weaker']),
+    allowMissing: optionalLayers(flags['allow-missing']),
+    allowWeaker: optionalLayers(flags['allow-weaker']),
   });
 }
 
@@ -178,8 +179,8 @@ function toVariable(text: string): readonly [string, string | true] {
   return equals < 0 ? [text, true] : [text.slice(0, equals), text.slice(equals + 1)];
 }
 
-function toLayers(text: string | undefined): readonly Layer[] | undefined {
-  return text?.split(',').filter((name) => name !== '') as readonly Layer[] | undefined;
+function optionalLayers(text: string | undefined): readonly Layer[] | undefined {
+  return text === undefined ? undefined : layersOf(text);
 }
 
 function withoutUndefined<T extends object>(values: { readonly [K in keyof T]: T[K] | undefined }): T {

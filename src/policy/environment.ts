@@ -1,4 +1,5 @@
 import type { ResolvedOptions } from '../options/resolve.js';
+import { doesWithoutNamespaces } from './portable.js';
 
 export const SYSTEM_PATH = '/usr/local/bin:/usr/bin:/bin';
 
@@ -7,7 +8,7 @@ export const SYSTEM_PATH = '/usr/local/bin:/usr/bin:/bin';
  * `bins` holds directories of the command's own interpreter: they come first, or its scripts would find another one.
  */
 export function stepEnvironment(
-  { user, env, terminal }: Pick<ResolvedOptions, 'user' | 'env' | 'terminal'>,
+  { user, env, terminal, allowMissing }: Pick<ResolvedOptions, 'user' | 'env' | 'terminal' | 'allowMissing'>,
   bins: readonly string[],
 ): readonly Buffer[] {
   const variables: Readonly<Record<string, string>> = {
@@ -16,6 +17,8 @@ export function stepEnvironment(
     USER: user.name,
     LOGNAME: user.name,
     LANG: 'C.UTF-8',
+    // Where nothing can be mounted at /tmp, the spawner has the variable name another place.
+    ...(doesWithoutNamespaces({ allowMissing }) ? { TMPDIR: '/tmp' } : {}),
     ...(terminal === undefined ? {} : { TERM: 'xterm-256color' }),
     ...env,
   };

@@ -88,6 +88,12 @@ function sharedOfHost(): readonly MountMessage[] {
   return recent.mounts;
 }
 
+/** What is passed on, as places of the host. */
+export function sharedPaths(network: 'none' | 'host'): readonly string[] {
+  const names = [...SHARED, ...sharedByPrefix(), 'nsswitch.conf', 'host.conf', ...(network === 'host' ? NETWORK_FILES : [])];
+  return names.map((name) => `/etc/${name}`);
+}
+
 const HOSTS = `127.0.0.1 localhost ${HOSTNAME}\n::1 localhost ip6-localhost ip6-loopback\n`;
 const NSSWITCH = ['passwd: files', 'group: files', 'hosts: files dns', 'services: files', 'protocols: files', ''].join(
   '\n',

@@ -7,6 +7,7 @@ import { etcTree, HOSTNAME } from './etc.js';
 import type { Command } from './command.js';
 import { layerMasks } from './layers.js';
 import { bindReadOnly, bindWritable, overlay } from './mounts.js';
+import { doesWithoutNamespaces, portablePolicy } from './portable.js';
 import { reuse } from './reuse.js';
 import { rootTree } from './root-tree.js';
 import { kernelTree, scratchTree, terminalTree } from './runtime-tree.js';
@@ -26,6 +27,11 @@ export function buildPolicy(
   command: Command,
   terminals: boolean = options.terminal !== undefined,
 ): Policy {
+  const policy = wholePolicy(options, command, terminals);
+  return doesWithoutNamespaces(options) ? { ...policy, portable: portablePolicy(options, command, policy) } : policy;
+}
+
+function wholePolicy(options: ResolvedOptions, command: Command, terminals: boolean): Policy {
   const filters = compileSyscalls(options.syscalls);
   const scratch = finite(options.limits.scratch);
   return {

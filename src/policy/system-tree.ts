@@ -34,6 +34,11 @@ function alias(path: string): readonly MountMessage[] {
   return [found.isSymbolicLink() ? symlink(path, readlinkSync(path)) : bindReadOnly(path)];
 }
 
+/** The same as places of the host. */
+export function systemPaths(): readonly string[] {
+  return ['/usr', ...ALIASES.filter((path) => lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true)];
+}
+
 /** Whether a path of the host is seen inside at the same place, whatever the options. */
 export function isInSystemTree(path: string): boolean {
   return ['/usr', ...ALIASES].some((tree) => path === tree || path.startsWith(`${tree}/`));

@@ -12,6 +12,10 @@ const REASONS: Partial<Record<By, string>> = {
   'kernel lacks it': 'the kernel does not have it or refuses it',
   'no writable cgroup': 'no cgroup can be written',
   'host network': "network: 'host' was asked for",
+  'no namespaces': 'namespaces cannot be had here, and the app does without them',
+  'needs namespaces':
+    'without namespaces there are no living sandboxes, zygotes, terminals, overlays, other roots, rules for paths, scratch space on a disk or mounts at other places than their own',
+  'kept bounding set': 'an app without root cannot give it up; no process of the step can gain privileges by it',
 };
 
 export function byReason(by: By, cgroupReason: string): string | undefined {

@@ -28,6 +28,7 @@ interface Schema {
   readonly request: Type;
   readonly reply: Type;
   readonly start: Type;
+  readonly define: Type;
 }
 
 let loaded: Schema | undefined;
@@ -43,7 +44,7 @@ function load(): Schema {
   const text = readFileSync(join(packageRoot, 'proto', 'control.proto'), 'utf8');
   const root: Root = protobuf.parse(text).root;
   const type = (name: string): Type => root.lookupType(`spawn_sandbox.control.${name}`).setup();
-  return { request: type('Request'), reply: type('Reply'), start: type('Start') };
+  return { request: type('Request'), reply: type('Reply'), start: type('Start'), define: type('Define') };
 }
 
 function request(kind: string, message: object): Uint8Array {
@@ -57,6 +58,11 @@ export function encodeConfigure(message: ConfigureMessage): Uint8Array {
 
 export function encodeDefine(message: DefineMessage): Uint8Array {
   return request('define', message);
+}
+
+/** What can be a part of another. */
+export function encodeDefinition(message: DefineMessage): Uint8Array {
+  return schema().define.encode(message).finish();
 }
 
 export function encodeKill(message: KillMessage): Uint8Array {

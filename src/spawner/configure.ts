@@ -22,6 +22,7 @@ export function configureMessage(options: ResolvedSpawnerOptions): ConfigureMess
     subordinateGids: ownRanges('/etc/subgid'),
     instance: randomInstance(),
     scratchDirectory: Buffer.from(options.scratchDirectory),
+    portable: true,
     ...IDLE,
   };
 }

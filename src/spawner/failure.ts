@@ -75,7 +75,9 @@ const SENTENCES: Readonly<Record<Stage, Sentence>> = {
     says: ({ layer, reason, by, cgroupReason }) =>
       `Cannot apply the layer '${layer}': ${whyLayer(by, reason, cgroupReason)}.`,
     remedy: ({ layer, by }) =>
-      isAbsence(by)
+      by === 'needs namespaces'
+        ? 'Leave that option out, or let the app have namespaces: spawn-sandbox doctor tells how.'
+        : isAbsence(by)
         ? `To do without it, pass { allowMissing: ['${layer}'] }.`
         : `To accept that form, pass { allowWeaker: ['${layer}'] }.`,
   },
@@ -208,6 +210,7 @@ function isAbsence(by: By): boolean {
 
 function whyLayer(by: By, reason: string, cgroupReason: string): string {
   const why = byReason(by, cgroupReason);
+  if (by === 'needs namespaces') return why ?? reason;
   if (isAbsence(by)) return [reason, ...(why === undefined ? [] : [why])].join('; ');
   return `only a weaker form is possible here (${by}${why === undefined ? '' : `: ${why}`})`;
 }

@@ -69,6 +69,8 @@ export interface DefineMessage {
   /** Its steps are sessions: sandboxes that live. */
   readonly session?: boolean;
   readonly rules?: readonly RuleMessage[];
+  /** Another one, encoded, in its place where namespaces cannot be had. */
+  readonly portable?: Uint8Array;
   /** The step that is the session in which these steps run. */
   readonly within?: number;
   /** Each sandbox has terminals of its own. */
@@ -146,6 +148,8 @@ export interface ConfigureMessage {
   readonly idleMs: number;
   readonly idleMakers: number;
   readonly scratchDirectory: Buffer;
+  /** It stays where no user namespace can be had, for policies that do without. */
+  readonly portable: boolean;
 }
 
 /** `Cause` of the protocol, by number. */
@@ -295,6 +299,9 @@ export const BY = [
   'no writable cgroup',
   'host network',
   'process status',
+  'no namespaces',
+  'needs namespaces',
+  'kept bounding set',
 ] as const;
 export type By = (typeof BY)[number];
 

@@ -75,7 +75,8 @@ async function converse(): Promise<readonly Reply[]> {
   try {
     for (const packet of [
       encodeProbe(OUTSIDE),
-      encodeConfigure(configureMessage(spawnerOptions())),
+      // One that stays without namespaces would not say why there are none.
+      encodeConfigure({ ...configureMessage(spawnerOptions()), portable: false }),
       encodeProbe(INSIDE),
     ])
       reactor.send(packet, false, false, false);

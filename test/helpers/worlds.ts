@@ -91,6 +91,14 @@ function numberOf(name: string): number {
   return number;
 }
 
+export interface Ran {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+const EXPORTS = ['spawnSandbox', 'createSandbox', 'createZygote', 'configureSpawner', 'closeSpawner', 'NAMESPACES', 'SandboxError'];
+
 /** Builds worlds in a directory of its own and runs the doctor in them. Needs root. */
 export class Worlds implements Disposable {
   readonly #directory = mkdtempSync(join(tmpdir(), 'worlds-'));
@@ -115,7 +123,7 @@ export class Worlds implements Disposable {
     readonly status: number;
     readonly report: SupportReport;
   } {
-    const { status, stdout, stderr } = this.#run(world, ['--json']);
+    const { status, stdout, stderr } = this.cli(world, ['doctor', '--json']);
     try {
       return { status, report: JSON.parse(stdout) as SupportReport };
     } catch {
@@ -125,11 +133,23 @@ export class Worlds implements Disposable {
 
   /** What `spawn-sandbox doctor` prints for people. */
   doctorText(world: World): string {
-    return this.#run(world, []).stdout;
+    return this.cli(world, ['doctor']).stdout;
   }
 
-  #run(world: World, args: readonly string[]): { status: number; stdout: string; stderr: string } {
-    const command = [...asUser(world), process.execPath, join(this.#app, 'dist/cli/main.js'), 'doctor', ...args];
+  /** What `spawn-sandbox` with these arguments does there. */
+  cli(world: World, args: readonly string[], timeout?: number): Ran {
+    return this.#run(world, [join(this.#app, 'dist/cli/main.js'), ...args], timeout);
+  }
+
+  /** What an app prints there that has the library's exports as variables. */
+  app(world: World, code: string): Ran {
+    const imports = `import * as library from ${JSON.stringify(join(this.#app, 'dist/index.js'))};`;
+    const names = `const { ${EXPORTS.join(', ')} } = library;`;
+    return this.#run(world, ['--input-type=module', '--eval', `${imports}\n${names}\n${code}`]);
+  }
+
+  #run(world: World, args: readonly string[], timeout = 120_000): Ran {
+    const command = [...asUser(world), process.execPath, ...args];
     const confined = world.refused === undefined ? command : [this.#refuser, ...world.refused, '--', ...command];
     const app = world.within === undefined ? `exec ${quote(confined)}` : this.#inUserNamespace(world.within, confined);
     // The checkout may lie where others cannot reach it: a mount of it can be reached.
@@ -138,7 +158,7 @@ export class Worlds implements Disposable {
     );
     const { status, stdout, stderr } = spawnSync('unshare', ['--mount', 'sh', '-c', script], {
       encoding: 'utf8',
-      timeout: 120_000,
+      timeout,
       env: { PATH: process.env['PATH'] ?? '' },
       maxBuffer: 2 ** 24,
     });

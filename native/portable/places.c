@@ -1,0 +1,191 @@
+/* What a step sees of the host's files where there is no mount namespace: nothing is placed anywhere, Landlock lets it
+ * open what lies below the places that its policy names. It can still find out that a file exists, and what it is
+ * (stat, readlink), which Landlock does not know. Runs in the maker, with the spawner's rights, under the policy's long
+ * filter; paths come from the app. */
+#include "portable/portable.h"
+
+#include <fcntl.h>
+#include <linux/landlock.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+/* What older headers lack. */
+enum {
+    RIGHT_REFER = 1 << 13,   /* since the second version */
+    RIGHT_TRUNCATE = 1 << 14, /* third */
+    RIGHT_IOCTL_DEVICE = 1 << 15, /* fifth */
+    TCP_BIND = 1 << 0, TCP_CONNECT = 1 << 1, /* fourth */
+    SCOPE_ABSTRACT = 1 << 0, SCOPE_SIGNALS = 1 << 1, /* sixth */
+};
+
+enum {
+    READS = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR,
+    WRITES = READS | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE |
+             LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SOCK |
+             LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_SYM | RIGHT_REFER | RIGHT_TRUNCATE,
+    USES = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE,
+    /* The kernel refuses rights of directories in a rule for a file. */
+    OF_FILES = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE |
+               RIGHT_TRUNCATE | RIGHT_IOCTL_DEVICE,
+};
+
+static uint64_t known_rights(int abi)
+{
+    uint64_t rights = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1; /* of the first version */
+    rights |= abi >= 2 ? RIGHT_REFER : 0;
+    rights |= abi >= 3 ? RIGHT_TRUNCATE : 0;
+    return rights | (abi >= 5 ? RIGHT_IOCTL_DEVICE : 0);
+}
+
+static int refuse(struct failure *failure, const char *path)
+{
+    errno = EOPNOTSUPP;
+    fail(failure, STAGE_LAYER, path);
+    failure->layer = LAYER_MOUNT;
+    failure->by = BY_NEEDS_NAMESPACES;
+    return -1;
+}
+
+static int open_place(struct places *places, const struct define *policy, size_t which, struct failure *failure)
+{
+    const struct mount_entry *entry = &policy->mounts[which];
+    char path[PATH_LIMIT + 1];
+    struct stat status;
+    snprintf(path, sizeof(path), "%.*s", (int)entry->source.length, (const char *)entry->source.data);
+    if (entry->source.length != entry->target.length ||
+        memcmp(entry->source.data, entry->target.data, entry->target.length) != 0)
+        return refuse(failure, path); /* nothing can be seen at another place than its own */
+    int fd = open(path, O_PATH | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &status)) {
+        close_descriptor(&fd);
+        return entry->optional && errno == ENOENT ? 0 : fail(failure, STAGE_MOUNT_SOURCE, path);
+    }
+    uint64_t rights = entry->kind == MOUNT_WRITABLE ? WRITES : entry->kind == MOUNT_DEVICE ? USES : READS;
+    places->entries[which].rights = rights & (S_ISDIR(status.st_mode) ? ~0ull : (uint64_t)OF_FILES);
+    places->entries[which].fd = fd;
+    return 0;
+}
+
+int open_places(struct places *places, const struct define *policy, const char *directory, struct failure *failure)
+{
+    places->abi = (int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+    if (places->abi < 2) /* the first cannot allow moves, which git, pip and many others need */
+        return fail_layer(failure, LAYER_LANDLOCK);
+    if (policy->terminal || policy->rule_count > 0 || policy->scratch_on_disk)
+        return refuse(failure, NULL);
+    for (size_t i = 0; i < policy->mount_count; i++) {
+        places->entries[i].fd = -1;
+        switch (policy->mounts[i].kind) {
+        case MOUNT_READ_ONLY:
+        case MOUNT_WRITABLE:
+        case MOUNT_DEVICE:
+            if (open_place(places, policy, i, failure))
+                return -1;
+            break;
+        case MOUNT_SCRATCH:
+            break;
+        default:
+            return refuse(failure, NULL);
+        }
+    }
+    snprintf(places->scratch_path, sizeof(places->scratch_path), "%s", directory);
+    places->scratch = open(directory, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return places->scratch < 0 ? fail(failure, STAGE_CONFIGURE, directory) : 0;
+}
+
+/* One for each entry, named by its number (scratch_place_of). */
+static int make_directories(const struct define *policy, const struct make_request *request, int scratch)
+{
+    char name[24];
+    for (size_t i = 0; i < policy->mount_count; i++) {
+        if (policy->mounts[i].kind != MOUNT_SCRATCH)
+            continue;
+        snprintf(name, sizeof(name), "%zu", i);
+        if (mkdirat(scratch, name, 0700) ||
+            (request->identity.leased &&
+             fchownat(scratch, name, request->identity.step, request->identity.step, AT_SYMLINK_NOFOLLOW)))
+            return -1;
+    }
+    return 0;
+}
+
+int make_scratch(const struct places *places, const struct define *policy, const struct make_request *request,
+                 char path[PATH_LIMIT + 1], struct failure *failure)
+{
+    char name[24];
+    snprintf(name, sizeof(name), "%llu", (unsigned long long)request->sandbox);
+    snprintf(path, PATH_LIMIT + 1, "%s/%s", places->scratch_path, name);
+    /* The step can enter it, and neither list nor change it. */
+    if (mkdirat(places->scratch, name, 0711))
+        return fail(failure, STAGE_CONFIGURE, path);
+    int scratch = openat(places->scratch, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (scratch >= 0 && !make_directories(policy, request, scratch))
+        return scratch;
+    close_descriptor(&scratch);
+    return fail(failure, STAGE_CONFIGURE, path);
+}
+
+static int add_rule(int ruleset, int place, uint64_t rights)
+{
+    struct landlock_path_beneath_attr rule = {.allowed_access = rights, .parent_fd = place};
+    return (int)syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
+}
+
+static int add_scratch(int ruleset, const struct define *policy, int scratch, uint64_t known)
+{
+    char name[24];
+    for (size_t i = 0; i < policy->mount_count; i++) {
+        if (policy->mounts[i].kind != MOUNT_SCRATCH)
+            continue;
+        snprintf(name, sizeof(name), "%zu", i);
+        autoclose int place = openat(scratch, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (place < 0 || add_rule(ruleset, place, WRITES & known))
+            return -1;
+    }
+    return 0;
+}
+
+int make_ruleset(const struct places *places, const struct define *policy, int scratch, struct failure *failure)
+{
+    struct {
+        uint64_t files, net, scoped;
+    } handled = {.files = known_rights(places->abi)};
+    size_t size = sizeof(handled.files);
+    if (places->abi >= 4) {
+        handled.net = policy->host_network ? 0 : TCP_BIND | TCP_CONNECT;
+        size = sizeof(handled.files) + sizeof(handled.net);
+    }
+    if (places->abi >= 6) {
+        handled.scoped = SCOPE_ABSTRACT | SCOPE_SIGNALS;
+        size = sizeof(handled);
+    }
+    autoclose int ruleset = (int)syscall(SYS_landlock_create_ruleset, &handled, size, 0);
+    if (ruleset < 0 || add_scratch(ruleset, policy, scratch, handled.files))
+        return fail_layer(failure, LAYER_LANDLOCK);
+    for (size_t i = 0; i < policy->mount_count; i++) {
+        if (places->entries[i].fd >= 0 &&
+            add_rule(ruleset, places->entries[i].fd, places->entries[i].rights & handled.files))
+            return fail_layer(failure, LAYER_LANDLOCK);
+    }
+    return take_descriptor(&ruleset);
+}
+
+/* By names, for what else stands there tells of the host: its mounts, its connections. */
+int show_itself(int ruleset)
+{
+    static const char *const NAMES[] = {"auxv",   "cmdline", "comm", "environ", "fd",    "fdinfo",
+                                        "limits", "maps",    "smaps", "stat",    "statm", "status"};
+    autoclose int self = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    struct stat status;
+    if (self < 0)
+        return -1;
+    for (size_t i = 0; i < LENGTH(NAMES); i++) {
+        autoclose int place = openat(self, NAMES[i], O_PATH | O_CLOEXEC);
+        if (place < 0 || fstat(place, &status) ||
+            add_rule(ruleset, place,
+                     LANDLOCK_ACCESS_FS_READ_FILE | (S_ISDIR(status.st_mode) ? LANDLOCK_ACCESS_FS_READ_DIR : 0)))
+            return -1;
+    }
+    return 0;
+}

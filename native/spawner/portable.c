@@ -1,0 +1,166 @@
+/* The spawner where no namespace can be had: whether that is so, the directory of the scratch spaces, and what is looked
+ * at there again and again. Runs in the spawner. */
+#include "spawner/spawner.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "sandbox/files.h"
+
+/* Everything that a sandbox is made of must work, or none of it is of use. */
+static const uint32_t NEEDED[] = {PROBE_PID_NAMESPACE, PROBE_MOUNT_NAMESPACE, PROBE_NET_NAMESPACE,
+                                  PROBE_IPC_NAMESPACE, PROBE_UTS_NAMESPACE,   PROBE_CGROUP_NAMESPACE,
+                                  PROBE_PROC_MOUNT,    PROBE_TMPFS_MOUNT,     PROBE_PIVOT_ROOT};
+
+bool lacks_namespaces(struct spawner *spawner)
+{
+    if (spawner->no_user_namespace.stage || spawner->namespaces_tried)
+        return spawner->no_user_namespace.stage || spawner->lacks_namespaces;
+    spawner->namespaces_tried = true;
+    for (size_t i = 0; i < LENGTH(NEEDED) && !spawner->lacks_namespaces; i++)
+        spawner->lacks_namespaces = !can_be_done(spawner, NEEDED[i]);
+    return spawner->lacks_namespaces;
+}
+
+/* Identities can be given by who may set ids, whatever else it may not. */
+static bool may_lease(const struct configure *configure)
+{
+    enum { NEEDED_CAPABILITIES = 1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_CHOWN | 1u << CAP_SETPCAP };
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2];
+    char map[256];
+    unsigned inside, outside, count;
+    if (configure->uid_count < 2 || syscall(SYS_capget, &header, data) ||
+        (data[0].effective & NEEDED_CAPABILITIES) != NEEDED_CAPABILITIES ||
+        read_file_at(AT_FDCWD, "/proc/self/uid_map", map, sizeof(map)) < 0)
+        return false;
+    return sscanf(map, "%u %u %u", &inside, &outside, &count) == 3 && inside <= configure->uid_start &&
+           (uint64_t)configure->uid_start + configure->uid_count <= (uint64_t)inside + count;
+}
+
+void do_without_namespaces(struct spawner *spawner, const struct failure *failure)
+{
+    spawner->no_user_namespace = *failure;
+    spawner->leases = may_lease(&spawner->configure);
+    spawner->id_start = spawner->configure.uid_start;
+    spawner->id_count = spawner->configure.uid_count;
+}
+
+/* ------------------------------------------------------------ scratch space */
+
+static const char *scratch_path_of(const struct spawner *spawner, char out[PATH_LIMIT + 1])
+{
+    snprintf(out, PATH_LIMIT + 1, "%s/spawn-sandbox-%016llx", spawner->scratch_directory,
+             (unsigned long long)spawner->configure.instance);
+    return out;
+}
+
+/* On record before it is there: what a spawner that is killed leaves, the next one sweeps. */
+int make_scratch_directory(struct spawner *spawner, char path[PATH_LIMIT + 1], struct failure *failure)
+{
+    scratch_path_of(spawner, path);
+    if (spawner->has_scratch_directory)
+        return 0;
+    if (dprintf(spawner->record, SCRATCH_RECORD "%s\n", path) < 0 || mkdir(path, 0711) || chmod(path, 0711))
+        return fail(failure, STAGE_CONFIGURE, path);
+    spawner->has_scratch_directory = true;
+    return 0;
+}
+
+/* What is left of it: nothing where all came to their ends. */
+void remove_scratch_directory(const char *path)
+{
+    struct problem problem;
+    struct stat status;
+    const char *name = strrchr(path, '/');
+    char parent[PATH_LIMIT + 1];
+    if (!name || strncmp(name + 1, "spawn-sandbox-", 14) != 0)
+        return;
+    snprintf(parent, sizeof(parent), "%.*s", (int)(name - path), path);
+    autoclose int directory = open(*parent ? parent : "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (directory >= 0 && !fstatat(directory, name + 1, &status, AT_SYMLINK_NOFOLLOW) &&
+        status.st_uid == geteuid() && S_ISDIR(status.st_mode))
+        remove_whole(directory, name + 1, &problem);
+}
+
+void leave_scratch_directory(const struct spawner *spawner)
+{
+    char path[PATH_LIMIT + 1];
+    if (spawner->has_scratch_directory)
+        remove_scratch_directory(scratch_path_of(spawner, path));
+}
+
+/* `left`: descriptors that may still be opened, one for each level; what lies deeper counts as too much. */
+static int add_usage(int parent, const char *name, int left, uint64_t *bytes)
+{
+    struct stat status;
+    int fd = left > 0 ? openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
+    DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+    if (!directory) {
+        close_descriptor(&fd);
+        if (left == 0)
+            *bytes = UINT64_MAX / 2;
+        return left == 0 || errno == ENOENT || errno == ENOTDIR ? 0 : -1;
+    }
+    int failed = 0;
+    for (const struct dirent *entry; !failed && *bytes < UINT64_MAX / 2 && (entry = readdir(directory));) {
+        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+            continue;
+        if (fstatat(dirfd(directory), entry->d_name, &status, AT_SYMLINK_NOFOLLOW))
+            continue; /* it has just gone */
+        /* The kernel keeps something for each that has no blocks of its own, too. */
+        *bytes += (uint64_t)status.st_blocks * 512 + 512;
+        if (S_ISDIR(status.st_mode))
+            failed = add_usage(dirfd(directory), entry->d_name, left - 1, bytes);
+    }
+    int error = errno;
+    closedir(directory);
+    errno = error;
+    return failed;
+}
+
+int look_at_scratch(const struct spawner *spawner, const struct sandbox *sandbox, uint64_t *bytes)
+{
+    enum { LEVELS = 48 };
+    char path[PATH_LIMIT + 1], name[24];
+    autoclose int all = open(scratch_path_of(spawner, path), O_PATH | O_DIRECTORY | O_CLOEXEC);
+    snprintf(name, sizeof(name), "%llu", (unsigned long long)sandbox->id);
+    *bytes = 0;
+    return all < 0 ? -1 : add_usage(all, name, LEVELS, bytes);
+}
+
+/* ------------------------------------------------------------ processes */
+
+/* 0: they are somebody else's, or have gone. */
+static uint32_t own_threads_of(int proc, const char *pid)
+{
+    char path[32], text[2048];
+    unsigned uid, threads;
+    snprintf(path, sizeof(path), "%.15s/status", pid);
+    if (read_file_at(proc, path, text, sizeof(text)) < 0)
+        return 0;
+    /* Of the lines only the first one has a name that a process chooses. */
+    const char *ids = strstr(text, "\nUid:"), *count = strstr(text, "\nThreads:");
+    bool read = ids && count && sscanf(ids, "\nUid: %u", &uid) == 1 && sscanf(count, "\nThreads: %u", &threads) == 1;
+    return read && uid == getuid() ? threads : 0;
+}
+
+/* The kernel counts for the user whom app and step are, whoever of them it was. */
+uint32_t count_own_threads(const struct spawner *spawner)
+{
+    int copy = openat(spawner->proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *processes = copy < 0 ? NULL : fdopendir(copy);
+    uint32_t count = 0;
+    for (const struct dirent *entry; processes && (entry = readdir(processes));) {
+        if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9')
+            count += own_threads_of(spawner->proc, entry->d_name);
+    }
+    if (processes)
+        closedir(processes);
+    return count;
+}
