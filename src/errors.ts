@@ -42,16 +42,23 @@ export type ErrorCode = keyof typeof ERROR_CODES;
 
 /** What is known about a failure besides its sentence. */
 export interface SandboxErrorDetails {
+  /** The layer concerned. */
   readonly layer?: Layer | undefined;
+  /** The path concerned. */
   readonly path?: string | undefined;
+  /** The system call that failed. */
   readonly syscall?: string | undefined;
+  /** The system's error number, positive. */
   readonly errno?: number | undefined;
+  /** What to do about it, in a sentence that is put behind the message. */
   readonly remedy?: string | undefined;
+  /** What it comes from, as `cause` of any `Error`. */
   readonly cause?: unknown;
 }
 
 /** What *we* could not do. What the *step* did is never an exception, but a `StepResult`. */
 export class SandboxError extends Error {
+  /** Tells it from other errors. */
   override readonly name = 'SandboxError';
   /** Stable; the message is not. */
   readonly code: ErrorCode;
@@ -66,6 +73,7 @@ export class SandboxError extends Error {
   /** What to do about it. It is part of the message, too. */
   declare readonly remedy?: string;
 
+  /** The library makes them; apps may do so in their tests. `message`: a sentence. */
   constructor(code: ErrorCode, message: string, details: SandboxErrorDetails = {}) {
     const { cause, ...known } = details;
     const text = known.remedy === undefined ? message : `${message} ${known.remedy}`;
@@ -79,13 +87,16 @@ export class SandboxError extends Error {
 
 /** What `reject: true` and a typed step reject with when the step was not ok. */
 export class StepError extends Error {
+  /** Tells it from other errors. */
   override readonly name = 'StepError';
+  /** Always the same. */
   readonly code = 'ERR_STEP_FAILED';
+  /** What became of the step. */
   readonly result: StepResult;
   /** What the function of a typed step threw, if that is how it ended: the step's claim, to be escaped before a terminal sees it. */
   declare readonly failure?: StepFailure;
 
-  /** `said`: the failure as one line that can be shown. */
+  /** The library makes them; apps may do so in their tests. `said`: the failure as one line that can be shown. */
   constructor(result: StepResult, command: string, claim?: { readonly failure: StepFailure; readonly said: string }) {
     super(`${command}: ${claim?.said ?? result.detail}`);
     this.result = result;

@@ -1,4 +1,5 @@
-/** The confinement mechanisms. The order is that of `Layer` in proto/control.proto: bit n of a mask is entry n. */
+// The order is that of `Layer` in proto/control.proto: bit n of a mask is entry n.
+/** The confinement mechanisms, by the names that `allowMissing`, `allowWeaker`, results and reports have for them. */
 export const LAYERS = [
   'user',
   'pid',

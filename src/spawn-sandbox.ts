@@ -14,7 +14,9 @@ import type { Step } from './step/step.js';
  * Returns at once. What the step does is its result and never an error; what the library could not do rejects with a
  * `SandboxError`.
  *
- * @param file a name that is looked up in the app's PATH and then in the step's, or an absolute path
+ * @param file a name that is looked up in the app's PATH and then in the step's, or an absolute path inside
+ * @param args as the program finds them, without its own name
+ * @param options what it may do and use
  * @throws SandboxError `ERR_INVALID_OPTION` or `ERR_UNSUPPORTED_PLATFORM`, before anything is started
  */
 export function spawnSandbox(file: string, args: readonly string[] = [], options: SandboxOptions = {}): Step {

@@ -2,13 +2,16 @@ import type { Size } from '../units.js';
 
 /** How much an image may be, and which of several it is. */
 export interface UnpackOptions {
-  /** Most bytes that its layers may have altogether, uncompressed. @default '16GiB' */
+  /** Most bytes that its layers may have altogether, uncompressed, as a number or as `'16GiB'`. @default '16GiB' */
   readonly limit?: Size;
   /** Most entries that its layers may have altogether. @default 1000000 */
   readonly entries?: number;
-  /** Which one, where the layout holds several for this machine: a name that its index gives it, as `'python:3.12'` or `'latest'`. */
+  /**
+   * Which one, where the layout holds several for this machine: a name that its index gives it, as `'python:3.12'` or `'latest'`. Not to choose
+   * between several is an error. @default none
+   */
   readonly tag?: string;
-  /** Ends it. What was unpacked by then is removed. */
+  /** Ends it, with `ERR_IMAGE`. What was unpacked by then is removed. @default none */
   readonly signal?: AbortSignal;
 }
 
@@ -29,6 +32,8 @@ export interface UnpackedImage {
   readonly cwd?: string;
   /** Its user as it is written there, as `'app'` or `'1000:1000'`; absent when it names none. */
   readonly user?: string;
+  /** What it begins the command line of its programs with; may be empty. */
   readonly entrypoint: readonly string[];
+  /** How it goes on unless it is given something else; may be empty. */
   readonly cmd: readonly string[];
 }

@@ -43,6 +43,7 @@ export interface FilesystemOptions {
   /**
    * A directory of the host that is the sandbox's root, in place of the host's `/usr` and a minimal `/etc`: an unpacked system, as `debootstrap`
    * makes it. What is written to it goes to the scratch space; `/proc`, `/dev`, `/tmp` and the accounts are the sandbox's own.
+   * @default none
    */
   readonly root?: string;
   /**

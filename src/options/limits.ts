@@ -12,15 +12,15 @@ export interface LimitOptions {
   readonly processes?: number;
   /** Longest processor time, in milliseconds or as `'5s'`. After it `cause` is `'cpuTimeout'`. @default Infinity */
   readonly cpuTime?: Duration;
-  /** Processors used at once, such as 0.5 or 2. @default Infinity */
+  /** Processors used at once, such as 0.5 or 2; 0.01 at least. @default Infinity */
   readonly cpus?: number;
   /** Longest time from release to end, in milliseconds or as `'10s'`. After it `cause` is `'wallTimeout'`. @default '60s' */
   readonly wallTime?: Duration;
   /** Longest time without a byte of output, in milliseconds or as `'2s'`. After it `cause` is `'idleTimeout'`. @default Infinity */
   readonly idleTime?: Duration;
-  /** Most bytes of stdout and stderr together. Above it `cause` is `'outputLimit'`. @default '64MiB' */
+  /** Most bytes of stdout and stderr together, as a number or as `'1MiB'`. Above it `cause` is `'outputLimit'`. @default '64MiB' */
   readonly output?: Size;
-  /** Most bytes given to stdin, by `input` or `step.stdin`. Above it the step fails with `ERR_INPUT`. @default '64MiB' */
+  /** Most bytes given to stdin, by `input` or `step.stdin`, as a number or as `'1MiB'`. Above it the step fails with `ERR_INPUT`. @default '64MiB' */
   readonly input?: Size;
   /**
    * Most bytes in `/tmp`, `/dev/shm`, the home directory and what is written to overlays together; their pages count as memory. With

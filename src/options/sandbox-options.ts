@@ -23,15 +23,15 @@ export type OutputMode = 'pipe' | 'inherit' | 'ignore';
 
 /** What a step may do and use, and what the app wants of it. An unknown name anywhere is an error. */
 export interface SandboxOptions {
-  /** What the step and all its children together may use. */
+  /** What the step and all its children together may use. @default that of each limit */
   readonly limits?: LimitOptions;
-  /** What the step sees of the host. */
+  /** What the step sees of the host. @default `/usr`, its own interpreter and a minimal `/etc` */
   readonly filesystem?: FilesystemOptions;
   /** Variables of the step; `true` passes the app's value on. Nothing else is inherited. @default {} */
   readonly env?: Readonly<Record<string, string | true>>;
   /** Working directory inside, absolute. @default the step's home directory: empty, writable and its own */
   readonly cwd?: string;
-  /** Who the step is, as seen inside. */
+  /** Who the step is, as seen inside. @default that of each part */
   readonly user?: UserOptions;
 
   /** What the step reads from stdin. Excludes `stdin: 'pipe'`. @default nothing: stdin is at its end */
@@ -44,7 +44,7 @@ export interface SandboxOptions {
   readonly stderr?: OutputMode;
   /** Whether `result.stdout` and `result.stderr` are text or bytes. @default 'utf8' */
   readonly encoding?: 'utf8' | 'buffer';
-  /** Most bytes of each stream that the result keeps; `false` keeps none. Streams and lines are not cut by it. @default '8MiB' */
+  /** Most bytes of each stream that the result keeps, as a number or as `'1MiB'`; `false` keeps none. Streams and lines are not cut by it. @default '8MiB' */
   readonly collect?: Size | false;
   /** Reject with `StepError` unless the step is ok. @default false */
   readonly reject?: boolean;
@@ -73,7 +73,7 @@ export interface SandboxOptions {
    */
   readonly keepBackground?: boolean;
 
-  /** Ends the step with cause `'aborted'`, also before it has started. */
+  /** Ends the step with cause `'aborted'`, also before it has started. @default none */
   readonly signal?: AbortSignal;
   /** Time between a polite signal of `kill()` and the end of the sandbox, in milliseconds or as `'5s'`. @default '5s' */
   readonly killGrace?: Duration;

@@ -30,7 +30,7 @@ export interface SpawnerOptions {
    * @default 8
    */
   readonly pool?: number;
-  /** Steps running at once; more wait. @default 1024 */
+  /** Most steps running at once; more wait, for `queueTimeout`. @default 1024 */
   readonly maxConcurrent?: number;
   /** Longest wait for a free sandbox, in milliseconds or as `'60s'`; then `ERR_QUEUE_TIMEOUT`. @default '60s' */
   readonly queueTimeout?: Duration;

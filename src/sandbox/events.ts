@@ -8,6 +8,7 @@ interface CommandEvent {
   readonly id: string;
   /** As it was given to `spawn()`. */
   readonly file: string;
+  /** As they were given to `spawn()`. */
   readonly args: readonly string[];
   /** When, in milliseconds since 1970. */
   readonly at: number;
@@ -15,21 +16,25 @@ interface CommandEvent {
 
 /** A command was released into the sandbox. */
 export interface SandboxStartEvent extends CommandEvent {
+  /** Always the same. */
   readonly type: 'start';
 }
 
 /** A command has its result. One that never began has no start before. */
 export interface SandboxEndEvent extends CommandEvent {
+  /** Always the same. */
   readonly type: 'end';
-  /** Missing when there is an error. */
+  /** What became of it. Missing when there is an error. */
   readonly result?: StepResult;
-  /** What the library could not do. */
+  /** What the library could not do. Missing when there is a result. */
   readonly error?: SandboxError;
 }
 
 /** Nothing is left of the sandbox. The last event. */
 export interface SandboxOverEvent {
+  /** Always the same. */
   readonly type: 'over';
+  /** Why it ended, as in `SandboxEnd`. */
   readonly cause: Cause;
   /** When, in milliseconds since 1970. */
   readonly at: number;
@@ -37,11 +42,15 @@ export interface SandboxOverEvent {
 
 /** What a listener is called with, by the name of the event. */
 export interface SandboxEvents {
+  /** Of each command that began, once. */
   readonly start: SandboxStartEvent;
+  /** Of each command, once. */
   readonly end: SandboxEndEvent;
+  /** Once, at last. */
   readonly over: SandboxOverEvent;
 }
 
+/** What is called for each event of a name. What it throws becomes a warning of the process. */
 export type SandboxListener<Name extends keyof SandboxEvents> = (event: SandboxEvents[Name]) => void;
 
 /** Tells who listens, and is not disturbed by what they throw. */

@@ -19,7 +19,7 @@ const DISK_SLACK = 4 * 2 ** 20;
 export interface SandboxEnd {
   /** `'destroyed'`, by the app or because it was lost; `'wallTimeout'`, `'cpuTimeout'` or `'idleTimeout'`, by a limit of the sandbox. */
   readonly cause: Cause;
-  /** For how long it lived. */
+  /** For how long it lived, in milliseconds. */
   readonly wallTimeMs: number;
 }
 

@@ -13,6 +13,7 @@ export interface Sandbox extends AsyncDisposable {
    * Runs a command in the sandbox. Returns at once. Whatever it has started and not ended is ended with it, unless
    * `keepBackground` is set. In a paused sandbox it waits until that is resumed.
    *
+   * @param file as for `spawnSandbox()`; a program of the app's that is not in the sandbox is looked up there by its name
    * @param options replace those of the sandbox; `limits` and `env` are replaced one by one. What the sandbox itself is made of
    *   (`filesystem`, `user`, `network`, `syscalls`, `allowMissing`, `allowWeaker`, `limits.scratch`) cannot be given here
    * @throws SandboxError `ERR_INVALID_OPTION` or `ERR_SANDBOX_CLOSED`
@@ -20,7 +21,6 @@ export interface Sandbox extends AsyncDisposable {
   spawn(file: string, args?: readonly string[], options?: SandboxOptions): Step;
   /** Its files, as its commands see them. */
   readonly files: SandboxFiles;
-  /** Resolves when nothing is left of it, whatever ended it. Who has asked for it keeps the app alive until then. */
   /**
    * Has all commands, and what they have started, stand still. Resolves when they do. Deadlines go on, but for `idleTime` of
    * commands; `kill()`, `destroy()` and limits end what stands still, too. A signal other than SIGKILL is
@@ -43,7 +43,9 @@ export interface Sandbox extends AsyncDisposable {
    * One that is added after a command was spawned may hear of its start only with its end.
    */
   on<Name extends keyof SandboxEvents>(event: Name, listener: SandboxListener<Name>): this;
+  /** No longer calls a listener that was added by `on()`. */
   off<Name extends keyof SandboxEvents>(event: Name, listener: SandboxListener<Name>): this;
+  /** Resolves when nothing is left of it, whatever ended it. Who has asked for it keeps the app alive until then. */
   readonly ended: Promise<SandboxEnd>;
   /**
    * What commands did to the directories of `filesystem.overlay`, parents before what is in them. Also after the sandbox has ended by itself, until

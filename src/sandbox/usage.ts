@@ -6,11 +6,11 @@ export interface CommandUsage {
   readonly id: string;
   /** Since its release, in milliseconds. */
   readonly wallTimeMs: number;
-  /** Missing when not known. On cgroup v1 the sum of both is exact, and how it divides is not. */
+  /** Processor time outside of the kernel, in milliseconds. Missing when not known. On cgroup v1 the sum of both is exact, and how it divides is not. */
   readonly userCpuMs?: number;
-  /** Missing when not known. */
+  /** Processor time in the kernel, in milliseconds. Missing when not known. */
   readonly systemCpuMs?: number;
-  /** Missing when not known. */
+  /** Memory in use, in bytes. Missing when not known. */
   readonly memoryBytes?: number;
   /** Processes and, where a cgroup counts them, threads. Missing when not known. */
   readonly processes?: number;
@@ -22,15 +22,15 @@ export interface CommandUsage {
 export interface SandboxUsage {
   /** Since it was made, in milliseconds; a pause counts. */
   readonly wallTimeMs: number;
-  /** Of all its commands, also of those that have ended. Missing when not known. */
+  /** Processor time outside of the kernel, in milliseconds: of all its commands, also of those that have ended. Missing when not known. */
   readonly userCpuMs?: number;
-  /** Missing when not known. */
+  /** The same in the kernel. Missing when not known. */
   readonly systemCpuMs?: number;
-  /** Of all its commands, with their files in `/tmp` and the home directory. Missing when not known. */
+  /** Memory in use, in bytes: of all its commands, with their files in `/tmp` and the home directory. Missing when not known. */
   readonly memoryBytes?: number;
-  /** Missing when not known: only a cgroup keeps it. */
+  /** Most memory at once, in bytes. Missing when not known: only a cgroup keeps it. */
   readonly peakMemoryBytes?: number;
-  /** Of all commands. Missing when not known. */
+  /** Processes of all commands and, where a cgroup counts them, threads. Missing when not known. */
   readonly processes?: number;
   /** Those that run, and those of which something goes on in the background; at most 512. */
   readonly commands: readonly CommandUsage[];

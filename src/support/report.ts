@@ -17,12 +17,15 @@ export interface SupportReport {
   readonly kernel: string;
   /** The version of Node. */
   readonly node: string;
+  /** Where the app runs. */
   readonly environment: SupportEnvironment;
+  /** Whether each layer can be enforced. */
   readonly layers: Readonly<Record<Layer, LayerSupport>>;
   /** Everything that was tried out, as it came from the kernel. */
   readonly probes: readonly SupportProbe[];
   /** What stands in the way, most severe first. */
   readonly problems: readonly SupportProblem[];
+  /** What became of a sandbox with the given options. */
   readonly selfTest: SelfTest;
 }
 
@@ -50,9 +53,11 @@ export interface LayerSupport {
 
 /** One thing that was tried out. */
 export interface SupportProbe {
+  /** Its name. */
   readonly probe: ProbeName;
   /** `'outside'`: with the app's own rights. `'inside'`: where the spawner works. Without host privileges that is a user namespace. */
   readonly where: 'outside' | 'inside';
+  /** Whether it could be done. */
   readonly works: boolean;
   /** The system's answer, as `'EPERM'`. */
   readonly errno?: string;
@@ -64,6 +69,7 @@ export interface SupportProbe {
 export interface SupportProblem {
   /** Stable; the texts are not. */
   readonly code: ProblemCode;
+  /** The problem in a few words. */
   readonly title: string;
   /** `'error'`: a layer is missing. `'warning'`: a layer is weaker. `'note'`: nothing that is asked for by default suffers. */
   readonly severity: 'error' | 'warning' | 'note';
@@ -73,11 +79,13 @@ export interface SupportProblem {
   readonly evidence: readonly string[];
   /** What to do; several lines, to be copied. */
   readonly remedy: string;
+  /** The layers concerned. */
   readonly affects: readonly Layer[];
 }
 
 /** What happened to `/bin/true` in a sandbox with the given options. */
 export interface SelfTest {
+  /** It exited with status 0, and its memory limit, if there is one, was kept. */
   readonly ok: boolean;
   /** What confined it, as in every result. */
   readonly enforced?: Enforced;
@@ -91,10 +99,16 @@ export interface SelfTest {
 
 /** A `SandboxError` as plain data. */
 export interface SelfTestError {
+  /** Stable; the message is not. */
   readonly code: ErrorCode;
+  /** What could not be done, on what, and why. */
   readonly message: string;
+  /** The layer concerned. */
   readonly layer?: Layer;
+  /** The path concerned. */
   readonly path?: string;
+  /** The system's error number, positive. */
   readonly errno?: number;
+  /** What to do about it. */
   readonly remedy?: string;
 }

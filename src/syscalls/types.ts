@@ -20,6 +20,7 @@ export type ArgumentWidth = 16 | 32 | 64;
  * the kernel sees, so `-1` is all ones.
  */
 export interface ArgumentCondition {
+  /** Which argument, from 0 on. */
   readonly argument: ArgumentIndex;
   /**
    * How many bits of the argument the kernel reads; the rest is the caller's garbage and must not decide anything.
@@ -28,11 +29,17 @@ export interface ArgumentCondition {
   readonly width?: ArgumentWidth;
   /** Only these bits are compared. @default all */
   readonly mask?: number | bigint;
+  /** It is this. */
   readonly equals?: number | bigint;
+  /** It is not this. */
   readonly notEquals?: number | bigint;
+  /** It is one of these. */
   readonly in?: readonly (number | bigint)[];
+  /** It is none of these. */
   readonly notIn?: readonly (number | bigint)[];
+  /** It is this or less. */
   readonly atMost?: number | bigint;
+  /** It is this or more. */
   readonly atLeast?: number | bigint;
   /** At least one of these bits is set. */
   readonly anyBits?: number | bigint;
@@ -44,6 +51,7 @@ export interface ArgumentCondition {
 export interface SyscallRule {
   /** The call or calls, as the kernel names them. A call that the architecture lacks is skipped; a name that no architecture has is an error. */
   readonly name: string | readonly string[];
+  /** What becomes of it. */
   readonly verdict: Verdict;
   /** What the call fails with, for verdict `errno`. @default 'EPERM' */
   readonly errno?: ErrnoName;
@@ -55,9 +63,11 @@ export interface SyscallRule {
 
 /** What becomes of every call that no row matches. */
 export interface OtherwiseRule {
+  /** What becomes of it. */
   readonly verdict: Verdict;
-  /** @default 'EPERM' */
+  /** What the call fails with, for verdict `errno`. @default 'EPERM' */
   readonly errno?: ErrnoName;
+  /** Why, in a few words. Shown when the policy is explained. */
   readonly reason: string;
 }
 
@@ -70,7 +80,7 @@ export interface SyscallPolicy {
   readonly extends?: SyscallPreset;
   /** One's own rows, in order. @default none */
   readonly rules?: readonly SyscallRule[];
-  /** @default that of `extends`, else `ENOSYS` */
+  /** What becomes of calls that no row matches. @default that of `extends`, else `ENOSYS` */
   readonly otherwise?: OtherwiseRule;
 }
 

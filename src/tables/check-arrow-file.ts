@@ -18,6 +18,7 @@ const HOW = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
  * where nobody else can change it, from before this call until it has been read. What is changed later was not checked, and who cuts it
  * off meanwhile ends the app by SIGBUS.
  *
+ * @param path a regular file; a link at its end is not followed
  * @throws SandboxError `ERR_ARROW_INVALID` for whatever is wrong with the file, or if it cannot be opened or is no regular file;
  *   `ERR_INVALID_OPTION`; `ERR_NATIVE_MISSING`
  */

@@ -10,15 +10,15 @@ export interface ArrowCheckOptions {
    * `'timestamp[us, tz=UTC]'`, `'list<item: double>'`). With ` not null` behind it, the column may hold no null. @default any columns
    */
   readonly schema?: Readonly<Record<string, string>>;
-  /** Bytes of the file. @default '1GiB' */
+  /** Most bytes of the file, as a number or as `'16MiB'`; up to 8 bytes less than 4 GiB. @default '1GiB' */
   readonly maxBytes?: Size;
-  /** Columns, and all that is nested in them. @default 10000 */
+  /** Most columns, with all that is nested in them. @default 10000 */
   readonly maxColumns?: number;
-  /** Rows of all batches together; values of a type that takes no bytes are bounded by it wherever they are. @default 100000000 */
+  /** Most rows of all batches together; values of a type that takes no bytes are bounded by it wherever they are. @default 100000000 */
   readonly maxRows?: number;
-  /** How deep types may be nested: a list of numbers is 2. @default 32 */
+  /** How deep types may be nested, 64 at most: a list of numbers is 2. @default 32 */
   readonly maxDepth?: number;
-  /** Record batches and dictionary batches, each. @default 10000 */
+  /** Most record batches, and most dictionary batches. @default 10000 */
   readonly maxBatches?: number;
 }
 

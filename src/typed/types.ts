@@ -29,13 +29,13 @@ export interface CommonDefinition<P, R> extends TypedStepOptions {
   readonly result?: R;
   /** Tables that it returns, by name. @default up to 4, of any names; none where they cannot be named (`protocol: 'none'`) */
   readonly outputs?: readonly string[] | Readonly<Record<string, OutputTable>>;
-  /** How large one message may be, before it is looked at; up to `'64MiB'`. @default '256KiB' */
+  /** How large one message may be, in bytes or as `'1MiB'`, before it is looked at; up to `'64MiB'`. @default '256KiB' */
   readonly maxMessageBytes?: Size;
-  /** Messages on the way. @default 100000 */
+  /** Most messages on the way. @default 100000 */
   readonly maxMessages?: number;
-  /** Values in one message: fields, items, entries. They bound the memory that it takes in the app. @default 100000 */
+  /** Most values in one message: fields, items, entries. They bound the memory that it takes in the app. @default 100000 */
   readonly maxElements?: number;
-  /** How long a message may take to arrive, once it has begun. @default '10s' */
+  /** How long a message may take to arrive, once it has begun, in milliseconds or as `'10s'`. @default '10s' */
   readonly messageTimeout?: Duration;
 }
 
@@ -47,14 +47,15 @@ export interface CommonDefinition<P, R> extends TypedStepOptions {
  * object of tables, or both as a pair. A generator's values are messages on the way.
  */
 export interface FunctionDefinition<P, R> extends CommonDefinition<P, R> {
+  /** One that `createZygote()` has made: its steps are called. */
   readonly zygote: Zygote;
-  /** A module that the step can import. */
+  /** A module that the step can import. @default none */
   readonly module?: string;
-  /** A source file as the step sees it. */
+  /** A source file as the step sees it. @default none */
   readonly file?: string;
-  /** Source text, run as a module of its own. */
+  /** Source text, run as a module of its own; in Node it exports the function. @default none */
   readonly code?: string;
-  /** A name in it, dotted. */
+  /** A name in it; it may be dotted. */
   readonly function: string;
 }
 
@@ -87,7 +88,7 @@ export interface CallOptions extends TypedStepOptions {
   readonly tables?: Readonly<Record<string, TableInput>>;
   /** Copies files given by path first, because others may change them while the step reads. @default false */
   readonly freeze?: boolean;
-  /** Ends the step with cause `'aborted'`, also before it has started. */
+  /** Ends the step with cause `'aborted'`, also before it has started. @default none */
   readonly signal?: AbortSignal;
   /** One that `createSandbox()` has made: the function runs there, as a job that `zygote.spawn()` is given it with. @default a fresh one */
   readonly sandbox?: Sandbox;
@@ -112,7 +113,9 @@ export interface StepTable extends Table {
 
 /** What a step printed: one line, without its newline. The step's claim, as it wrote it: escape it before a terminal sees it. */
 export interface LogEntry {
+  /** Which of its streams. */
   readonly stream: 'stdout' | 'stderr';
+  /** The line. */
   readonly text: string;
   /** A piece of a line longer than 1 MiB; the next entry of the stream continues it. */
   readonly partial: boolean;
@@ -120,18 +123,23 @@ export interface LogEntry {
 
 /** What came of a call that was ok. */
 export interface StepReturn<R> {
+  /** Tells it from `StepRefusal`. */
   readonly ok: true;
   /** What the function returned besides tables: the step's claim. */
   readonly message: ResultOf<R>;
   /** The tables it returned, by name: the step's claim, checked to be whole. */
   readonly tables: Readonly<Record<string, StepTable>>;
+  /** What became of the step: the library's word. */
   readonly result: StepResult;
 }
 
 /** What came of a call that was not ok. */
 export interface StepRefusal {
+  /** Tells it from `StepReturn`. */
   readonly ok: false;
+  /** What the call itself would have rejected with. */
   readonly error: StepError;
+  /** What became of the step: the library's word. */
   readonly result: StepResult;
   /** What the function threw, if that is how it ended. */
   readonly failure?: StepFailure;

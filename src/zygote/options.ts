@@ -9,10 +9,15 @@ import { DEFAULT_INTERPRETERS, type RuntimeName } from './runtimes.js';
 /** How a zygote's steps are made. */
 export type ZygoteMode = 'fork' | 'parked';
 
-/** What a zygote preloads, and what its steps may do and use. */
+/**
+ * What a zygote preloads, and what its steps may do and use unless they are given others. The zygote itself runs under the same `env`, `user` and
+ * `filesystem`, all of it read-only, and may use 1 GiB, or `limits.memory` if that is more. `signal` gives up a start that takes too long, which else is given
+ * up after two minutes. `input`, `stdin`, `terminal` and `filesystem.root` cannot be given.
+ */
 export interface ZygoteOptions extends SandboxOptions {
+  /** CPython from 3.9 on, Node from 20 on, or a program that links `native/build/zygote.a`. */
   readonly runtime: 'python' | 'node' | 'native';
-  /** The program: a name that is looked up in the app's PATH, or an absolute path. @default 'python3', or the app's own Node; required for 'native' */
+  /** The program: a name that is looked up in the app's PATH, or an absolute path. @default 'python3', or the app's own Node; required for `'native'` */
   readonly interpreter?: string;
   /** Modules that are imported before the first step, in order. @default [] */
   readonly preload?: readonly string[];
@@ -24,13 +29,13 @@ export interface ZygoteOptions extends SandboxOptions {
    * @default 'fork', and 'parked' where the interpreter cannot be forked
    */
   readonly mode?: ZygoteMode;
-  /** Steps that are kept confined and waiting for their job. @default 0, or 1 in mode 'parked' */
+  /** Steps that are kept confined and waiting for their job, 256 at most. @default 0, or 1 in mode 'parked' */
   readonly parked?: number;
-  /** When the process is replaced by a new one. Its steps share its address layout, so it should not live for ever. */
+  /** When the process is replaced by a new one, without a pause. Its steps share its address layout, so it should not live for ever. @default after 5000 steps */
   readonly recycle?: {
     /** Steps that it has forked. @default 5000 */
     readonly steps?: number;
-    /** Resident memory, looked at every 32 steps. @default Infinity */
+    /** Resident memory, in bytes or as `'1GiB'`, looked at every 32 steps. @default Infinity */
     readonly rss?: Size;
   };
 }

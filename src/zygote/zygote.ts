@@ -44,7 +44,8 @@ export interface Zygote extends AsyncDisposable {
 /**
  * Starts a process, has it preload what is asked for, and resolves when it is warm.
  *
- * @throws SandboxError `ERR_INVALID_OPTION` for a wrong option; `ERR_ZYGOTE`, with the runtime's own traceback, when preloading fails
+ * @throws SandboxError `ERR_INVALID_OPTION` for a wrong option; `ERR_ZYGOTE`, with the runtime's own traceback, when preloading fails, or when `mode: 'fork'`
+ *   cannot be
  */
 export async function createZygote(options: ZygoteOptions): Promise<Zygote> {
   requireLinux();

@@ -17,12 +17,15 @@ const DOCUMENTS = [
   'docs/architecture.md',
   'docs/dependencies.md',
   'docs/errors.md',
+  'docs/guide.md',
   'docs/layers.md',
   'docs/syscalls.md',
   'docs/threat-model.md',
 ];
 const skip = existsSync(join(ROOT, 'README.md')) ? false : 'the documents are not part of this copy';
 const text = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
+const headings = (path: string): readonly string[] =>
+  [...text(path).matchAll(/^#+ (.+)$/gm)].map(([, title = '']) => title);
 
 void describe('the documents', { skip }, () => {
   void test('docs/errors.md has a section for each code, in order, that begins with its meaning', () => {
@@ -44,9 +47,20 @@ void describe('the documents', { skip }, () => {
     }
   });
 
-  void test('docs/api.md names everything that is exported', () => {
-    const document = text('docs/api.md');
+  void test('docs/guide.md names everything that users call', () => {
+    const document = text('docs/guide.md');
     for (const name of Object.keys(api)) assert.ok(document.includes(name), name);
+  });
+
+  void test('docs/api.md has a section for each export, types included', () => {
+    const lists = [...text('src/index.ts').matchAll(/^export (?:type )?\{([^}]+)\}/gm)].map(([, list = '']) => list);
+    const names = lists.flatMap((list) => list.split(',')).map((name) => name.replace(/^\s*type /, '').trim());
+    const sections = new Set(headings('docs/api.md').map((title) => title.replace(/\(\)$/, '')));
+    assert.ok(names.length > Object.keys(api).length);
+    assert.deepEqual(
+      names.filter((name) => name !== '' && !sections.has(name)),
+      [],
+    );
   });
 
   void test('docs/layers.md has a row for each layer, in order, and each weaker form in its row', () => {
@@ -77,4 +91,22 @@ void describe('the documents', { skip }, () => {
       }
     }
   });
+
+  void test('each link to a section has a heading at its end, and only one', () => {
+    for (const document of DOCUMENTS) {
+      for (const [, file = '', anchor = ''] of text(document).matchAll(/\]\(([^)#:]*)#([^)]+)\)/g)) {
+        const target = file === '' ? document : join(dirname(document), file);
+        const found = headings(target).filter((title) => anchorOf(title) === anchor);
+        assert.equal(found.length, 1, `${document}: ${file}#${anchor}`);
+      }
+    }
+  });
 });
+
+/** As GitHub makes them: letters, digits, `_` and `-`; a space is a `-`. */
+function anchorOf(title: string): string {
+  return title
+    .toLowerCase()
+    .replace(/[^\w\s-]/g, '')
+    .replace(/\s/g, '-');
+}

@@ -12,10 +12,11 @@ export type FileContent =
 export interface FileOptions {
   /** Longest time from its start in the sandbox to its end, in milliseconds or as `'10s'`. Removing what a write or copy has left can take 5 s more. @default '60s', and '5m' for copies */
   readonly timeout?: Duration;
-  /** Ends the operation; it rejects with `ERR_FILES`, whose `cause` is the signal's reason. */
+  /** Ends the operation; it rejects with `ERR_FILES`, whose `cause` is the signal's reason. @default none */
   readonly signal?: AbortSignal;
 }
 
+/** What `read()` and `readStream()` can be given. */
 export interface ReadOptions extends FileOptions {
   /** Most bytes, as a number or as `'16MiB'`; a longer file is an error. @default '64MiB', and '1GiB' for `readStream()` */
   readonly limit?: Size;
@@ -23,6 +24,7 @@ export interface ReadOptions extends FileOptions {
   readonly encoding?: 'utf8';
 }
 
+/** What `write()` can be given. */
 export interface WriteOptions extends FileOptions {
   /** Most bytes, as a number or as `'16MiB'`; longer content is an error, and nothing is written. @default '1GiB' */
   readonly limit?: Size;
@@ -34,6 +36,7 @@ export interface WriteOptions extends FileOptions {
   readonly overwrite?: boolean;
 }
 
+/** What `list()` can be given. */
 export interface ListOptions extends FileOptions {
   /** Most entries; a directory that has more is an error. @default 10000 */
   readonly limit?: number;
@@ -41,6 +44,7 @@ export interface ListOptions extends FileOptions {
   readonly recursive?: boolean;
 }
 
+/** What `remove()` can be given. */
 export interface RemoveOptions extends FileOptions {
   /** A directory with all that is in it. @default false: it has to be empty */
   readonly recursive?: boolean;
@@ -60,11 +64,13 @@ export interface CopyOptions extends FileOptions {
   readonly overwrite?: boolean;
 }
 
+/** What `copyIn()` can be given. */
 export interface CopyInOptions extends CopyOptions {
   /** Makes the directories that are missing on the way, with mode 0o755. @default false */
   readonly parents?: boolean;
 }
 
+/** What `copyOut()` can be given. */
 export interface CopyOutOptions extends CopyOptions {
   /**
    * Symbolic links in what is copied. `'inside'`: those that lead to something in the copy are kept; any other ends the copy with an
@@ -73,10 +79,12 @@ export interface CopyOutOptions extends CopyOptions {
   readonly links?: 'inside' | 'skip';
 }
 
+/** What something in a directory can be. */
 export type FileType = 'file' | 'directory' | 'link' | 'fifo' | 'socket' | 'device';
 
 /** What a path is. Each word of it is a claim of the sandbox's. */
 export interface FileStatus {
+  /** What it is. Links are not followed. */
   readonly type: FileType;
   /** Bytes. What is beyond 2^53 is rounded. */
   readonly size: number;
@@ -98,12 +106,15 @@ export interface FileEntry extends FileStatus {
 
 /** What was copied. */
 export interface CopyResult {
+  /** How many regular files. */
   readonly files: number;
+  /** How many directories. */
   readonly directories: number;
+  /** How many symbolic links. */
   readonly links: number;
-  /** Of all files together. */
+  /** Bytes of all files together. */
   readonly bytes: number;
-  /** Fifos, sockets and devices, and with `links: 'skip'` links, which were left out. */
+  /** How many were left out: fifos, sockets and devices, and with `links: 'skip'` links. */
   readonly skipped: number;
 }
 

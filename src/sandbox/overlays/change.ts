@@ -1,10 +1,11 @@
 import type { BigIntStats } from 'node:fs';
 
+/** What an entry of an overlay can be; `'other'` is a fifo, a socket or a device. */
 export type EntryType = 'file' | 'directory' | 'symlink' | 'other';
 
 /** One entry of a directory, as it is or was. */
 export interface Entry {
-  /** `'other'`: a fifo, socket or device. */
+  /** What it is. */
   readonly type: EntryType;
   /** Permission bits, with the special ones. */
   readonly mode: number;
@@ -16,9 +17,11 @@ export interface Entry {
 
 /** What commands did to one path of an overlay. */
 export interface Change {
+  /** Whether it was not there before, is another, or is no more. */
   readonly kind: 'added' | 'modified' | 'deleted';
   /** Absolute, inside the sandbox. What is not UTF-8 in it is replaced: `bytes` has it exactly. */
   readonly path: string;
+  /** The path as it is. */
   readonly bytes: Uint8Array;
   /** What it is inside; absent when it was deleted. */
   readonly now?: Entry;

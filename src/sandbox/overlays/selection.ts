@@ -7,6 +7,7 @@ import { show } from '../../show.js';
 import { keyOf, type Located, parentOf } from './change.js';
 import { isAboveProtected, isProtected } from './protection.js';
 
+/** What `sandbox.commit()` can be given. */
 export interface CommitOptions {
   /** Whether symbolic links are kept that lead out of the overlay's directory. @default 'inside' */
   readonly links?: 'inside' | 'any';

@@ -59,7 +59,10 @@ type DeliveredPart<V> = V extends Uint8Array
       ? { [Name in keyof V as Name extends FieldNames<V> ? Name : never]: Delivered<V[Name]> }
       : V;
 
-/** What a step takes whose `params` are of this type: the class of messages, or what plain values it takes. */
+/**
+ * What a step takes whose `params` are of this type: plain values where there is none, what `encode` of a class of protobufjs takes, any object for
+ * a `Type` of protobufjs, which the compiler does not know.
+ */
 export type ParamsOf<T> = undefined extends T
   ? PlainParams
   : T extends ReflectedType
@@ -70,7 +73,10 @@ export type ParamsOf<T> = undefined extends T
         ? Accepted<Message>
         : T;
 
-/** What a step delivers whose `result` is of this type. */
+/**
+ * What a step delivers whose `result` is of this type: plain values where there is none, else the fields of the message, with a bigint for whole numbers of
+ * 64 bits and objects without a prototype.
+ */
 export type ResultOf<T> = undefined extends T
   ? PlainValue
   : T extends ReflectedType
