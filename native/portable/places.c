@@ -70,6 +70,7 @@ static int open_place(struct places *places, const struct define *policy, size_t
 int open_places(struct places *places, const struct define *policy, const char *directory, struct failure *failure)
 {
     places->abi = (int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+    errno = EOPNOTSUPP;
     if (places->abi < 2) /* the first cannot allow moves, which git, pip and many others need */
         return fail_layer(failure, LAYER_LANDLOCK);
     if (policy->terminal || policy->rule_count > 0 || policy->scratch_on_disk)

@@ -60,11 +60,18 @@ static int enclose_signals(const struct places *places, struct failure *failure)
 {
     struct {
         uint64_t files, net, scoped;
-    } handled = {.scoped = 1 << 1 /* LANDLOCK_SCOPE_SIGNAL */};
+    } handled = {.files = LANDLOCK_ACCESS_FS_REFER, .scoped = 1 << 1 /* LANDLOCK_SCOPE_SIGNAL */};
+    errno = EOPNOTSUPP;
     if (places->abi < 6)
         return fail_layer(failure, LAYER_LANDLOCK);
     autoclose int ruleset = (int)syscall(SYS_landlock_create_ruleset, &handled, sizeof(handled), 0);
-    return ruleset < 0 || syscall(SYS_landlock_restrict_self, ruleset, 0) ? fail_layer(failure, LAYER_LANDLOCK) : 0;
+    autoclose int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    /* Moves between directories are refused by every domain that does not permit them, once there is one over files. */
+    struct landlock_path_beneath_attr moves = {.allowed_access = LANDLOCK_ACCESS_FS_REFER, .parent_fd = root};
+    if (ruleset < 0 || syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &moves, 0) ||
+        syscall(SYS_landlock_restrict_self, ruleset, 0))
+        return fail_layer(failure, LAYER_LANDLOCK);
+    return 0;
 }
 
 /* Who signals a process must have one of its own two ids among those by which that can be signalled: real and saved. */

@@ -106,6 +106,7 @@ static void look_again_for_oom(struct step *step, uint64_t now)
 /* Where no file system bounds it. True: the step has been ended. */
 static bool check_scratch(struct spawner *spawner, struct step *step)
 {
+    enum { SLACK = 256 << 10 }; /* for directories, and for a single file that is as large as all may be */
     uint64_t used, most = step->sandbox->policy->scratch_bytes;
     if (most == 0)
         return false;
@@ -113,7 +114,7 @@ static bool check_scratch(struct spawner *spawner, struct step *step)
         cannot_watch(spawner, step);
         return true;
     }
-    if (used <= most || step->sandbox->main_ended)
+    if (used <= most + SLACK || step->sandbox->main_ended)
         return false;
     step->memory_check = 0;
     step->evidence.memory_watched = step->evidence.scratch_full = true;

@@ -201,6 +201,7 @@ int start_maker(struct spawner *spawner, struct policy *policy, struct failure *
         return open_session(spawner, policy, failure);
     if (spawner->no_user_namespace.stage && !policy->portable) {
         *failure = spawner->no_user_namespace;
+        failure->by = policy->needs_namespaces ? BY_NEEDS_NAMESPACES : BY_UNSPECIFIED;
         return -1;
     }
     if (policy->portable && make_scratch_directory(spawner, scratch, failure))

@@ -105,15 +105,20 @@ static void take_over_queue(struct spawner *spawner, struct policy *policy, uint
     before->queued = 0;
 }
 
-/* What it is instead where there are no namespaces, if it says so. 1: it is; 0: it stays; -1: cannot be understood. */
+static bool is_one_step_each(const struct define *define)
+{
+    return !define->zygote && !define->below && !define->session && !define->within && define->boot.length == 0;
+}
+
+/* What it is instead where there are no namespaces, if it says so and can be. 1: it is; 0: it stays as it is; -1: it
+ * cannot be understood. */
 static int make_portable_of(struct spawner *spawner, struct define *define, struct bytes *body)
 {
     uint32_t id = define->policy_id;
-    if (define->portable.length == 0 || !lacks_namespaces(spawner))
+    if (define->portable.length == 0 || !is_one_step_each(define) || !lacks_namespaces(spawner))
         return 0;
     *body = define->portable;
-    if (read_define(*body, define) || define->portable.length > 0 || define->zygote || define->below ||
-        define->session || define->within || define->boot.length > 0)
+    if (read_define(*body, define) || define->portable.length > 0 || !is_one_step_each(define))
         return -1;
     define->policy_id = id;
     return 1;
@@ -129,6 +134,7 @@ void define_policy(struct spawner *spawner, struct bytes body)
     if (!policy)
         return;
     policy->portable = portable > 0;
+    policy->needs_namespaces = define.portable.length > 0;
     policy->next = spawner->policies;
     spawner->policies = policy;
     if (define.replaces)

@@ -13,7 +13,7 @@
 #include "sandbox/files.h"
 
 /* Everything that a sandbox is made of must work, or none of it is of use. */
-static const uint32_t NEEDED[] = {PROBE_PID_NAMESPACE, PROBE_MOUNT_NAMESPACE, PROBE_NET_NAMESPACE,
+static const uint32_t NEEDED[] = {PROBE_USER_NAMESPACE, PROBE_PID_NAMESPACE, PROBE_MOUNT_NAMESPACE, PROBE_NET_NAMESPACE,
                                   PROBE_IPC_NAMESPACE, PROBE_UTS_NAMESPACE,   PROBE_CGROUP_NAMESPACE,
                                   PROBE_PROC_MOUNT,    PROBE_TMPFS_MOUNT,     PROBE_PIVOT_ROOT};
 

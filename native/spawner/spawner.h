@@ -150,7 +150,8 @@ struct policy {
     bool scratch_on_disk;
     struct bytes base_filter;
     bool host_network, has_writable, notifies, reuse_net, reuse_user, forgotten, fresh;
-    bool portable; /* its sandboxes have no namespaces */
+    bool portable;         /* its sandboxes have no namespaces */
+    bool needs_namespaces; /* it does without them by name, and what it asks for cannot be had so */
     uint64_t scratch_bytes;
     uint32_t uid, gid, require, allow_weaker, allow_missing;
     struct failure broken; /* why no sandbox can be made; stage and errno 0: nothing */

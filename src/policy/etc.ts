@@ -90,7 +90,13 @@ function sharedOfHost(): readonly MountMessage[] {
 
 /** What is passed on, as places of the host. */
 export function sharedPaths(network: 'none' | 'host'): readonly string[] {
-  const names = [...SHARED, ...sharedByPrefix(), 'nsswitch.conf', 'host.conf', ...(network === 'host' ? NETWORK_FILES : [])];
+  const names = [
+    ...SHARED,
+    ...sharedByPrefix(),
+    'nsswitch.conf',
+    'host.conf',
+    ...(network === 'host' ? NETWORK_FILES : []),
+  ];
   return names.map((name) => `/etc/${name}`);
 }
 

@@ -67,7 +67,10 @@ function placesOf({ root, mounts, user, network }: ResolvedOptions, command: Com
       access === 'writable'
         ? bindWritable(source, target, { optional })
         : // An overlay is no place that can be shown; the spawner refuses the kind.
-          { ...bindReadOnly(source, target, { optional }), ...(access === 'overlay' ? { kind: MOUNT_KIND.overlay } : {}) },
+          {
+            ...bindReadOnly(source, target, { optional }),
+            ...(access === 'overlay' ? { kind: MOUNT_KIND.overlay } : {}),
+          },
     ),
   ];
 }

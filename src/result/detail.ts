@@ -55,6 +55,8 @@ function describeOom({ scope, evidence, limits }: Ending): string {
     return `The host or its container ran out of memory and the kernel ended a process of the step (oom_kill ${evidence.oomKills})`;
   const limit = formatSize(evidence.memoryLimitBytes || limits.memory);
   const who = scope === 'sandbox' ? "All in its sandbox used more than the sandbox's" : 'Used more than';
+  if (evidence.memoryWatched && evidence.scratchFull)
+    return `Wrote more than limits.scratch (${formatSize(limits.scratch)}), seen by the spawner, which watches it where no file system bounds it`;
   if (evidence.memoryWatched) return `${who} limits.memory (${limit}), seen by the spawner, which watches it`;
   return `${who} limits.memory (${limit}), and the kernel ended ${processes(evidence.oomKills)} (oom_kill ${evidence.oomKills})`;
 }

@@ -78,8 +78,8 @@ const SENTENCES: Readonly<Record<Stage, Sentence>> = {
       by === 'needs namespaces'
         ? 'Leave that option out, or let the app have namespaces: spawn-sandbox doctor tells how.'
         : isAbsence(by)
-        ? `To do without it, pass { allowMissing: ['${layer}'] }.`
-        : `To accept that form, pass { allowWeaker: ['${layer}'] }.`,
+          ? `To do without it, pass { allowMissing: ['${layer}'] }.`
+          : `To accept that form, pass { allowWeaker: ['${layer}'] }.`,
   },
   workDirectory: {
     code: 'ERR_WORK_DIRECTORY',

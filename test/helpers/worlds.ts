@@ -97,7 +97,15 @@ export interface Ran {
   readonly stderr: string;
 }
 
-const EXPORTS = ['spawnSandbox', 'createSandbox', 'createZygote', 'configureSpawner', 'closeSpawner', 'NAMESPACES', 'SandboxError'];
+const EXPORTS = [
+  'spawnSandbox',
+  'createSandbox',
+  'createZygote',
+  'configureSpawner',
+  'closeSpawner',
+  'NAMESPACES',
+  'SandboxError',
+];
 
 /** Builds worlds in a directory of its own and runs the doctor in them. Needs root. */
 export class Worlds implements Disposable {
@@ -116,6 +124,11 @@ export class Worlds implements Disposable {
 
   get #refuser(): string {
     return join(this.#directory, 'refuse-calls');
+  }
+
+  /** Where a file of the checkout is found in every world. */
+  reachable(path: string): string {
+    return join(this.#app, path);
   }
 
   /** What `spawn-sandbox doctor --json` prints there, and its exit status. */
