@@ -12,11 +12,13 @@
 
 /* What older headers lack. */
 enum {
-    RIGHT_REFER = 1 << 13,   /* since the second version */
-    RIGHT_TRUNCATE = 1 << 14, /* third */
+    RIGHT_REFER = 1 << 13,        /* since the second version */
+    RIGHT_TRUNCATE = 1 << 14,     /* third */
     RIGHT_IOCTL_DEVICE = 1 << 15, /* fifth */
-    TCP_BIND = 1 << 0, TCP_CONNECT = 1 << 1, /* fourth */
-    SCOPE_ABSTRACT = 1 << 0, SCOPE_SIGNALS = 1 << 1, /* sixth */
+    TCP_BIND = 1 << 0,
+    TCP_CONNECT = 1 << 1, /* fourth */
+    SCOPE_ABSTRACT = 1 << 0,
+    SCOPE_SIGNALS = 1 << 1, /* sixth */
 };
 
 enum {
@@ -175,7 +177,7 @@ int make_ruleset(const struct places *places, const struct define *policy, int s
 /* By names, for what else stands there tells of the host: its mounts, its connections. */
 int show_itself(int ruleset)
 {
-    static const char *const NAMES[] = {"auxv",   "cmdline", "comm", "environ", "fd",    "fdinfo",
+    static const char *const NAMES[] = {"auxv",   "cmdline", "comm",  "environ", "fd",    "fdinfo",
                                         "limits", "maps",    "smaps", "stat",    "statm", "status"};
     autoclose int self = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
     struct stat status;

@@ -13,8 +13,8 @@ struct places {
         int fd;          /* -1: there is nothing at this entry to be shown */
         uint64_t rights; /* for files, directories and what is below them */
     } entries[MOUNT_LIMIT];
-    int scratch;                          /* the directory in which each sandbox has one of its own */
-    char scratch_path[PATH_LIMIT + 1];    /* of that */
+    int scratch;                       /* the directory in which each sandbox has one of its own */
+    char scratch_path[PATH_LIMIT + 1]; /* of that */
 };
 
 /* In the maker, once. What cannot be shown where there is no mount namespace is a failure. */

@@ -234,8 +234,7 @@ int prepare_wardens(void)
     sigset_t child;
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
-    return prctl(PR_SET_CHILD_SUBREAPER, 1) || sigaction(SIGCHLD, &wakes, NULL) ||
-                   sigprocmask(SIG_BLOCK, &child, NULL)
+    return prctl(PR_SET_CHILD_SUBREAPER, 1) || sigaction(SIGCHLD, &wakes, NULL) || sigprocmask(SIG_BLOCK, &child, NULL)
                ? -1
                : 0;
 }

@@ -25,8 +25,8 @@ struct maker {
     struct define policy;
     struct tree tree;
     struct disk disk;
-    int self;              /* pidfd, for the inits to see that we live */
-    bool portable;         /* without namespaces; then, in place of the tree: */
+    int self;      /* pidfd, for the inits to see that we live */
+    bool portable; /* without namespaces; then, in place of the tree: */
     struct places places;
     struct warden *wardens;
 };
@@ -206,7 +206,8 @@ static int make(struct maker *maker, const struct make_request *request, struct 
     fill_start(maker, request, packet, idmaps, &start);
     int cgroup = request->cgroup_version == 2 ? packet->descriptors[2] : -1;
     const int *zygote = &packet->descriptors[packet->descriptor_count - 2];
-    int failed = maker->portable ? make_portable(&maker->places, &maker->wardens, request, &start, cgroup, pidfd, failure)
+    int failed = maker->portable
+                     ? make_portable(&maker->places, &maker->wardens, request, &start, cgroup, pidfd, failure)
                  : request->below ? make_below(&start, zygote, cgroup, pidfd, failure)
                                   : make_here(maker, request, cgroup, &start, pidfd, failure);
     for (size_t i = 0; i < maker->policy.mount_count; i++)
@@ -317,7 +318,8 @@ static int prepare(struct maker *maker, const char *directory, struct failure *f
     maker->self = (int)syscall(SYS_pidfd_open, getpid(), 0);
     if (maker->self < 0)
         return fail(failure, STAGE_RESOURCES, NULL);
-    if (limit_resources(maker->policy.zygote, failure) || (maker->policy.keyless && !maker->portable && make_new_keyring(failure)))
+    if (limit_resources(maker->policy.zygote, failure) ||
+        (maker->policy.keyless && !maker->portable && make_new_keyring(failure)))
         return -1;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
         return fail_layer(failure, LAYER_NO_NEW_PRIVS);

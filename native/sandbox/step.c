@@ -47,9 +47,9 @@ static void execute_in_path(const char *file, char **argv, char **env)
     errno = refused ? EACCES : ENOENT;
 }
 
-/* Where the scratch space is not mounted at its places it lies in a directory of the sandbox's own, and the step is told
- * that one instead: as its working directory, and by variables that name such a place. The length of what is replaced;
- * 0: nothing. */
+/* Where the scratch space is not mounted at its places it lies in a directory of the sandbox's own, and the step is
+ * told that one instead: as its working directory, and by variables that name such a place. The length of what is
+ * replaced; 0: nothing. */
 static size_t find_scratch(const struct sandbox_start *sandbox, const char *path, size_t *which)
 {
     size_t longest = 0;

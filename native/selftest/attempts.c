@@ -166,7 +166,7 @@ static int open_with_mode(char **words)
 
 static int unnamed_with_mode(char **words)
 {
-    return done(open("/tmp", O_TMPFILE | O_WRONLY | O_CLOEXEC, (mode_t)strtoul(words[0], NULL, 8)));
+    return done(open(temporary(), O_TMPFILE | O_WRONLY | O_CLOEXEC, (mode_t)strtoul(words[0], NULL, 8)));
 }
 
 static int node_with_mode(char **words)
@@ -300,7 +300,8 @@ static int overwrite(char **words)
 /* Out of a second root, below the one that it has a descriptor of. */
 static int leave_root(char **words)
 {
-    int here = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC), tmp = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int here = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+        tmp = open(temporary(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     const char *name = strrchr(own_path(), '/') + 1;
     if (mkdirat(tmp, name, 0700))
         return -1;

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,7 +20,7 @@ enum {
 };
 
 static char told[512];
-static char path[64];
+static char path[512];
 
 int tell(const char *format, ...)
 {
@@ -34,9 +35,15 @@ int tell(const char *format, ...)
     return 0;
 }
 
+const char *temporary(void)
+{
+    const char *directory = getenv("TMPDIR");
+    return directory && strlen(directory) < sizeof(path) - 64 ? directory : "/tmp";
+}
+
 const char *own_path(void)
 {
-    snprintf(path, sizeof(path), "/tmp/selftest-%d-%d", getppid(), getpid());
+    snprintf(path, sizeof(path), "%s/selftest-%d-%d", temporary(), getppid(), getpid());
     return path;
 }
 

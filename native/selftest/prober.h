@@ -32,7 +32,10 @@ static inline int done(long answer)
     return answer < 0 ? -1 : 0;
 }
 
-/* A file of this check's own in /tmp, which is removed when it ends. */
+/* The directory of temporary files: TMPDIR's, or /tmp. */
+const char *temporary(void);
+
+/* A file of this check's own in it, which is removed when it ends. */
 int own_file(void);
 const char *own_path(void);
 void remove_own_file(void);

@@ -190,9 +190,9 @@ static int bytes_of_file(char **words)
 static int files(char **words)
 {
     set_most(words);
-    char directory[64], path[96];
+    char directory[512], path[544];
     long count = 0;
-    snprintf(directory, sizeof(directory), "/tmp/selftest-d-%d", getpid());
+    snprintf(directory, sizeof(directory), "%s/selftest-d-%d", temporary(), getpid());
     if (mkdir(directory, 0700))
         return -1;
     /* What was made is to be removed in time, too. */

@@ -200,7 +200,7 @@ static int watches_files(char **unused)
     (void)unused;
     char events[1024];
     int fd = inotify_init1(IN_CLOEXEC);
-    if (inotify_add_watch(fd, "/tmp", IN_CREATE) < 0 || own_file() < 0)
+    if (inotify_add_watch(fd, temporary(), IN_CREATE) < 0 || own_file() < 0)
         return -1;
     return read(fd, events, sizeof(events)) > 0 ? 0 : -1;
 }

@@ -29,9 +29,9 @@ static bool writes(const char *path)
 
 static bool in_tmp(int (*use)(const char *path, const char *other))
 {
-    char path[64], other[64];
-    snprintf(path, sizeof(path), "/tmp/selftest-a-%d", getpid());
-    snprintf(other, sizeof(other), "/tmp/selftest-b-%d", getpid());
+    char path[512], other[512];
+    snprintf(path, sizeof(path), "%s/selftest-a-%d", temporary(), getpid());
+    snprintf(other, sizeof(other), "%s/selftest-b-%d", temporary(), getpid());
     int failed = use(path, other), error = errno;
     unlink(path);
     unlink(other);
@@ -162,7 +162,7 @@ static int lists(const char *path)
 static bool tells_space(void)
 {
     struct statvfs space;
-    return !statvfs("/tmp", &space) && space.f_blocks;
+    return !statvfs(temporary(), &space) && space.f_blocks;
 }
 
 static bool tells_file(void)
@@ -178,7 +178,7 @@ static bool has_id_entry(void)
 
 static bool has_unnamed_file(void)
 {
-    int fd = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    int fd = open(temporary(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     return fd >= 0 && write(fd, "x", 1) == 1;
 }
 

@@ -169,8 +169,8 @@ static int out_of_the_way(int fd)
 _Noreturn static void become_maker(struct spawner *spawner, const struct policy *policy, const char *directory,
                                    int socket, int message)
 {
-    char *argv[] = {(char[]){"spawn-sandbox"}, policy->portable ? (char[]){"portable-maker"} : (char[]){"maker"},
-                    (char *)(uintptr_t)directory, NULL};
+    char program[] = "spawn-sandbox", maker[] = "maker", portable[] = "portable-maker";
+    char *argv[] = {program, policy->portable ? portable : maker, (char *)(uintptr_t)directory, NULL};
     char *env[] = {NULL};
     int self = out_of_the_way(spawner->self);
     socket = out_of_the_way(socket);

@@ -150,8 +150,9 @@ static struct layer_state see_securebits(const struct look *look)
     uint32_t locked = SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED |
                       SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED | SECBIT_NOROOT | SECBIT_NO_SETUID_FIXUP |
                       SECBIT_NO_CAP_AMBIENT_RAISE;
-    return look->parked->securebits == locked ? enforced(BY_PROCESS_STATUS)
-                                              : absent(look->sandbox->policy->portable ? BY_NO_NAMESPACES : BY_UNSPECIFIED);
+    return look->parked->securebits == locked
+               ? enforced(BY_PROCESS_STATUS)
+               : absent(look->sandbox->policy->portable ? BY_NO_NAMESPACES : BY_UNSPECIFIED);
 }
 
 static struct layer_state see_no_new_privs(const struct look *look)

@@ -1,5 +1,5 @@
-/* The spawner where no namespace can be had: whether that is so, the directory of the scratch spaces, and what is looked
- * at there again and again. Runs in the spawner. */
+/* The spawner where no namespace can be had: whether that is so, the directory of the scratch spaces, and what is
+ * looked at there again and again. Runs in the spawner. */
 #include "spawner/spawner.h"
 
 #include <dirent.h>
@@ -13,9 +13,9 @@
 #include "sandbox/files.h"
 
 /* Everything that a sandbox is made of must work, or none of it is of use. */
-static const uint32_t NEEDED[] = {PROBE_USER_NAMESPACE, PROBE_PID_NAMESPACE, PROBE_MOUNT_NAMESPACE, PROBE_NET_NAMESPACE,
-                                  PROBE_IPC_NAMESPACE, PROBE_UTS_NAMESPACE,   PROBE_CGROUP_NAMESPACE,
-                                  PROBE_PROC_MOUNT,    PROBE_TMPFS_MOUNT,     PROBE_PIVOT_ROOT};
+static const uint32_t NEEDED[] = {
+    PROBE_USER_NAMESPACE, PROBE_PID_NAMESPACE,    PROBE_MOUNT_NAMESPACE, PROBE_NET_NAMESPACE, PROBE_IPC_NAMESPACE,
+    PROBE_UTS_NAMESPACE,  PROBE_CGROUP_NAMESPACE, PROBE_PROC_MOUNT,      PROBE_TMPFS_MOUNT,   PROBE_PIVOT_ROOT};
 
 bool lacks_namespaces(struct spawner *spawner)
 {
@@ -83,8 +83,8 @@ void remove_scratch_directory(const char *path)
         return;
     snprintf(parent, sizeof(parent), "%.*s", (int)(name - path), path);
     autoclose int directory = open(*parent ? parent : "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (directory >= 0 && !fstatat(directory, name + 1, &status, AT_SYMLINK_NOFOLLOW) &&
-        status.st_uid == geteuid() && S_ISDIR(status.st_mode))
+    if (directory >= 0 && !fstatat(directory, name + 1, &status, AT_SYMLINK_NOFOLLOW) && status.st_uid == geteuid() &&
+        S_ISDIR(status.st_mode))
         remove_whole(directory, name + 1, &problem);
 }
 
@@ -136,11 +136,16 @@ int look_at_scratch(const struct spawner *spawner, const struct sandbox *sandbox
 
 /* ------------------------------------------------------------ processes */
 
-/* 0: they are somebody else's, or have gone. */
-static uint32_t own_threads_of(int proc, const char *pid)
+/* 0: they are somebody else's, or of another user namespace, where they are counted apart, or have gone. */
+static uint32_t own_threads_of(const struct spawner *spawner, const char *pid)
 {
     char path[32], text[2048];
     unsigned uid, threads;
+    int proc = spawner->proc;
+    struct stat namespace;
+    snprintf(path, sizeof(path), "%.15s/ns/user", pid);
+    if (!fstatat(proc, path, &namespace, 0) && namespace.st_ino != spawner->own_namespaces[NS_USER])
+        return 0;
     snprintf(path, sizeof(path), "%.15s/status", pid);
     if (read_file_at(proc, path, text, sizeof(text)) < 0)
         return 0;
@@ -158,7 +163,7 @@ uint32_t count_own_threads(const struct spawner *spawner)
     uint32_t count = 0;
     for (const struct dirent *entry; processes && (entry = readdir(processes));) {
         if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9')
-            count += own_threads_of(spawner->proc, entry->d_name);
+            count += own_threads_of(spawner, entry->d_name);
     }
     if (processes)
         closedir(processes);

@@ -83,7 +83,8 @@ static void is_made(struct spawner *spawner, struct sandbox *sandbox, const stru
                     struct packet *packet)
 {
     /* Who keeps a command, the kernel tells. */
-    bool says = !sandbox->within && (has_foreign_ends(sandbox->policy) || sandbox->session || sandbox->policy->portable);
+    bool says =
+        !sandbox->within && (has_foreign_ends(sandbox->policy) || sandbox->session || sandbox->policy->portable);
     if (!says || sandbox->state != SANDBOX_MAKING || sandbox->init != 0)
         return;
     sandbox->init = packet->sender;

@@ -60,8 +60,8 @@ static bool wants_lease(const struct spawner *spawner, const struct policy *poli
     return spawner->leases && (spawner->privileged || !policy->has_writable);
 }
 
-/* Root of the spawner's own user namespace, if it has one, is the app's user: the one identity there is without a lease. With host
- * privileges it would be the host's root, and is never given. */
+/* Root of the spawner's own user namespace, if it has one, is the app's user: the one identity there is without a
+ * lease. With host privileges it would be the host's root, and is never given. */
 static int choose_identity(struct spawner *spawner, const struct policy *policy, struct slot *slot,
                            struct failure *failure)
 {

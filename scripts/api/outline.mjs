@@ -26,7 +26,18 @@ export const OUTLINE = [
   {
     title: 'Results',
     text: 'What became of a step is a value: [guide](guide.md#stepresult). What each layer is: [layers.md](layers.md).',
-    names: ['StepResult', 'Cause', 'Limit', 'Usage', 'Enforced', 'LayerState', 'LAYERS', 'Layer', 'NAMESPACES', 'Denial'],
+    names: [
+      'StepResult',
+      'Cause',
+      'Limit',
+      'Usage',
+      'Enforced',
+      'LayerState',
+      'LAYERS',
+      'Layer',
+      'NAMESPACES',
+      'Denial',
+    ],
   },
   {
     title: 'Sandboxes that live',

@@ -59,6 +59,8 @@ function placesOf({ root, mounts, user, network }: ResolvedOptions, command: Com
     ...sharedPaths(network).map((path) => bindReadOnly(path, path, { optional: true })),
     ...OF_THE_KERNEL.map((name) => bindReadOnly(`/proc/${name}`, `/proc/${name}`, { optional: true })),
     ...DEVICES.map((name) => device(`/dev/${name}`)),
+    // For reading: what can be written there and is mapped is memory that nobody sees.
+    bindReadOnly('/dev/zero'),
     ...[...new Set(['/tmp', '/var/tmp', '/dev/shm', user.home])]
       .filter((path) => !mounts.some(({ target }) => target === path))
       .map((path) => scratch(path, PRIVATE)),

@@ -23,7 +23,11 @@ const ALWAYS: readonly SyscallRule[] = [
     'by path, of files that were not shown, too',
   ),
   refuse('truncate', 'EACCES', 'by path, of files that were not shown, too, before Linux 6.2'),
-  refuse('inotify_add_watch', 'EACCES', 'tells what happens to files that were not shown'),
+  refuse(
+    ['inotify_init', 'inotify_init1', 'inotify_add_watch'],
+    'ENOSYS',
+    "tells what happens to files that were not shown, and uses up what the app's user has of it",
+  ),
   refuse(
     ['sched_setaffinity', 'sched_setscheduler', 'sched_setparam', 'sched_setattr', 'ioprio_set'],
     'EPERM',

@@ -49,6 +49,7 @@ def sent(address):
 ATTACKS = {
     "read": lambda path: open(path).read(),
     "list": lambda path: os.listdir(path),
+    "write-shown": lambda path: open(path, "a").close(),
     "write": lambda path: open(path, "a").write("x"),
     "make": lambda path: os.close(os.open(path, os.O_CREAT | os.O_WRONLY)),
     "remove": os.unlink,

@@ -27,7 +27,7 @@ export const REQUESTS: {
     ],
     subordinateGids: [{ start: 200_000, count: 65536 }],
     portable: true,
-  instance: 2 ** 53 - 1,
+    instance: 2 ** 53 - 1,
     idleMs: 60_000,
     idleMakers: 300,
     scratchDirectory: Buffer.from('/var/tmp'),
