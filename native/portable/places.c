@@ -6,9 +6,11 @@
 
 #include <fcntl.h>
 #include <linux/landlock.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 
 /* What older headers lack. */
 enum {
@@ -49,6 +51,19 @@ static int refuse(struct failure *failure, const char *path)
     return -1;
 }
 
+/* Who can write above it could put another directory in its place. */
+static bool holds_scratch(const struct stat *place, const char *scratch)
+{
+    char path[PATH_LIMIT + 1];
+    struct stat status;
+    snprintf(path, sizeof(path), "%s", scratch);
+    for (char *end; (end = strrchr(path, '/')) && *path; *end = 0) {
+        if (!stat(path, &status) && status.st_dev == place->st_dev && status.st_ino == place->st_ino)
+            return true;
+    }
+    return !stat("/", &status) && status.st_dev == place->st_dev && status.st_ino == place->st_ino;
+}
+
 static int open_place(struct places *places, const struct define *policy, size_t which, struct failure *failure)
 {
     const struct mount_entry *entry = &policy->mounts[which];
@@ -63,6 +78,10 @@ static int open_place(struct places *places, const struct define *policy, size_t
         close_descriptor(&fd);
         return entry->optional && errno == ENOENT ? 0 : fail(failure, STAGE_MOUNT_SOURCE, path);
     }
+    if (entry->kind == MOUNT_WRITABLE && holds_scratch(&status, places->scratch_path)) {
+        close_descriptor(&fd);
+        return refuse(failure, path);
+    }
     uint64_t rights = entry->kind == MOUNT_WRITABLE ? WRITES : entry->kind == MOUNT_DEVICE ? USES : READS;
     places->entries[which].rights = rights & (S_ISDIR(status.st_mode) ? ~0ull : (uint64_t)OF_FILES);
     places->entries[which].fd = fd;
@@ -75,6 +94,14 @@ int open_places(struct places *places, const struct define *policy, const char *
     errno = EOPNOTSUPP;
     if (places->abi < 2) /* the first cannot allow moves, which git, pip and many others need */
         return fail_layer(failure, LAYER_LANDLOCK);
+    struct statfs space;
+    snprintf(places->scratch_path, sizeof(places->scratch_path), "%s", directory);
+    places->scratch = open(directory, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (places->scratch < 0 || fstatfs(places->scratch, &space))
+        return fail(failure, STAGE_CONFIGURE, directory);
+    errno = EMEDIUMTYPE; /* it would be memory that nobody counts */
+    if (space.f_type == TMPFS_MAGIC || space.f_type == RAMFS_MAGIC)
+        return fail(failure, STAGE_SCRATCH, directory);
     if (policy->terminal || policy->rule_count > 0 || policy->scratch_on_disk)
         return refuse(failure, NULL);
     for (size_t i = 0; i < policy->mount_count; i++) {
@@ -92,9 +119,7 @@ int open_places(struct places *places, const struct define *policy, const char *
             return refuse(failure, NULL);
         }
     }
-    snprintf(places->scratch_path, sizeof(places->scratch_path), "%s", directory);
-    places->scratch = open(directory, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    return places->scratch < 0 ? fail(failure, STAGE_CONFIGURE, directory) : 0;
+    return 0;
 }
 
 /* One for each entry, named by its number (scratch_place_of). */

@@ -18,13 +18,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "common/packet.h"
+#include "portable/look.h"
 #include "sandbox/files.h"
 
-enum { KEPT_REPORT = 3, KEPT_SCRATCH };
+enum { KEPT_REPORT = 3, KEPT_SCRATCH, KEPT_PROC };
 
 static int join_cgroups(const struct sandbox_start *start, int cgroup, struct failure *failure)
 {
@@ -55,15 +57,16 @@ static int leave_keyring(const struct sandbox_start *start, struct failure *fail
     return join_new_keyring(start->policy, failure) && failure->error != EPERM ? -1 : 0;
 }
 
-/* For kill(-1): signals reach nobody outside of the domain that begins here. */
-static int enclose_signals(const struct places *places, struct failure *failure)
+/* For kill(-1): signals reach nobody outside of the domain that begins here. Where the kernel cannot do that, only an
+ * id of one's own bounds them. */
+static int enclose_signals(const struct places *places, bool leased, struct failure *failure)
 {
     struct {
         uint64_t files, net, scoped;
     } handled = {.files = LANDLOCK_ACCESS_FS_REFER, .scoped = 1 << 1 /* LANDLOCK_SCOPE_SIGNAL */};
     errno = EOPNOTSUPP;
     if (places->abi < 6)
-        return fail_layer(failure, LAYER_LANDLOCK);
+        return leased ? 0 : fail_layer(failure, LAYER_LANDLOCK);
     autoclose int ruleset = (int)syscall(SYS_landlock_create_ruleset, &handled, sizeof(handled), 0);
     autoclose int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
     /* Moves between directories are refused by every domain that does not permit them, once there is one over files. */
@@ -85,19 +88,25 @@ static int become_warden(const struct sandbox_start *start, struct failure *fail
     return keep_capabilities(0, failure);
 }
 
-static void kill_all(int signal)
+static volatile sig_atomic_t asked_to_end;
+
+static void ask_to_end(int signal)
 {
     (void)signal;
-    kill(-1, SIGKILL);
+    asked_to_end = 1;
 }
 
-/* The spawner's way to end a sandbox, and what a maker's end comes as. Never before the ids are those of the warden:
- * with others kill(-1) would reach others. */
+static void wake(int signal)
+{
+    (void)signal;
+}
+
+/* The spawner's way to end a sandbox, and what a maker's end comes as. Both signals are only taken while we wait. */
 static int be_endable(const struct sandbox_start *start, struct failure *failure)
 {
-    struct sigaction ends = {.sa_handler = kill_all, .sa_flags = SA_RESTART};
+    struct sigaction ends = {.sa_handler = ask_to_end}, wakes = {.sa_handler = wake};
     struct pollfd maker = {.fd = start->parent, .events = POLLIN};
-    if (sigaction(SIGTERM, &ends, NULL))
+    if (sigaction(SIGTERM, &ends, NULL) || sigaction(SIGCHLD, &wakes, NULL))
         return fail(failure, STAGE_RESOURCES, NULL);
     return prctl(PR_SET_PDEATHSIG, SIGTERM) || poll(&maker, 1, 0) != 0 ? fail(failure, STAGE_MAKER, NULL) : 0;
 }
@@ -107,6 +116,9 @@ _Noreturn static void begin_step(struct sandbox_start *start, int turn)
 {
     char byte;
     struct failure failure;
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
     if (show_itself(start->ruleset)) {
         fail_layer(&failure, LAYER_LANDLOCK);
         report_failure(start->report, &failure);
@@ -141,27 +153,114 @@ static pid_t fork_step(struct sandbox_start *start, struct failure *failure)
     return step;
 }
 
-static bool reap(pid_t main_pid, siginfo_t *end)
+/* ------------------------------------------------------------ while the step runs */
+
+static const uint64_t MS = 1000000;
+
+struct watch {
+    int proc;
+    const struct define *policy;
+    const char *scratch;
+    struct watched_limits limits;
+    uint64_t memory_at, scratch_at; /* when to look next; 0: never */
+    unsigned unseen;                /* looks in a row that failed */
+    enum over over;
+    int over_error;
+};
+
+/* The longer a look takes, the rarer it is: a step can make it long, and others have as much of the processors. */
+static uint64_t next_look(uint64_t began, uint64_t least, uint64_t times)
 {
-    siginfo_t info = {0};
-    while (waitid(P_ALL, 0, &info, WEXITED) != 0) {
-        if (errno == ECHILD)
-            return false;
+    uint64_t now = monotonic_ns(), pause = (now - began) * times;
+    return now + (pause < least ? least : pause);
+}
+
+/* While it executes a program a process can be looked at by nobody, for a moment. */
+static enum over judge(struct watch *watch, enum over seen)
+{
+    enum { MOST_UNSEEN = 8 };
+    watch->over_error = errno;
+    watch->unseen = seen == OVER_UNSEEN ? watch->unseen + 1 : 0;
+    return seen == OVER_UNSEEN && watch->unseen < MOST_UNSEEN ? OVER_NOTHING : seen;
+}
+
+static void look(struct watch *watch)
+{
+    uint64_t began = monotonic_ns();
+    if (watch->memory_at && watch->memory_at <= began) {
+        watch->over = judge(watch, look_at_memory(watch->proc, watch->limits.memory_bytes));
+        watch->memory_at = next_look(began, watch->unseen ? MS : 10 * MS, 4);
     }
-    if (info.si_pid == main_pid)
-        *end = info;
+    began = monotonic_ns();
+    if (!watch->over && watch->scratch_at && watch->scratch_at <= began) {
+        watch->over =
+            judge(watch, look_at_scratch(watch->proc, watch->policy, watch->scratch, watch->limits.scratch_bytes));
+        watch->scratch_at = next_look(began, watch->unseen ? MS : 20 * MS, 8);
+    }
+}
+
+/* False: the spawner has gone, or speaks of something else. */
+static bool take_limits(struct watch *watch)
+{
+    ssize_t got = recv(KEPT_REPORT, &watch->limits, sizeof(watch->limits), MSG_DONTWAIT);
+    if (got != sizeof(watch->limits))
+        return got < 0 && errno == EAGAIN;
+    watch->memory_at = watch->limits.memory_bytes ? monotonic_ns() : 0;
+    watch->scratch_at = watch->limits.scratch_bytes ? monotonic_ns() : 0;
     return true;
 }
 
+/* Until something is there to be done. While it is being ended, soon: who was not yet below its id when the signal went
+ * out is met by the next one. */
+static void wait_a_while(const struct watch *watch, bool ending)
+{
+    struct pollfd spawner = {.fd = KEPT_REPORT, .events = POLLIN};
+    struct timespec pause = {.tv_nsec = 5 * (long)MS};
+    uint64_t now = monotonic_ns(), at = watch->memory_at;
+    sigset_t none;
+    sigemptyset(&none);
+    if (!at || (watch->scratch_at && watch->scratch_at < at))
+        at = watch->scratch_at;
+    if (!ending && at > now)
+        pause = (struct timespec){.tv_sec = (time_t)((at - now) / 1000000000u),
+                                  .tv_nsec = (long)((at - now) % 1000000000u)};
+    if (!ending && at && at <= now)
+        return;
+    ppoll(&spawner, ending ? 0 : 1, ending || at ? &pause : NULL, &none);
+    if (!ending && spawner.revents)
+        asked_to_end |= !take_limits((struct watch *)(uintptr_t)watch);
+}
+
+static void watch_over(pid_t step, struct watch *watch, siginfo_t *end)
+{
+    while (end->si_pid == 0) {
+        siginfo_t info = {0};
+        while (!waitid(P_ALL, 0, &info, WEXITED | WNOHANG) && info.si_pid != 0) {
+            if (info.si_pid == step)
+                *end = info;
+            info.si_pid = 0;
+        }
+        if (end->si_pid != 0)
+            return;
+        if (!asked_to_end && !watch->over)
+            look(watch);
+        bool ending = asked_to_end || watch->over;
+        if (ending)
+            kill(-1, SIGKILL);
+        wait_a_while(watch, ending);
+    }
+}
+
+/* kill(-1) reaches all, but for a fork in progress, which is restarted, or caught by the next round. */
 static uint32_t end_the_rest(void)
 {
-    siginfo_t unused = {0};
     uint32_t killed = 0;
     for (;;) {
+        siginfo_t unused = {0};
         kill(-1, SIGKILL);
-        if (!reap(-1, &unused))
+        if (waitid(P_ALL, 0, &unused, WEXITED) && errno == ECHILD)
             return killed;
-        killed++;
+        killed += unused.si_pid != 0;
     }
 }
 
@@ -177,16 +276,31 @@ static void empty_scratch(const struct define *policy, int scratch)
     }
 }
 
+/* The policy, and the step's sockets, are none of the warden's business. */
+static int keep_descriptors(const struct sandbox_start *start)
+{
+    int report = fcntl(start->report, F_DUPFD_CLOEXEC, KEPT_PROC + 1);
+    int scratch = fcntl(start->scratch, F_DUPFD_CLOEXEC, KEPT_PROC + 1);
+    int proc = fcntl(start->proc, F_DUPFD_CLOEXEC, KEPT_PROC + 1);
+    if (report < 0 || scratch < 0 || proc < 0 || dup3(report, KEPT_REPORT, O_CLOEXEC) < 0 ||
+        dup3(scratch, KEPT_SCRATCH, O_CLOEXEC) < 0 || dup3(proc, KEPT_PROC, O_CLOEXEC) < 0)
+        return -1;
+    close_range(0, 2, 0);
+    return close_range(KEPT_PROC + 1, ~0u, 0);
+}
+
 _Noreturn static void warden_main(const struct places *places, struct sandbox_start *start, int cgroup)
 {
     struct failure failure = {0};
-    sigset_t none;
-    sigemptyset(&none);
+    sigset_t taken;
+    sigemptyset(&taken);
+    sigaddset(&taken, SIGCHLD);
+    sigaddset(&taken, SIGTERM);
     signal(SIGCHLD, SIG_DFL);
-    sigprocmask(SIG_SETMASK, &none, NULL); /* the maker blocks what tells it of our end */
+    sigprocmask(SIG_SETMASK, &taken, NULL);
     prctl(PR_SET_NAME, "sandbox-warden");
     bool ready = !join_cgroups(start, cgroup, &failure) && !give_up_privileges(start, &failure) &&
-                 (start->identity.leased || !enclose_signals(places, &failure));
+                 !enclose_signals(places, start->identity.leased, &failure);
     if (ready && prctl(PR_SET_CHILD_SUBREAPER, 1))
         ready = fail(&failure, STAGE_RESOURCES, NULL) == 0;
     if (ready)
@@ -196,17 +310,21 @@ _Noreturn static void warden_main(const struct places *places, struct sandbox_st
         report_failure(start->report, &failure);
         _exit(1); /* a step that waits for its turn ends with that pipe */
     }
-    int report = fcntl(start->report, F_DUPFD_CLOEXEC, KEPT_SCRATCH + 1);
-    int scratch = fcntl(start->scratch, F_DUPFD_CLOEXEC, KEPT_SCRATCH + 1);
-    if (report >= 0 && scratch >= 0 && dup3(report, KEPT_REPORT, O_CLOEXEC) >= 0 &&
-        dup3(scratch, KEPT_SCRATCH, O_CLOEXEC) >= 0) {
-        close_range(0, 2, 0);
-        close_range(KEPT_SCRATCH + 1, ~0u, 0);
+    if (keep_descriptors(start)) {
+        fail(&failure, STAGE_RESOURCES, NULL);
+        report_failure(start->report, &failure);
+        end_the_rest();
+        _exit(1);
     }
     siginfo_t end = {0};
-    while (end.si_pid == 0 && reap(step, &end)) {
-    }
-    struct report ended = {.kind = REPORT_ENDED, .wait_code = end.si_code, .wait_status = end.si_status};
+    struct watch watch = {.proc = KEPT_PROC, .policy = start->policy, .scratch = start->scratch_path};
+    watch_over(step, &watch, &end);
+    struct report ended = {.kind = REPORT_ENDED,
+                           .wait_code = end.si_code,
+                           .wait_status = end.si_status,
+                           .over = end.si_code == CLD_EXITED ? OVER_NOTHING : watch.over,
+                           .over_error = watch.over_error};
+    ended.scratch_full = ended.over == OVER_SCRATCH;
     ended.killed = end_the_rest();
     report_end(KEPT_REPORT, &ended);
     empty_scratch(start->policy, KEPT_SCRATCH);
@@ -221,11 +339,6 @@ struct warden {
     uint64_t sandbox;
     struct identity identity;
 };
-
-static void wake(int signal)
-{
-    (void)signal;
-}
 
 /* The maker is the parent of what a warden leaves that has been killed: by whoever is not ours, for no step can. */
 int prepare_wardens(void)

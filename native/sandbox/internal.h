@@ -59,6 +59,14 @@ enum report_kind {
     REPORT_ENDED,   /* from init: nothing is left inside */
 };
 
+/* Why a warden has ended its sandbox. */
+enum over { OVER_NOTHING, OVER_MEMORY, OVER_SCRATCH, OVER_UNSEEN };
+
+/* spawner -> warden, before its step has its job: what it is to watch. 0: nothing of that kind. */
+struct watched_limits {
+    uint64_t memory_bytes, scratch_bytes;
+};
+
 /* init and step -> spawner */
 struct report {
     uint32_t kind;
@@ -69,6 +77,8 @@ struct report {
     int32_t wait_status;
     uint32_t killed;                         /* ended: processes that had to be killed */
     bool scratch_full;                       /* ended: when the main process had */
+    uint32_t over;                           /* ended, by a warden: enum over */
+    int32_t over_error;                      /* with OVER_UNSEEN: errno */
     uint64_t user_ns, system_ns, peak_bytes; /* ended: rusage of all that were reaped */
     struct failure failure;
 };

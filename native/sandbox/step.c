@@ -53,18 +53,19 @@ static void execute_in_path(const char *file, char **argv, char **env)
 static size_t find_scratch(const struct sandbox_start *sandbox, const char *path, size_t *which)
 {
     size_t longest = 0;
+    bool is_scratch = false;
     for (size_t i = 0; sandbox->portable && i < sandbox->policy->mount_count; i++) {
         const struct mount_entry *entry = &sandbox->policy->mounts[i];
         size_t length = entry->target.length;
-        bool is_below = entry->kind == MOUNT_SCRATCH && length > longest &&
-                        !strncmp(path, (const char *)entry->target.data, length) &&
+        bool is_below = length > longest && !strncmp(path, (const char *)entry->target.data, length) &&
                         (path[length] == 0 || path[length] == '/');
         if (is_below) {
             longest = length;
+            is_scratch = entry->kind == MOUNT_SCRATCH; /* and not something that was shown within it */
             *which = i;
         }
     }
-    return longest;
+    return is_scratch ? longest : 0;
 }
 
 static void relocate(const struct sandbox_start *sandbox, char path[PATH_LIMIT + 1])

@@ -103,25 +103,6 @@ static void look_again_for_oom(struct step *step, uint64_t now)
         step->memory_check = now + (2 * MS << step->oom_looks++);
 }
 
-/* Where no file system bounds it. True: the step has been ended. */
-static bool check_scratch(struct spawner *spawner, struct step *step)
-{
-    enum { SLACK = 256 << 10 }; /* for directories, and for a single file that is as large as all may be */
-    uint64_t used, most = step->sandbox->policy->scratch_bytes;
-    if (most == 0)
-        return false;
-    if (look_at_scratch(spawner, step->sandbox, &used)) {
-        cannot_watch(spawner, step);
-        return true;
-    }
-    if (used <= most + SLACK || step->sandbox->main_ended)
-        return false;
-    step->memory_check = 0;
-    step->evidence.memory_watched = step->evidence.scratch_full = true;
-    step_event(spawner, step, CAUSE_OOM, SCOPE_STEP);
-    return true;
-}
-
 static void check_memory(struct spawner *spawner, struct step *step, uint64_t now)
 {
     struct sandbox *sandbox = step->sandbox;
@@ -130,8 +111,6 @@ static void check_memory(struct spawner *spawner, struct step *step, uint64_t no
         check_stayers(spawner, step, now);
         return;
     }
-    if (sandbox->policy->portable && check_scratch(spawner, step))
-        return;
     if (sandbox->watched_proc >= 0) {
         bool over = false, all_over = false;
         if ((step->limits.memory_bytes && watched_memory(sandbox, step->limits.memory_bytes, &over)) ||
@@ -156,8 +135,6 @@ static void check_memory(struct spawner *spawner, struct step *step, uint64_t no
     read_counters(sandbox->slot->cgroups, &sandbox->slot->cgroup, &counters);
     if (counters.oom_kills > 0)
         out_of_memory(spawner, step, &counters);
-    else if (sandbox->policy->portable)
-        step->memory_check = now + 10 * MS; /* for the sake of its scratch space */
     else
         look_again_for_oom(step, now);
 }

@@ -190,6 +190,22 @@ static bool was_taken(const struct sandbox *sandbox)
     return getsockopt(sandbox->jobs, SOL_SOCKET, SO_ERROR, &error, &size) || error != ECONNRESET;
 }
 
+/* It was too much of something, or could not be looked at any longer. True: the step has its answer. */
+static bool ended_by_warden(struct spawner *spawner, struct step *step, const struct report *report)
+{
+    if (report->over == OVER_UNSEEN) {
+        struct failure failure = {.stage = STAGE_WATCH, .error = report->over_error};
+        fail_step(spawner, step, &failure);
+        return true;
+    }
+    step->has_cause = true;
+    step->cause = CAUSE_OOM;
+    step->scope = SCOPE_STEP;
+    step->evidence.memory_watched = true;
+    step->evidence.scratch_full = report->over == OVER_SCRATCH;
+    return false;
+}
+
 /* Init reports: nothing is left inside. */
 void step_ended(struct spawner *spawner, struct step *step, const struct report *report)
 {
@@ -200,6 +216,8 @@ void step_ended(struct spawner *spawner, struct step *step, const struct report 
         step->sandbox->zygote->end_kept = true;
         return;
     }
+    if (report && report->over && !step->has_cause && ended_by_warden(spawner, step, report))
+        return;
     bool untaken = step->sandbox->untaken || (report && !was_killed(report) && !was_taken(step->sandbox));
     if (report && !step->has_cause && untaken) {
         struct failure failure = {.stage = STAGE_NOT_TAKEN};

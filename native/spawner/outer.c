@@ -90,7 +90,7 @@ bool can_enter_outer_namespace(struct failure *failure)
     if (child < 0 || waitpid(child, &status, 0) != child)
         return true; /* whoever enters it will be told why not */
     errno = WIFEXITED(status) ? WEXITSTATUS(status) : EPERM;
-    return errno == 0 ? true : (fail_layer(failure, LAYER_USER), false);
+    return errno == 0 || errno == EAGAIN || is_exhaustion(errno) ? true : (fail_layer(failure, LAYER_USER), false);
 }
 
 int enter_outer_namespace(struct spawner *spawner, struct failure *failure)

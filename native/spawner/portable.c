@@ -53,85 +53,41 @@ void do_without_namespaces(struct spawner *spawner, const struct failure *failur
 
 /* ------------------------------------------------------------ scratch space */
 
-static const char *scratch_path_of(const struct spawner *spawner, char out[PATH_LIMIT + 1])
+static const char *scratch_path_of(const struct spawner *spawner, uint64_t instance, char out[PATH_LIMIT + 1])
 {
-    snprintf(out, PATH_LIMIT + 1, "%s/spawn-sandbox-%016llx", spawner->scratch_directory,
-             (unsigned long long)spawner->configure.instance);
+    snprintf(out, PATH_LIMIT + 1, "%s/spawn-sandbox-%016llx", spawner->scratch_directory, (unsigned long long)instance);
     return out;
 }
 
-/* On record before it is there: what a spawner that is killed leaves, the next one sweeps. */
 int make_scratch_directory(struct spawner *spawner, char path[PATH_LIMIT + 1], struct failure *failure)
 {
-    scratch_path_of(spawner, path);
+    scratch_path_of(spawner, spawner->configure.instance, path);
     if (spawner->has_scratch_directory)
         return 0;
-    if (dprintf(spawner->record, SCRATCH_RECORD "%s\n", path) < 0 || mkdir(path, 0711) || chmod(path, 0711))
+    if (mkdir(path, 0711) || chmod(path, 0711))
         return fail(failure, STAGE_CONFIGURE, path);
     spawner->has_scratch_directory = true;
     return 0;
 }
 
-/* What is left of it: nothing where all came to their ends. */
-void remove_scratch_directory(const char *path)
+/* What is left of it: nothing where all came to their ends. Its name is made of the number alone, whatever a record
+ * says. */
+void remove_scratch_directory(const struct spawner *spawner, uint64_t instance)
 {
     struct problem problem;
     struct stat status;
-    const char *name = strrchr(path, '/');
-    char parent[PATH_LIMIT + 1];
-    if (!name || strncmp(name + 1, "spawn-sandbox-", 14) != 0)
-        return;
-    snprintf(parent, sizeof(parent), "%.*s", (int)(name - path), path);
-    autoclose int directory = open(*parent ? parent : "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (directory >= 0 && !fstatat(directory, name + 1, &status, AT_SYMLINK_NOFOLLOW) && status.st_uid == geteuid() &&
+    char path[PATH_LIMIT + 1];
+    const char *name = strrchr(scratch_path_of(spawner, instance, path), '/') + 1;
+    autoclose int all = open(spawner->scratch_directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (all >= 0 && !fstatat(all, name, &status, AT_SYMLINK_NOFOLLOW) && status.st_uid == geteuid() &&
         S_ISDIR(status.st_mode))
-        remove_whole(directory, name + 1, &problem);
+        remove_whole(all, name, &problem);
 }
 
 void leave_scratch_directory(const struct spawner *spawner)
 {
-    char path[PATH_LIMIT + 1];
     if (spawner->has_scratch_directory)
-        remove_scratch_directory(scratch_path_of(spawner, path));
-}
-
-/* `left`: descriptors that may still be opened, one for each level; what lies deeper counts as too much. */
-static int add_usage(int parent, const char *name, int left, uint64_t *bytes)
-{
-    struct stat status;
-    int fd = left > 0 ? openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
-    DIR *directory = fd < 0 ? NULL : fdopendir(fd);
-    if (!directory) {
-        close_descriptor(&fd);
-        if (left == 0)
-            *bytes = UINT64_MAX / 2;
-        return left == 0 || errno == ENOENT || errno == ENOTDIR ? 0 : -1;
-    }
-    int failed = 0;
-    for (const struct dirent *entry; !failed && *bytes < UINT64_MAX / 2 && (entry = readdir(directory));) {
-        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
-            continue;
-        if (fstatat(dirfd(directory), entry->d_name, &status, AT_SYMLINK_NOFOLLOW))
-            continue; /* it has just gone */
-        /* The kernel keeps something for each that has no blocks of its own, too. */
-        *bytes += (uint64_t)status.st_blocks * 512 + 512;
-        if (S_ISDIR(status.st_mode))
-            failed = add_usage(dirfd(directory), entry->d_name, left - 1, bytes);
-    }
-    int error = errno;
-    closedir(directory);
-    errno = error;
-    return failed;
-}
-
-int look_at_scratch(const struct spawner *spawner, const struct sandbox *sandbox, uint64_t *bytes)
-{
-    enum { LEVELS = 48 };
-    char path[PATH_LIMIT + 1], name[24];
-    autoclose int all = open(scratch_path_of(spawner, path), O_PATH | O_DIRECTORY | O_CLOEXEC);
-    snprintf(name, sizeof(name), "%llu", (unsigned long long)sandbox->id);
-    *bytes = 0;
-    return all < 0 ? -1 : add_usage(all, name, LEVELS, bytes);
+        remove_scratch_directory(spawner, spawner->configure.instance);
 }
 
 /* ------------------------------------------------------------ processes */

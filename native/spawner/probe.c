@@ -291,7 +291,8 @@ bool can_be_done(struct spawner *spawner, uint32_t what)
 {
     struct probe_result result;
     try_apart(spawner, what, &result);
-    return result.works;
+    /* Want of something says nothing of what was tried. */
+    return result.works || is_exhaustion(result.error) || result.error == EAGAIN;
 }
 
 void probe(struct spawner *spawner, struct bytes body)

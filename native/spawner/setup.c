@@ -54,22 +54,34 @@ static int open_state(const char *path, struct failure *failure)
 /* What a record is called before it is locked. */
 #define UNLOCKED "new-"
 
-/* A record names the cgroups of one spawner, a line each, and is locked while that spawner lives. */
-static void sweep_record(int state, const char *name)
+/* A record can only name what has its own number. */
+static bool is_cgroup_of(const char *path, const char *number)
 {
+    static const char PREFIX[] = "/spawn-sandbox-";
+    const char *name = strrchr(path, '/');
+    return path[0] == '/' && !strncmp(name, PREFIX, sizeof(PREFIX) - 1) && !strcmp(name + sizeof(PREFIX) - 1, number);
+}
+
+/* A record names the cgroups of one spawner, a line each, and is locked while that spawner lives. */
+static void sweep_record(const struct spawner *spawner, const char *name)
+{
+    int state = spawner->state, end = 0;
+    unsigned long long instance;
     autoclose int record = openat(state, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
     if (record < 0 || flock(record, LOCK_EX | LOCK_NB))
         return;
     char text[4096];
     bool swept = true;
-    if (read_descriptor(record, text, sizeof(text)) > 0) {
+    const char *number = strstr(name, "spawner-") + strlen("spawner-");
+    bool numbered = sscanf(number, "%16llx%n", &instance, &end) == 1 && end == 16 && !number[16];
+    if (numbered && read_descriptor(record, text, sizeof(text)) > 0) {
         for (char *saved, *line = strtok_r(text, "\n", &saved); line; line = strtok_r(NULL, "\n", &saved)) {
-            if (!strncmp(line, SCRATCH_RECORD, strlen(SCRATCH_RECORD)))
-                remove_scratch_directory(line + strlen(SCRATCH_RECORD));
-            else if (line[0] == '/' && strstr(line, "/spawn-sandbox-") && !sweep_cgroup(line))
+            if (is_cgroup_of(line, number) && !sweep_cgroup(line))
                 swept = false;
         }
     }
+    if (numbered)
+        remove_scratch_directory(spawner, instance);
     if (swept)
         unlinkat(state, name, 0);
 }
@@ -84,7 +96,7 @@ static void sweep(struct spawner *spawner)
         const char *name = entry->d_name;
         name += strncmp(name, UNLOCKED, strlen(UNLOCKED)) ? 0 : strlen(UNLOCKED);
         if (!strncmp(name, "spawner-", 8) && strcmp(name, spawner->record_name))
-            sweep_record(spawner->state, entry->d_name);
+            sweep_record(spawner, entry->d_name);
     }
     closedir(directory);
 }
@@ -162,6 +174,7 @@ int configure_spawner(struct spawner *spawner, struct bytes body, struct failure
         errno = EPROTO;
         return fail(failure, STAGE_PROTOCOL, NULL);
     }
+    spawner->began_as_root = geteuid() == 0;
     if (open_files(spawner, failure))
         return -1;
     sweep(spawner);

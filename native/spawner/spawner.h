@@ -228,6 +228,7 @@ struct spawner {
     struct watch app;
     struct reply *replies_first, *replies_last;
     bool configured, refused, privileged, leases, enters_namespaces, ending;
+    bool began_as_root;               /* of whatever user namespace the app is in */
     struct failure no_user_namespace; /* why there is none, and it stays nevertheless (portable.c); else stage 0 */
     bool namespaces_tried, lacks_namespaces, has_scratch_directory;
     int reserve; /* a descriptor to be given up for a message; -1 while there is none */
@@ -520,16 +521,14 @@ void probe(struct spawner *spawner, struct bytes body);
 bool can_be_done(struct spawner *spawner, uint32_t what);
 
 /* portable.c: sandboxes without namespaces, for policies that do without. */
-#define SCRATCH_RECORD "scratch " /* begins the line of a record that names where scratch spaces lie */
 bool lacks_namespaces(struct spawner *spawner);
 /* There will be no user namespace for the spawner itself: `failure` tells why. */
 void do_without_namespaces(struct spawner *spawner, const struct failure *failure);
 /* In which the makers make one for each sandbox. */
 int make_scratch_directory(struct spawner *spawner, char path[PATH_LIMIT + 1], struct failure *failure);
 void leave_scratch_directory(const struct spawner *spawner);
-void remove_scratch_directory(const char *path);
-/* What a sandbox has written: bytes on the file system. 0, or -1. */
-int look_at_scratch(const struct spawner *spawner, const struct sandbox *sandbox, uint64_t *bytes);
+/* That of the spawner with this number, which is dead. */
+void remove_scratch_directory(const struct spawner *spawner, uint64_t instance);
 /* All of the user's, whether or not they are ours. */
 uint32_t count_own_threads(const struct spawner *spawner);
 

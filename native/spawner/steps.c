@@ -107,6 +107,16 @@ static bool is_end(int error)
     return error == EPIPE || error == ECONNRESET || error == ESRCH;
 }
 
+/* What it is to watch: memory only where no cgroup counts it. */
+static int tell_warden(const struct sandbox *sandbox, const struct step *step)
+{
+    bool counted = sandbox->slot->cgroups->controllers & 1u << LAYER_MEMORY;
+    struct watched_limits limits = {.memory_bytes = counted ? 0 : step->limits.memory_bytes,
+                                    .scratch_bytes = sandbox->policy->scratch_bytes};
+    struct iovec part = {&limits, sizeof(limits)};
+    return send_packet(sandbox->reports.fd, &part, 1, NULL, 0, MSG_DONTWAIT);
+}
+
 static int hand_over(struct spawner *spawner, struct step *step, struct sandbox *sandbox, struct failure *failure)
 {
     const struct cgroups *cgroups = sandbox->slot->cgroups;
@@ -154,6 +164,8 @@ static int hand_over(struct spawner *spawner, struct step *step, struct sandbox 
     }
     if (control >= 0)
         descriptors[count++] = control;
+    if (sandbox->policy->portable && tell_warden(sandbox, step))
+        return fail(failure, is_end(errno) ? STAGE_LOST : STAGE_RESOURCES, NULL);
     /* Before there is anything that could end. */
     struct iovec parts[] = {{&job, sizeof(job)}, {step->message, step->message ? step->message_length : 0}};
     bool told = !step->keep_background || !syscall(SYS_pidfd_send_signal, sandbox->life.fd, KEEP_BACKGROUND, NULL, 0);
@@ -197,8 +209,8 @@ static void release(struct spawner *spawner, struct step *step, struct sandbox *
         step->wall_deadline = step->released_at + step->limits.wall_time_ms * MS;
     if (step->limits.cpu_time_ms)
         check_cpu_time(spawner, step, step->released_at);
-    bool watched = (step->limits.memory_bytes || sandbox->within) && sandbox->watched_proc >= 0;
-    if ((watched || sandbox->policy->portable) && !step->unwatched)
+    if ((step->limits.memory_bytes || sandbox->within) && sandbox->watched_proc >= 0 && !sandbox->policy->portable &&
+        !step->unwatched)
         step->memory_check = step->released_at + 10 * MS;
     arm_step(spawner, step);
 }

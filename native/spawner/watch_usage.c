@@ -20,6 +20,8 @@
 #include <sys/eventfd.h>
 #include <sys/vfs.h>
 
+#include "limits/usage.h"
+
 /* Two descriptors for a look, kept back: who cannot look must end the step, and it is not the step that has used them
  * up. */
 static int reserve[2] = {-1, -1};
@@ -69,80 +71,6 @@ int open_watched(struct spawner *spawner, struct sandbox *sandbox, pid_t pid)
     if (sandbox->watched_proc < 0 || (in_memory && sandbox->watched_scratch < 0))
         return -1;
     return sandbox->within ? lend_to_session(sandbox) : 0;
-}
-
-struct sums {
-    uint64_t anonymous, shared; /* bytes */
-    uint64_t unshared;          /* page tables, which grow without a page of one's own, and what was swapped out */
-    uint64_t user_ticks, system_ticks;
-    uint32_t processes;
-};
-
-typedef int add_fn(int proc, const char *pid, struct sums *sums);
-
-/* `name` begins a line: a process chooses the name that stands in the first one. */
-static uint64_t kilobytes(const char *text, const char *name)
-{
-    size_t length = strlen(name);
-    for (const char *line = text; *line;) {
-        if (!strncmp(line, name, length))
-            return strtoull(line + length, NULL, 10) * 1024;
-        line += strcspn(line, "\n");
-        line += *line == '\n';
-    }
-    return 0;
-}
-
-/* The text is empty when the process has just ended. */
-static int read_of(int proc, const char *pid, const char *file, char *text, size_t size)
-{
-    char path[48];
-    snprintf(path, sizeof(path), "%.15s/%s", pid, file);
-    if (read_file_at(proc, path, text, size) >= 0)
-        return 0;
-    text[0] = 0;
-    return errno == ENOENT || errno == ESRCH ? 0 : -1;
-}
-
-static int add_resident(int proc, const char *pid, struct sums *sums)
-{
-    char text[4096];
-    if (read_of(proc, pid, "status", text, sizeof(text)))
-        return -1;
-    sums->anonymous += kilobytes(text, "RssAnon:");
-    sums->shared += kilobytes(text, "RssShmem:");
-    sums->unshared += kilobytes(text, "VmPTE:") + kilobytes(text, "VmSwap:");
-    return 0;
-}
-
-static int add_proportional(int proc, const char *pid, struct sums *sums)
-{
-    char text[4096];
-    if (read_of(proc, pid, "smaps_rollup", text, sizeof(text)))
-        return -1;
-    sums->anonymous += kilobytes(text, "Pss_Anon:");
-    sums->shared += kilobytes(text, "Pss_Shmem:");
-    sums->unshared += kilobytes(text, "SwapPss:");
-    if (read_of(proc, pid, "status", text, sizeof(text)))
-        return -1;
-    sums->unshared += kilobytes(text, "VmPTE:");
-    return 0;
-}
-
-static int add_cpu(int proc, const char *pid, struct sums *sums)
-{
-    char text[1024];
-    unsigned long long user, system;
-    long long waited_user, waited_system;
-    if (read_of(proc, pid, "stat", text, sizeof(text)))
-        return -1;
-    const char *after_name = strrchr(text, ')'); /* a name may hold anything, the last parenthesis is the kernel's */
-    if (after_name && sscanf(after_name + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %lld %lld", &user,
-                             &system, &waited_user, &waited_system) == 4) {
-        sums->user_ticks += user + (unsigned long long)waited_user;
-        sums->system_ticks += system + (unsigned long long)waited_system;
-    }
-    return 0;
 }
 
 struct process {
@@ -266,11 +194,6 @@ static uint64_t scratch_in_use(const struct sandbox *sandbox)
                : (uint64_t)(scratch.f_blocks - scratch.f_bfree) * (uint64_t)scratch.f_bsize;
 }
 
-static uint64_t total(const struct sums *sums, uint64_t scratch)
-{
-    return sums->anonymous + sums->unshared + (sums->shared > scratch ? sums->shared : scratch);
-}
-
 static int look_at_memory(const struct sandbox *sandbox, bool of_session, uint64_t limit, bool *over, uint64_t *out)
 {
     /* That of a session is all its commands' together. */
@@ -278,15 +201,13 @@ static int look_at_memory(const struct sandbox *sandbox, bool of_session, uint64
     struct sums sums;
     if (add_all(sandbox, of_session, add_resident, &sums))
         return -1;
-    *out = total(&sums, scratch);
+    *out = total_memory(&sums, scratch);
     *over = *out > limit;
     if (!*over)
         return 0;
-    if (add_all(sandbox, of_session, add_proportional, &sums)) {
-        /* Of another user's that is told only to who may trace it: then what is shared counts for each. */
-        return sandbox->policy->portable && errno == EACCES ? 0 : -1;
-    }
-    *out = total(&sums, scratch);
+    if (add_all(sandbox, of_session, add_proportional, &sums))
+        return -1;
+    *out = total_memory(&sums, scratch);
     *over = *out > limit;
     return 0;
 }

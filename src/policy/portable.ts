@@ -29,8 +29,8 @@ export function portablePolicy(options: ResolvedOptions, command: Command, polic
   const filters = compileSyscalls(
     portableSyscalls(options.syscalls, {
       hostNetwork: options.network === 'host',
-      // An app with root has ids to give, or must say by name that it does without.
-      sharesId: process.geteuid?.() !== 0 || options.allowWeaker.includes('uid'),
+      // The spawner of an app with root gives ids, or refuses.
+      sharesId: process.geteuid?.() !== 0,
     }),
   );
   return encodeDefinition({
@@ -51,10 +51,10 @@ export function portablePolicy(options: ResolvedOptions, command: Command, polic
   });
 }
 
-/** Another root than the host's cannot be had, and is passed on as a place that is not its own: the spawner refuses that. */
+/** Of what cannot be had, another root or an overlay, the kind is passed on: the spawner refuses it. */
 function placesOf({ root, mounts, user, network }: ResolvedOptions, command: Command): readonly MountMessage[] {
   return [
-    ...(root === undefined ? [] : [bindReadOnly(root, '/')]),
+    ...(root === undefined ? [] : [{ ...bindReadOnly(root, '/'), kind: MOUNT_KIND.root }]),
     ...systemPaths().map((path) => bindReadOnly(path)),
     ...sharedPaths(network).map((path) => bindReadOnly(path, path, { optional: true })),
     ...OF_THE_KERNEL.map((name) => bindReadOnly(`/proc/${name}`, `/proc/${name}`, { optional: true })),
@@ -68,8 +68,7 @@ function placesOf({ root, mounts, user, network }: ResolvedOptions, command: Com
     ...mounts.map(({ source, target, access, optional }) =>
       access === 'writable'
         ? bindWritable(source, target, { optional })
-        : // An overlay is no place that can be shown; the spawner refuses the kind.
-          {
+        : {
             ...bindReadOnly(source, target, { optional }),
             ...(access === 'overlay' ? { kind: MOUNT_KIND.overlay } : {}),
           },

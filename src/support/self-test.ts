@@ -30,7 +30,9 @@ export async function selfTest(options: SandboxOptions): Promise<SelfTest> {
 
 /** What holds when nothing is insisted on, to tell the layers that fail from those that do not. */
 export async function observeAnyway(options: SandboxOptions): Promise<Enforced | undefined> {
-  const lenient = { ...essential(options), allowMissing: LAYERS, allowWeaker: LAYERS_WITH_WEAKER_FORM };
+  // Without a user namespace there is nothing to be told apart: all would be without.
+  const allowMissing = LAYERS.filter((layer) => layer !== 'user');
+  const lenient = { ...essential(options), allowMissing, allowWeaker: LAYERS_WITH_WEAKER_FORM };
   try {
     const { enforced, ok } = await spawnSandbox(trueProgram(), [], lenient);
     return ok ? enforced : undefined;

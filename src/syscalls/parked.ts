@@ -20,8 +20,11 @@ export const PARKED: readonly ParkedCall[] = [
   { name: 'mprotect', reason: 'allocates its argument list', with: { 2: 3n } },
   { name: 'munmap', reason: 'allocates its argument list' },
   { name: 'brk', reason: 'allocates its argument list' },
-  { name: 'open', reason: 'opens /dev/null for a stream that is not wanted', with: { 2: 0n } },
-  { name: 'openat', reason: 'opens /dev/null for a stream that is not wanted', with: { 3: 0n } },
+  // For reading and writing, with O_CLOEXEC; one of the libraries adds O_LARGEFILE.
+  ...[0x80002n, 0x88002n].flatMap((flags) => [
+    { name: 'open', reason: 'opens /dev/null for a stream that is not wanted', with: { 1: flags, 2: 0n } },
+    { name: 'openat', reason: 'opens /dev/null for a stream that is not wanted', with: { 2: flags, 3: 0n } },
+  ]),
   { name: 'fcntl', reason: 'places stdin, stdout and stderr', with: { 1: 1030n } },
   { name: 'fcntl', reason: 'opens /dev/null for a stream that is not wanted', with: { 1: 2n } },
   { name: 'dup2', reason: 'places stdin, stdout and stderr' },

@@ -157,7 +157,7 @@ export class Worlds implements Disposable {
   /** What an app prints there that has the library's exports as variables. */
   app(world: World, code: string): Ran {
     const imports = `import * as library from ${JSON.stringify(join(this.#app, 'dist/index.js'))};`;
-    const names = `const { ${EXPORTS.join(', ')} } = library;`;
+    const names = `const LIBRARY = ${JSON.stringify(join(this.#app, 'dist/index.js'))}, { ${EXPORTS.join(', ')} } = library;`;
     return this.#run(world, ['--input-type=module', '--eval', `${imports}\n${names}\n${code}`]);
   }
 

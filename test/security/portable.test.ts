@@ -75,7 +75,7 @@ function there(world: World, code: string): unknown {
 
 const PRELUDE = `
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 const OPTIONS = ${OPTIONS};
 const run = (command, args, { limits, ...more } = {}) =>
   spawnSandbox(command, args, { ...OPTIONS, ...more, limits: { wallTime: '30s', ...limits } });
@@ -95,6 +95,7 @@ class Bait implements AsyncDisposable {
   readonly secret = join(this.directory, 'secret');
   readonly program = join(this.directory, 'program');
   readonly socket = join(this.directory, 'socket');
+  readonly datagrams = join(this.directory, 'datagrams');
   readonly abstract = `portable-${process.pid}`;
   readonly #servers = [createServer(), createServer()];
   readonly #listener;
@@ -108,7 +109,7 @@ class Bait implements AsyncDisposable {
     chmodSync(this.directory, 0o755);
     chmodSync(this.secret, 0o666); // not modes are to keep it, nor owners
     chmodSync(this.program, 0o755);
-    const listen = `import socket, time; s = socket.socket(socket.AF_UNIX); s.bind('\\0${this.abstract}'); s.listen(); time.sleep(300)`;
+    const listen = `import socket, time; s = socket.socket(socket.AF_UNIX); s.bind('\\0${this.abstract}'); s.listen(); d = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); d.bind('${this.datagrams}'); __import__('os').chmod('${this.datagrams}', 0o777); time.sleep(300)`;
     this.#listener = spawn(PYTHON, ['-c', listen], { stdio: 'ignore' });
   }
 
@@ -146,6 +147,7 @@ function attacksOn({
   socket,
   port,
   abstract,
+  datagrams,
 }: Bait): readonly (readonly [string, string])[] {
   return [
     ['read', secret],
@@ -158,6 +160,11 @@ function attacksOn({
     ['times', secret],
     ['attribute', secret],
     ['watch', secret],
+    ['open-for-nothing', secret],
+    ['make-without-a-name', directory],
+    ['flags', secret],
+    ['datagram', datagrams],
+    ['raw-datagram', datagrams],
     ['execute', program],
     ['tcp', String(port)],
     ['udp', String(port)],
@@ -206,7 +213,14 @@ function attackIn(world: World): void {
     const script = join(bait.directory, 'attacks.py');
     copyFileSync(join(STEPS, 'portable-attacks.py'), script);
     chmodSync(script, 0o777);
-    const attacks = [['write-shown', script], ...attacksOn(bait)];
+    chownSync(script, world.uid ?? 0, world.uid ?? 0);
+    const shown = [
+      ['write-shown', script],
+      ['flags-shown', script],
+    ];
+    // Outside it would be the end of the script.
+    const last = [['cut-shown', script]];
+    const attacks = [...shown, ...attacksOn(bait), ...last];
     const words = JSON.stringify([script, ...attacks.flat()]);
     const before = statSync(bait.secret);
     const inside = there(
@@ -293,14 +307,22 @@ function attackIn(world: World): void {
       world,
       `
         const rows = {};
-        const tried = async (name, script, limits) => {
-          const { cause, detail, stdout, stderr } = await run('bash', ['-c', script], { limits });
+        const told = (name, { cause, detail, stdout, stderr }) => {
           rows[name] = { cause, detail, stdout: stdout.slice(0, 300), stderr: stderr.slice(0, 300) };
+        };
+        const tried = async (name, script, limits) => { told(name, await run('bash', ['-c', script], { limits })); };
+        const triedBy = async (name, limits) => {
+          told(name, await run('${PYTHON}', ['-', name], { limits, input: readFileSync('${worlds().reachable('test/steps/portable-limits.py')}') }));
         };
         await tried('memory', 'text=0123456789abcdef; while :; do text=$text$text; done', { memory: '64MiB', scratch: '8MiB' });
         await tried('one file', 'head -c 100M /dev/urandom > $TMPDIR/a; stat -c %s $TMPDIR/a', { scratch: '8MiB' });
         await tried('many files', 'for i in $(seq 100); do head -c 1M /dev/urandom > ~/$i; done; sleep 20', { scratch: '8MiB' });
-        await tried('deep', 'cd; for i in $(seq 60); do mkdir d; cd d; done; sleep 20', { scratch: '8MiB' });
+        await triedBy('open files', { scratch: '8MiB' });
+        await tried('harmless', [
+          'cd', 'for i in $(seq 60); do mkdir d; cd d; done; cd', 'head -c 3M /dev/urandom > one; for i in 2 3 4 5; do ln one $i; done',
+          'mkdir -m 0 closed', 'sleep 1; echo harmless',
+        ].join('; '), { scratch: '8MiB' });
+        await triedBy('shared', { memory: '256MiB' });
         await tried('processes', 'for i in $(seq 40); do sleep 2 & done; wait; echo done', { processes: 16 });
         await tried('time', 'while :; do :; done', { cpuTime: '1s' });
         await tried('fine', 'head -c 1M /dev/urandom > $TMPDIR/a; sleep 0.1 & wait; echo fine', { scratch: '8MiB' });
@@ -311,7 +333,9 @@ function attackIn(world: World): void {
     assert.match(rows['one file']?.stdout ?? '', /^8388608$/m);
     assert.equal(rows['many files']?.cause, 'oom');
     assert.match(rows['many files'].detail, /limits\.scratch \(8 MiB\)/);
-    assert.equal(rows['deep']?.cause, 'oom');
+    assert.equal(rows['open files']?.cause, 'oom');
+    assert.equal(rows['harmless']?.stdout, 'harmless\n', rows['harmless']?.stderr);
+    assert.equal(rows['shared']?.stdout, 'shared 60\n', rows['shared']?.detail);
     assert.match(rows['processes']?.stderr ?? '', /fork|Resource temporarily unavailable/);
     assert.equal(rows['time']?.cause, 'cpuTimeout');
     assert.deepEqual([rows['fine']?.cause, rows['fine']?.stdout], ['exit', 'fine\n']);
@@ -332,6 +356,58 @@ function attackIn(world: World): void {
       assert.ok(stdout.includes(part), part);
   });
 
+  void test('ends with nobody but its own, whoever else has the same ids', { timeout: 120_000 }, () => {
+    // Two apps that do not know of each other lease the same ids.
+    const ends = there(
+      world,
+      `
+        const same = process.geteuid() === 0 ? { uidRange: { start: 1500000000, count: 2 } } : {};
+        const app = [
+          'import { spawnSandbox, configureSpawner, closeSpawner, NAMESPACES } from ' + JSON.stringify(LIBRARY),
+          'import { rmSync } from "node:fs"',
+          'const stateDirectory = "/tmp/portable-other-" + process.pid',
+          'configureSpawner({ stateDirectory, ...' + JSON.stringify(same) + ' })',
+          'const { cause } = await spawnSandbox("true", [], ' + JSON.stringify(OPTIONS) + ')',
+          'console.log(cause)',
+          'await closeSpawner()',
+          'rmSync(stateDirectory, { recursive: true })',
+        ].join(';');
+        configureSpawner(same);
+        const step = run('bash', ['-c', 'id -u; read; echo still there'], { stdin: 'pipe' });
+        for await (const line of step) break;
+        const second = spawnSync(process.execPath, ['--input-type=module', '--eval', app], { encoding: 'utf8' });
+        step.stdin.end('go\\n');
+        const { cause, stdout } = await step;
+        say({ first: cause, stdout, second: second.stdout.trim() + second.stderr });
+        `,
+    ) as { readonly first: string; readonly second: string; readonly stdout: string };
+    assert.deepEqual([ends.first, ends.second], ['exit', 'exit']);
+    assert.match(ends.stdout, /still there/);
+  });
+
+  void test('what a record of a dead spawner says leads to no other directory', { timeout: 120_000 }, () => {
+    const left = there(
+      world,
+      `
+        const directory = mkdtempSync('/var/tmp/portable-');
+        chmodSync(directory, 0o711);
+        const state = directory + '/state', scratch = directory + '/scratch', others = directory + '/others/spawn-sandbox-0000000000000001';
+        const numbered = scratch + '/spawn-sandbox-0000000000000001';
+        for (const path of [state, others, numbered, scratch + '/spawn-sandbox-project']) mkdirSync(path, { recursive: true });
+        chmodSync(state, 0o700);
+        for (const name of ['spawner-0000000000000001', 'spawner-project'])
+          writeFileSync(state + '/' + name, 'scratch ' + others + '\\n' + others + '\\n');
+        configureSpawner({ stateDirectory: state, scratchDirectory: scratch });
+        await run('true', []);
+        const found = [others, numbered, scratch + '/spawn-sandbox-project'].map((path) => existsSync(path));
+        await closeSpawner();
+        rmSync(directory, { recursive: true });
+        say(found);
+        `,
+    );
+    assert.deepEqual(left, [true, false, true], 'only what has the number of a record is gone');
+  });
+
   void test(
     'is refused what cannot hold, and who does not do without namespaces by name is refused',
     { timeout: 120_000 },
@@ -344,6 +420,8 @@ function attackIn(world: World): void {
           'without a name': await refusal(() => spawnSandbox('true', [], { ...OPTIONS, allowMissing: NAMESPACES.slice(1) })),
           overlay: await refusal(() => run('true', [], { filesystem: { overlay: [directory] } })),
           'another place': await refusal(() => run('true', [], { filesystem: { readOnly: [{ source: directory, target: '/elsewhere' }] } })),
+          'the same root': await refusal(() => run('true', [], { filesystem: { root: '/' } })),
+          'around the scratch spaces': await refusal(() => run('true', [], { filesystem: { writable: ['/var/tmp'] } })),
           'another root': await refusal(() => run('true', [], { filesystem: { root: '/usr' } })),
           rules: await refusal(() => run('true', [], { filesystem: { readOnly: [directory], hide: ['doc'] } })),
           terminal: await refusal(() => run('true', [], { terminal: { columns: 80, rows: 24 } })),

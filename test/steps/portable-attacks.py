@@ -46,7 +46,31 @@ def sent(address):
         return client.sendto(b"x", address)
 
 
+def changed_flags(descriptor):
+    """FS_IOC_SETFLAGS, with the flag for "do not dump"."""
+    if libc.ioctl(descriptor, ctypes.c_ulong(0x40086602), ctypes.byref(ctypes.c_long(0x40))) < 0:
+        raise OSError(ctypes.get_errno(), "")
+
+
+def sent_from_pair(kind, path):
+    one, _ = socket.socketpair(socket.AF_UNIX, kind)
+    return libc_sendto(one, path)
+
+
+def libc_sendto(sender, path):
+    address = (1).to_bytes(2, "little") + path.encode() + b"\0"
+    if libc.sendto(sender.fileno(), b"x", 1, 0, address, len(address)) < 0:
+        raise OSError(ctypes.get_errno(), "")
+
+
 ATTACKS = {
+    "open-for-nothing": lambda path: os.open(path, 3),
+    "make-without-a-name": lambda path: os.open(path, os.O_TMPFILE | 3, 0o600),
+    "flags": lambda path: changed_flags(os.open(path, 3)),
+    "flags-shown": lambda path: changed_flags(os.open(path, os.O_RDONLY)),
+    "cut-shown": lambda path: os.open(path, os.O_RDONLY | os.O_TRUNC),
+    "datagram": lambda path: sent_from_pair(socket.SOCK_DGRAM, path),
+    "raw-datagram": lambda path: sent_from_pair(socket.SOCK_RAW, path),
     "read": lambda path: open(path).read(),
     "list": lambda path: os.listdir(path),
     "write-shown": lambda path: open(path, "a").close(),
