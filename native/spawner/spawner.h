@@ -106,6 +106,7 @@ struct sandbox {
     struct watch listener; /* seccomp notifications */
     struct watch main;     /* pidfd of the step's main process */
     uint64_t id;
+    uint64_t root_device, root_inode; /* of its maker's tree: the next maker of the policy has another */
     enum sandbox_state state;
     struct policy *policy;
     struct slot *slot;
@@ -154,7 +155,6 @@ struct policy {
     struct failure broken; /* why no sandbox can be made; stage and errno 0: nothing */
     bool is_broken;
     bool in_use, resting; /* for trim.c; without a maker until it is used again */
-    uint64_t root_device, root_inode;
     bool zygote;                   /* its steps are zygotes */
     uint64_t below;                /* step of the zygote that forks its steps; 0: none does */
     bool session;                  /* its steps are sessions */
@@ -390,6 +390,10 @@ bool is_on_its_way(const struct sandbox *sandbox);
  * confined.
  */
 enum stage unseen(const struct spawner *spawner, const struct sandbox *sandbox);
+/* It has ended, or is about to: its init has begun to. */
+bool is_ending(const struct spawner *spawner, const struct sandbox *sandbox);
+/* 0 when that cannot be told. */
+pid_t pid_behind(const struct spawner *spawner, int pidfd);
 /* When all that is to be known of it is known: its step waits, or waits for a zygote to fork it. */
 void become_ready(struct spawner *spawner, struct sandbox *sandbox);
 void become_empty(struct spawner *spawner, struct sandbox *sandbox);
@@ -426,7 +430,9 @@ int count_own_filters(struct spawner *spawner); /* once: the spawner installs no
 int observe(struct spawner *spawner, struct sandbox *sandbox, pid_t pid, const struct report *parked);
 
 /* zygotes.c: steps that fork steps, and the sandboxes below them. */
-struct zygote *find_zygote(struct spawner *spawner, uint64_t step_id);
+struct zygote *find_zygote(const struct spawner *spawner, uint64_t step_id);
+/* Its namespaces are not to be had any more, whether or not its end was told. Of a policy that is below none: false. */
+bool is_zygote_ending(const struct spawner *spawner, const struct policy *policy);
 /* When a zygote's step is released: answers its end of the conversation, or -1. */
 int begin_zygote(struct spawner *spawner, struct sandbox *sandbox, uint64_t step_id);
 /* It has ended, or is being ended. Whether sandboxes below it keep its own alive. */
