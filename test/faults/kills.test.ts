@@ -8,7 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { isRoot } from '../helpers/privileges.js';
 import { until } from '../helpers/until.js';
 import { KINDS } from './programs/load-lines.js';
-import { LoadedApp, Places } from './support/loaded-app.js';
+import { LoadedApp, Places, type Strike } from './support/loaded-app.js';
 import { type Victim, VICTIMS } from './support/population.js';
 import { chooseSeed, integer, type Random, seeded } from './support/random.js';
 import { type Found, isNothing, Residue } from './support/residue.js';
@@ -22,11 +22,6 @@ const AFTERMATH_MS = 2000;
 const LOTS: readonly Victim[] = [...VICTIMS, ...VICTIMS.filter((victim) => !victim.startsWith('app'))];
 /** How many steps one kill may cost at most: a process that is a step's own takes no other along, and what a zygote has forked outlives it. */
 const MOST_LOST: Readonly<Partial<Record<Victim, number>>> = { step: 1, zygote: 0 };
-
-interface Strike {
-  readonly victim: Victim;
-  readonly at: number;
-}
 
 /** Apps that follow each other, each with a load, until all kills are done. */
 class Campaign {
@@ -70,9 +65,9 @@ class Campaign {
     const victim = this.#draw();
     const app = this.#app;
     this.residue.note(app.pid);
-    const at = await app.strike(victim, this.#random);
-    if (at === undefined) return;
-    this.strikes.push({ victim, at });
+    const strike = await app.strike(victim, this.#random);
+    if (strike === undefined) return;
+    this.strikes.push(strike);
     if (app.isRunning) {
       await app.isWell();
       this.#isRight();
@@ -151,8 +146,13 @@ void suite('whatever is killed while an app works', { timeout: 3_000_000 }, () =
     const campaign = new Campaign(context, seeded(seed));
     await campaign.begin();
     await campaign.quietly();
-    while (campaign.strikes.length < KILLS) await campaign.strike();
-    await campaign.end();
+    try {
+      while (campaign.strikes.length < KILLS) await campaign.strike();
+      await campaign.end();
+    } catch (error) {
+      for (const { victim, at, who } of campaign.strikes.slice(-8)) context.diagnostic(`${at} killed: ${victim}, ${who}`);
+      throw error;
+    }
     const byVictim = VICTIMS.map((victim) => `${campaign.strikes.filter((one) => one.victim === victim).length} ${victim}`);
     context.diagnostic(`${KILLS} kills: ${byVictim.join(', ')}; ${campaign.lost} steps told that they were lost`);
     assert.ok(campaign.lost > 0, 'the control: kills meet steps');

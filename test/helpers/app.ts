@@ -37,9 +37,11 @@ export function startApp(
   {
     env = {},
     command = [process.execPath],
+    within = LONGEST_LIFE_MS,
   }: {
     readonly env?: Readonly<Record<string, string>>;
     readonly /** What executes Node, as `['prlimit', '--nofile=99', process.execPath]`. */ command?: readonly string[];
+    readonly /** How long it may live. */ within?: number;
   } = {},
 ): App {
   const [program = process.execPath, ...before] = command;
@@ -47,7 +49,7 @@ export function startApp(
     cwd: PACKAGE,
     env: { ...process.env, NODE_TEST_CONTEXT: undefined, ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
-    timeout: LONGEST_LIFE_MS,
+    timeout: within,
     killSignal: 'SIGKILL',
   });
   context.after(() => {

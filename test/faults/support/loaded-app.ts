@@ -5,9 +5,10 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { type ProcessId, spawnersOf, uniqueMarker } from '../../helpers/marked-processes.js';
+import { type ProcessId, spawnersOf, startedAs, uniqueMarker } from '../../helpers/marked-processes.js';
 import { type Cleaning, temporaryDirectory } from '../../helpers/temporary-directory.js';
 import { until } from '../../helpers/until.js';
+import { readProc } from '../../helpers/zygote-processes.js';
 import { type LoadLine, monotonicMs } from '../programs/load-lines.js';
 import { candidates, type Victim } from './population.js';
 import { pick, type Random } from './random.js';
@@ -31,6 +32,13 @@ export class Places {
 }
 
 type LineOf<Type> = Extract<LoadLine, { readonly type: Type }>;
+
+/** A kill: when, in milliseconds of the machine's clock, and of whom. */
+export interface Strike {
+  readonly victim: Victim;
+  readonly at: number;
+  readonly who: string;
+}
 
 /** A running `load.js`. */
 export class LoadedApp {
@@ -72,7 +80,7 @@ export class LoadedApp {
     const found = (): LoadLine | undefined => this.#answers.find((line) => line.type === type);
     const isOver = (): boolean => found() !== undefined || this.wrong.length > 0 || !this.isRunning;
     await until(`the load is ${type}`, isOver, WITHIN);
-    assert.deepEqual(this.wrong, [], `after ${JSON.stringify(this.lost.slice(-5))}`);
+    assert.deepEqual(this.wrong, [], `while it was to be ${type}; ${this.lost.length} were lost`);
     const answer = found();
     assert.ok(answer, `the app ended and was not ${type}`);
     this.#answers = this.#answers.filter((line) => line !== answer);
@@ -101,19 +109,21 @@ export class LoadedApp {
   /**
    * Kills one of these, if there is any at this moment.
    *
-   * @returns when, in milliseconds of the machine's clock
+   * @returns nothing if there was none
    */
-  async strike(victim: Victim, random: Random): Promise<number | undefined> {
+  async strike(victim: Victim, random: Random): Promise<Strike | undefined> {
     if (victim === 'app' || victim === 'app and spawner') {
       const spawners = spawnersOf(this.pid);
       this.#child.kill('SIGKILL');
       if (victim === 'app and spawner') spawners.forEach((pid) => killed({ pid }));
       await this.#ended;
-      return monotonicMs();
+      return { victim, at: monotonicMs(), who: victim };
     }
     const chosen = pick(random, candidates(this.pid, victim, this.marker));
+    if (chosen === undefined) return undefined;
+    const who = `${startedAs(chosen)} ${readProc(chosen.pid, 'cmdline').replaceAll('\0', ' ').slice(0, 60)}`;
     const at = monotonicMs();
-    return chosen !== undefined && killed(chosen) ? at : undefined;
+    return killed(chosen) ? { victim, at, who } : undefined;
   }
 
   /** Until `go()`, which is still possible when the app is dead. */

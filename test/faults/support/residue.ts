@@ -49,7 +49,7 @@ export class Residue {
     const theirs = new Set(alive === undefined ? [] : [alive, ...descendantsOf(alive).map(({ pid }) => pid)]);
     const isLeft = (pid: string): boolean => !theirs.has(Number(pid)) && existsSync(`/proc/${pid}`);
     return {
-      processes: running.filter(({ pid }) => !theirs.has(pid)).map(describe),
+      processes: running.filter((one) => !theirs.has(one.pid) && runs(one)).map(describe),
       mounts: mounting.filter(isLeft),
       cgroups: [...this.#oldCgroups(alive), ...counting.filter(isLeft)],
       ...(alive === undefined ? this.#files() : { records: [], leases: [], temporary: [] }),
