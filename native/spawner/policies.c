@@ -110,8 +110,10 @@ void define_policy(struct spawner *spawner, struct bytes body)
     if (read_define(body, &define) || find_policy(spawner, define.policy_id))
         return; /* each Start that names it is answered UNKNOWN_POLICY, or the first definition stands */
     struct policy *policy = new_policy(spawner, &define, body);
-    if (!policy)
+    if (!policy) {
+        spawner->has_lost_policies = true;
         return;
+    }
     policy->next = spawner->policies;
     spawner->policies = policy;
     if (define.replaces)
@@ -130,11 +132,11 @@ static bool is_unused(const struct spawner *spawner, const struct policy *policy
     return true;
 }
 
-static void tell_forgotten(struct spawner *spawner, const struct policy *policy)
+static void tell_forgotten(struct spawner *spawner, uint32_t id)
 {
     uint8_t space[64];
     struct writer writer = {.start = space, .size = sizeof(space)};
-    write_forgotten(&writer, policy->id);
+    write_forgotten(&writer, id);
     tell_app(spawner, &writer);
 }
 
@@ -149,7 +151,7 @@ void free_forgotten(struct spawner *spawner)
         struct policy *policy = *at;
         if (policy->forgotten && is_unused(spawner, policy)) {
             *at = policy->next;
-            tell_forgotten(spawner, policy);
+            tell_forgotten(spawner, policy->id);
             free((void *)(uintptr_t)policy->message.data);
             close_descriptor(&policy->define);
             free(policy);
@@ -168,6 +170,8 @@ void forget_policy(struct spawner *spawner, uint32_t id)
         policy->forgotten = true;
         end_maker(spawner, policy, &failure);
         spawner->has_forgotten = true;
+    } else {
+        tell_forgotten(spawner, id); /* it could not be kept: nothing is left of it */
     }
 }
 

@@ -201,6 +201,9 @@ struct step {
     struct step *hash_next;
 };
 
+/* In place of a path: no memory was to be had for the policy of the step. The app describes it anew (src/spawner/failure.ts). */
+#define LOST_POLICY "policies"
+
 enum {
     STEP_BUCKETS = 1024,
     FREE_SLOTS = 32 /* kept for the next burst; more are made anew */,
@@ -246,6 +249,7 @@ struct spawner {
     struct sandbox *others;
     struct sandbox *dropped; /* freed between two rounds of the loop: an event of this round may still point at them */
     bool has_forgotten, wants_refill, deaf;
+    bool has_lost_policies; /* of some that were described there is nothing, for want of memory */
     uint64_t descriptor_limit;
     uint32_t most_further; /* further descriptors of a step so far: the next may have as many */
     struct slot *free_slots;

@@ -12,7 +12,7 @@ import {
   encodeStart,
 } from './codec.js';
 import { configureMessage } from './configure.js';
-import { failureOf } from './failure.js';
+import { failureOf, isForLostPolicy } from './failure.js';
 import { cannotLaunch, launchSpawner, type SpawnerProcess, spawnerDied } from './launch.js';
 import {
   type EndedMessage,
@@ -320,6 +320,7 @@ export class Connection {
       case 'failed': {
         const error = failureOf(reply.failed, this.#ready);
         const record = this.#steps.get(reply.failed.stepId);
+        if (record !== undefined && isForLostPolicy(reply.failed)) this.#policies.lose(record.policy);
         if (record !== undefined) this.#fail(record, error);
         else if (reply.failed.stepId === 0) this.#failAll(error);
         return;
