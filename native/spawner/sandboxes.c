@@ -166,8 +166,9 @@ void sandbox_failed(struct spawner *spawner, struct sandbox *sandbox, const stru
     struct failure told = sandbox->has_failure ? sandbox->failure : *failure;
     back_off(policy);
     end_sandbox(spawner, sandbox);
-    /* Whatever a sandbox suffers that its maker takes along, another maker may spare it; and in the namespaces of a zygote
-     * that is ending nothing can be made, which the kernel calls a want of memory: its steps wait for the next one. */
+    /* Whatever a sandbox suffers that its maker takes along, another maker may spare it; and in the namespaces of a
+     * zygote that is ending nothing can be made, which the kernel calls a want of memory: its steps wait for the next
+     * one. */
     if (!is_maker_gone(spawner, policy) && !is_zygote_ending(spawner, policy))
         fail_or_wait(spawner, policy, &told);
 }

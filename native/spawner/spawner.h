@@ -154,7 +154,7 @@ struct policy {
     uint32_t uid, gid, require, allow_weaker, allow_missing;
     struct failure broken; /* why no sandbox can be made; stage and errno 0: nothing */
     bool is_broken;
-    bool in_use, resting; /* for trim.c; without a maker until it is used again */
+    bool in_use, resting;          /* for trim.c; without a maker until it is used again */
     bool zygote;                   /* its steps are zygotes */
     uint64_t below;                /* step of the zygote that forks its steps; 0: none does */
     bool session;                  /* its steps are sessions */
@@ -201,7 +201,8 @@ struct step {
     struct step *hash_next;
 };
 
-/* In place of a path: no memory was to be had for the policy of the step. The app describes it anew (src/spawner/failure.ts). */
+/* In place of a path: no memory was to be had for the policy of the step. The app describes it anew
+ * (src/spawner/failure.ts). */
 #define LOST_POLICY "policies"
 
 enum {

@@ -100,7 +100,8 @@ class Campaign {
 
   /** Without the next app: processes go with whoever was their parent. */
   async #untilOnlyFilesAreLeft(): Promise<void> {
-    const found = (): readonly string[] => [this.residue.find()].flatMap(({ processes, mounts }) => [...processes, ...mounts]);
+    const found = (): readonly string[] =>
+      [this.residue.find()].flatMap(({ processes, mounts }) => [...processes, ...mounts]);
     await settled(() => found().length === 0);
     assert.deepEqual(found(), []);
   }
@@ -150,10 +151,13 @@ void suite('whatever is killed while an app works', { timeout: 3_000_000 }, () =
       while (campaign.strikes.length < KILLS) await campaign.strike();
       await campaign.end();
     } catch (error) {
-      for (const { victim, at, who } of campaign.strikes.slice(-8)) context.diagnostic(`${at} killed: ${victim}, ${who}`);
+      for (const { victim, at, who } of campaign.strikes.slice(-8))
+        context.diagnostic(`${at} killed: ${victim}, ${who}`);
       throw error;
     }
-    const byVictim = VICTIMS.map((victim) => `${campaign.strikes.filter((one) => one.victim === victim).length} ${victim}`);
+    const byVictim = VICTIMS.map(
+      (victim) => `${campaign.strikes.filter((one) => one.victim === victim).length} ${victim}`,
+    );
     context.diagnostic(`${KILLS} kills: ${byVictim.join(', ')}; ${campaign.lost} steps told that they were lost`);
     assert.ok(campaign.lost > 0, 'the control: kills meet steps');
   });
@@ -179,8 +183,7 @@ void suite('whatever is killed while an app works', { timeout: 3_000_000 }, () =
     if (isRoot) assert.ok(found.mounts.length > 0 && found.leases.length > 0, JSON.stringify(found));
     spawners.go();
     await until('the rest is gone', () => {
-      const { temporary: _left, ...rest } = residue.find();
-      return Object.values(rest).flat().length === 0;
+      return isNothing({ ...residue.find(), temporary: [] });
     });
   });
 });

@@ -37,7 +37,10 @@ void test(`${STEPS} steps in one app leave as much as there was before`, { timeo
     context.diagnostic(`soak: ${name}: ${before[name]} before, ${after[name]} after`);
   }
   for (const name of Object.keys(before) as (keyof SoakCounts)[]) {
-    assert.ok(after[name] <= before[name] + (ALLOWED[name] ?? 0), `${name}: ${before[name]} before, ${after[name]} after`);
+    assert.ok(
+      after[name] <= before[name] + (ALLOWED[name] ?? 0),
+      `${name}: ${before[name]} before, ${after[name]} after`,
+    );
   }
   assert.equal(left, 0, 'no process is left');
   assert.deepEqual(

@@ -43,9 +43,9 @@ class Leaser {
   /** Ten more steps of it end well. */
   async goesOn(): Promise<void> {
     this.#child.stdin?.write('go on\n');
-    const { value, done } = await this.#lines.next();
-    assert.notEqual(done, true, 'the app has ended');
-    this.leases.push(...(JSON.parse(String(value)) as Lease[]));
+    const next = await this.#lines.next();
+    assert.notEqual(next.done, true, 'the app has ended');
+    this.leases.push(...(JSON.parse(String(next.value)) as Lease[]));
   }
 
   /** With its spawner, so that nobody is left to tidy up. */
@@ -89,7 +89,9 @@ void suite('two apps at once', () => {
     const [one, two] = apps.map(({ leases }) => leases);
     assert.ok(one !== undefined && two !== undefined);
     assert.deepEqual(conflicts([...one, ...two]), []);
-    context.diagnostic(`${one.length + two.length} leases of ${RANGE.count / 2}, ${AT_ONCE} at once in each of two apps`);
+    context.diagnostic(
+      `${one.length + two.length} leases of ${RANGE.count / 2}, ${AT_ONCE} at once in each of two apps`,
+    );
     await Promise.all(apps.map((app) => app.stop()));
   });
 
@@ -126,9 +128,15 @@ void suite('two apps at once', () => {
           assert.equal(now.records.filter((name) => left.records.includes(name)).length, 1, 'one of them was swept');
           assert.equal(now.records.length, 2, 'the new one has its own');
         }
-        const [kept, swept] = [left.cgroups.filter((path) => existsSync(path)), left.cgroups.filter((path) => !existsSync(path))];
+        const [kept, swept] = [
+          left.cgroups.filter((path) => existsSync(path)),
+          left.cgroups.filter((path) => !existsSync(path)),
+        ];
         assert.deepEqual([kept.length, swept.length], [left.cgroups.length / 2, left.cgroups.length / 2]);
-        assert.ok(kept.every((path) => now.cgroups.includes(path)), 'what is left is on a living record');
+        assert.ok(
+          kept.every((path) => now.cgroups.includes(path)),
+          'what is left is on a living record',
+        );
       }
       assert.deepEqual(conflicts([...leases, ...stays.leases, ...victim.leases].filter(() => isRoot)), []);
       const all = [...leases, ...stays.leases, ...victim.leases].length;

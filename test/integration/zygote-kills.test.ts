@@ -78,7 +78,10 @@ void suite('a maker that is killed at any moment', () => {
     };
     const load = Promise.all(
       [1, 2, 3].map(async (status) => {
-        for (; !isOver; await setTimeout(5)) await run(status);
+        while (!isOver) {
+          await run(status);
+          await setTimeout(5);
+        }
       }),
     );
     for (let killed = 0; killed < KILLS; killed++) {
@@ -88,7 +91,10 @@ void suite('a maker that is killed at any moment', () => {
     }
     isOver = true;
     await load;
-    assert.deepEqual([...others].filter((code) => code !== 'ERR_STEP_LOST'), []);
+    assert.deepEqual(
+      [...others].filter((code) => code !== 'ERR_STEP_LOST'),
+      [],
+    );
   });
 });
 

@@ -7,7 +7,12 @@ export type LoadLine =
   | { readonly type: 'up'; readonly tries: number }
   | { readonly type: 'lost'; readonly kind: Kind; readonly by: string; readonly from: number; readonly to: number }
   | { readonly type: 'wrong'; readonly kind: Kind; readonly detail: string }
-  | { readonly type: 'well'; readonly tries: number; readonly done: Readonly<Record<Kind, number>>; readonly lost: number }
+  | {
+      readonly type: 'well';
+      readonly tries: number;
+      readonly done: Readonly<Record<Kind, number>>;
+      readonly lost: number;
+    }
   | {
       readonly type: 'stopped';
       readonly children: number;

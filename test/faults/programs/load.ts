@@ -107,7 +107,10 @@ const BODIES: Readonly<Record<Kind, () => Promise<void>>> = {
   command: async () => {
     const name = nextName();
     const text = lines(name);
-    check(await spawnSandbox('sh', ['-c', ECHO, marker, name], { ...OPTIONS, input: slowly(text) }), `${text}end ${name}\n`);
+    check(
+      await spawnSandbox('sh', ['-c', ECHO, marker, name], { ...OPTIONS, input: slowly(text) }),
+      `${text}end ${name}\n`,
+    );
   },
   warm: async () => {
     const name = nextName();
@@ -120,8 +123,8 @@ const BODIES: Readonly<Record<Kind, () => Promise<void>>> = {
       const name = nextName();
       const text = lines(name);
       await sandbox.files.write('kept', text);
-      const both = [1, 2].map((index) =>
-        sandbox.spawn('sh', ['-c', `exec < kept; ${ECHO}`, marker, `${name} ${index}`]).result,
+      const both = [1, 2].map(
+        (index) => sandbox.spawn('sh', ['-c', `exec < kept; ${ECHO}`, marker, `${name} ${index}`]).result,
       );
       const [first, second] = await Promise.all(both);
       check(first as StepResult, `${text}end ${name} 1\n`);

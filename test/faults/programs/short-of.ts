@@ -43,7 +43,8 @@ const other = first === 'first' ? startOther() : undefined;
 console.log(JSON.stringify([(await other?.hears('up')) ?? 'up']));
 for await (const count of createInterface({ input: process.stdin })) {
   const outcomes = await Promise.all(Array.from({ length: Number(count) }, () => outcomeOf(newPolicy())));
-  if ((await other?.hears(`after ${count}`)) !== (other && `after ${count}`)) outcomes.push('the other one does not go on');
+  if ((await other?.hears(`after ${count}`)) !== (other && `after ${count}`))
+    outcomes.push('the other one does not go on');
   console.log(JSON.stringify(outcomes));
 }
 if ((await other?.end()) === false) throw new Error('the other one has not ended well');

@@ -3,7 +3,14 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { closeSpawner, configureSpawner, createSandbox, createZygote, spawnSandbox, type StepResult } from 'spawn-sandbox';
+import {
+  closeSpawner,
+  configureSpawner,
+  createSandbox,
+  createZygote,
+  spawnSandbox,
+  type StepResult,
+} from 'spawn-sandbox';
 import { countCgroups, recordedCgroups } from '../../helpers/cgroup-records.js';
 import { countDescriptors, descendantsOf, spawnersOf } from '../../helpers/marked-processes.js';
 import { readProc } from '../../helpers/zygote-processes.js';
@@ -22,12 +29,15 @@ const kinds: Record<string, number> = {};
 
 /** What a number of steps consists of, and how each of them has to end. */
 async function runOne(number: number): Promise<void> {
-  if (number % 500 === 0) return expect('wallTimeout', spawnSandbox('sleep', ['1000'], { ...ANY_FORM, limits: { wallTime: 20 } }));
-  if (number % 500 === 250) return expect('outputLimit', spawnSandbox('yes', [], { ...ANY_FORM, limits: { output: 1000 } }));
+  if (number % 500 === 0)
+    return expect('wallTimeout', spawnSandbox('sleep', ['1000'], { ...ANY_FORM, limits: { wallTime: 20 } }));
+  if (number % 500 === 250)
+    return expect('outputLimit', spawnSandbox('yes', [], { ...ANY_FORM, limits: { output: 1000 } }));
   if (number % 100 === 50) return expect('killed', killed());
   if (number % 10 === 1) return expect('exit', zygote.spawn({ code: 'pass' }), 'warm');
   if (number % 10 === 2) return expect('exit', sandbox.spawn('true', []), 'in a sandbox');
-  if (number % 50 === 3) return expect('exit', spawnSandbox('cat', [], { ...ANY_FORM, input: 'x'.repeat(100_000) }), 'input');
+  if (number % 50 === 3)
+    return expect('exit', spawnSandbox('cat', [], { ...ANY_FORM, input: 'x'.repeat(100_000) }), 'input');
   return expect('exit', spawnSandbox('true', [], ANY_FORM));
 }
 
@@ -40,7 +50,8 @@ async function killed(): Promise<StepResult> {
 
 async function expect(cause: string, step: PromiseLike<StepResult>, kind = cause): Promise<void> {
   const result = await step;
-  if (result.cause !== cause || (cause === 'exit' && !result.ok)) throw new Error(`${kind}: ${result.cause}: ${result.detail}`);
+  if (result.cause !== cause || (cause === 'exit' && !result.ok))
+    throw new Error(`${kind}: ${result.cause}: ${result.detail}`);
   kinds[kind] = (kinds[kind] ?? 0) + 1;
 }
 
@@ -54,7 +65,8 @@ async function run(total: number): Promise<void> {
 
 /** Waits until nothing changes any more, then counts. */
 async function count(): Promise<SoakCounts> {
-  for (let before = -1, same = 0; same < 5; await pause(200)) {
+  for (let before = -1, same = 0; same < 5;) {
+    await pause(200);
     const now = descendantsOf(process.pid).length;
     same = now === before ? same + 1 : 0;
     before = now;
@@ -67,7 +79,8 @@ async function count(): Promise<SoakCounts> {
     'descriptors of the app': countDescriptors(process.pid),
     'descriptors of the spawner': countDescriptors(spawner),
     'processes below the app': descendantsOf(process.pid).length,
-    'zombies below the app': descendantsOf(process.pid).filter(({ pid }) => /^State:\tZ/m.test(readProc(pid, 'status'))).length,
+    'zombies below the app': descendantsOf(process.pid).filter(({ pid }) => /^State:\tZ/m.test(readProc(pid, 'status')))
+      .length,
     cgroups: countCgroups(recordedCgroups(stateDirectory)),
     'mounts of the app': readFileSync('/proc/self/mountinfo', 'utf8').trim().split('\n').length,
     'KiB of the app': residentKiB(process.pid),
