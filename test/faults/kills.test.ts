@@ -151,6 +151,7 @@ void suite('whatever is killed while an app works', { timeout: 3_000_000 }, () =
       while (campaign.strikes.length < KILLS) await campaign.strike();
       await campaign.end();
     } catch (error) {
+      context.diagnostic(`after ${campaign.strikes.length} kills`);
       for (const { victim, at, who } of campaign.strikes.slice(-8))
         context.diagnostic(`${at} killed: ${victim}, ${who}`);
       throw error;

@@ -30,6 +30,8 @@ const WARM_ECHO = (name: string): string =>
   `import sys\nfor line in sys.stdin: sys.stdout.write(line)\nprint("end ${name}")`;
 /** What may be said of a step that was killed by somebody else, or whose sandbox, zygote or spawner was. */
 const LOSSES = ['ERR_SPAWNER_DIED', 'ERR_STEP_LOST', 'ERR_ZYGOTE', 'ERR_SANDBOX_CLOSED'];
+/** Of the command that was to work on a file. */
+const ENDED = /was ended: Ended by SIGKILL, which was not sent by the library/;
 
 const done: Record<Kind, number> = { command: 0, sandbox: 0, warm: 0, deadline: 0 };
 let lost = 0;
@@ -85,8 +87,9 @@ class Killed extends Error {}
 
 function lossOf(error: unknown): string | undefined {
   if (error instanceof Killed) return error.message;
-  if (error instanceof SandboxError && LOSSES.includes(error.code)) return `${error.code}: ${error.message}`;
-  return undefined;
+  if (!(error instanceof SandboxError)) return undefined;
+  const isLoss = LOSSES.includes(error.code) || (error.code === 'ERR_FILES' && ENDED.test(error.message));
+  return isLoss ? `${error.code}: ${error.message}` : undefined;
 }
 
 function brief(output: string | Uint8Array): string {
