@@ -23,6 +23,12 @@ const CHECKS = [
     args: ['scripts/test.mjs', 'integration/overlay-kills'],
     env: { OVERLAY_KILLS: '100' },
   },
+  {
+    name: '1,000 kills, 100,000 steps in a row, 10 GiB of output and other faults, as root and as an ordinary user',
+    args: ['scripts/test.mjs', 'test/faults/'],
+    env: { FAULTS: 'long' },
+    keep: /^\s*ℹ (?!(?:tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) )|^test: /,
+  },
   { name: 'a root made by debootstrap', args: ['scripts/test-roots.mjs'] },
   { name: 'a system without glibc', args: ['scripts/test-musl.mjs'] },
   { name: '5,000,000 fuzzed messages', args: ['scripts/fuzz.mjs', '5000000'] },
@@ -30,11 +36,13 @@ const CHECKS = [
   { name: '1,000,000 damaged messages of typed steps', args: ['scripts/fuzz-messages.mjs', '1000000'] },
 ];
 
+/** Of what a check prints. */
+const MOST_LINES = 40;
 const outcomes = [];
-for (const { name, args, env } of CHECKS) {
+for (const { name, args, env, keep } of CHECKS) {
   console.log(`\n== ${name}`);
   const started = Date.now();
-  const { status, tail } = await run(args, env);
+  const { status, tail } = await run(args, env, keep);
   outcomes.push({ name, outcome: outcomeOf(status, tail), seconds: Math.round((Date.now() - started) / 1000), tail });
 }
 const count = (word) => outcomes.filter(({ outcome }) => outcome === word).length;
@@ -48,20 +56,23 @@ function outcomeOf(status, tail) {
   return /^skipped: /m.test(tail) ? 'skipped' : 'passed';
 }
 
-/** Shows what a check prints, and keeps its last lines. */
-function run(args, env = {}) {
+/** Shows what a check prints, and keeps its last lines, or the last of those that match. */
+function run(args, env = {}, keep = /^/) {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, args, {
       cwd: root,
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
-    let tail = '';
+    let tail = [];
+    let unfinished = '';
     child.stdout.on('data', (chunk) => {
       process.stdout.write(chunk);
-      tail = (tail + chunk).split('\n').slice(-30).join('\n');
+      const lines = (unfinished + chunk).split('\n');
+      unfinished = lines.pop();
+      tail = [...tail, ...lines.filter((line) => keep.test(line))].slice(-MOST_LINES);
     });
-    child.on('close', (status) => resolve({ status, tail }));
+    child.on('close', (status) => resolve({ status, tail: [...tail, unfinished].join('\n') }));
   });
 }
 

@@ -1,5 +1,5 @@
-/* What processes use, as the kernel tells in /proc. Used by whoever watches where no cgroup counts: the spawner, and the
- * warden of a sandbox without namespaces. The numbers are the kernel's; the names of processes are not. */
+/* What processes use, as the kernel tells in /proc. Used by whoever watches where no cgroup counts: the spawner, and
+ * the warden of a sandbox without namespaces. The numbers are the kernel's; the names of processes are not. */
 #include "limits/usage.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
-/* What a sandbox without namespaces uses, looked at by its warden again and again: memory where no cgroup counts it, and
- * scratch space, which no file system bounds. Runs in the warden, beside hostile processes that may hide from it only by
- * what makes the look fail, and what cannot be looked at is not let run. Files that are on their way between two of them
- * are seen by nobody. */
+/* What a sandbox without namespaces uses, looked at by its warden again and again: memory where no cgroup counts it,
+ * and scratch space, which no file system bounds. Runs in the warden, beside hostile processes that may hide from it
+ * only by what makes the look fail, and what cannot be looked at is not let run. Files that are on their way between
+ * two of them are seen by nobody. */
 #include "portable/look.h"
 
 #include <dirent.h>

@@ -62,6 +62,9 @@ _Noreturn static void help_main(struct sandbox_start *start, int user, int cgrou
     struct outcome outcome = {0};
     struct iovec part = {&outcome, sizeof(outcome)};
     int pidfd = -1;
+    /* Neither this process nor init ends with the maker: with its socket in their hands nobody would hear that it has.
+     */
+    close(MAKER_SOCKET);
     outcome.made = !help(start, user, cgroup, &pidfd, &outcome.failure);
     _exit(send_packet(result, &part, 1, &pidfd, outcome.made ? 1 : 0, 0) ? 1 : 0);
 }

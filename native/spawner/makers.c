@@ -151,8 +151,6 @@ void maker_ready(struct spawner *spawner, struct watch *watch, uint32_t events)
         return;
     }
     policy = policy_of(spawner, reply.sandbox, policy);
-    policy->root_device = reply.root_device;
-    policy->root_inode = reply.root_inode;
     int pidfd = packet.descriptor_count > 0 ? take_descriptor(&packet.descriptors[0]) : -1;
     close_packet(&packet);
     sandbox_made(spawner, &reply, pidfd);

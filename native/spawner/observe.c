@@ -95,11 +95,11 @@ static struct layer_state see_pid(const struct look *look)
 static struct layer_state see_mount(const struct look *look)
 {
     struct stat root;
-    const struct policy *policy = look->sandbox->policy;
-    if (policy->portable)
+    const struct sandbox *sandbox = look->sandbox;
+    if (sandbox->policy->portable)
         return see_namespace(look, NS_MNT);
-    if (fstatat(look->directory, "root", &root, 0) || root.st_ino != policy->root_inode ||
-        root.st_dev != policy->root_device)
+    if (fstatat(look->directory, "root", &root, 0) || root.st_ino != sandbox->root_inode ||
+        root.st_dev != sandbox->root_device)
         return absent(BY_UNSPECIFIED);
     return see_namespace(look, NS_MNT);
 }

@@ -130,9 +130,13 @@ void define_policy(struct spawner *spawner, struct bytes body)
     if (read_define(body, &define) || find_policy(spawner, define.policy_id))
         return; /* each Start that names it is answered UNKNOWN_POLICY, or the first definition stands */
     int portable = make_portable_of(spawner, &define, &body);
-    struct policy *policy = portable < 0 ? NULL : new_policy(spawner, &define, body);
-    if (!policy)
+    if (portable < 0)
         return;
+    struct policy *policy = new_policy(spawner, &define, body);
+    if (!policy) {
+        spawner->has_lost_policies = true;
+        return;
+    }
     policy->portable = portable > 0;
     policy->needs_namespaces = define.portable.length > 0;
     policy->next = spawner->policies;
@@ -153,11 +157,11 @@ static bool is_unused(const struct spawner *spawner, const struct policy *policy
     return true;
 }
 
-static void tell_forgotten(struct spawner *spawner, const struct policy *policy)
+static void tell_forgotten(struct spawner *spawner, uint32_t id)
 {
     uint8_t space[64];
     struct writer writer = {.start = space, .size = sizeof(space)};
-    write_forgotten(&writer, policy->id);
+    write_forgotten(&writer, id);
     tell_app(spawner, &writer);
 }
 
@@ -172,7 +176,7 @@ void free_forgotten(struct spawner *spawner)
         struct policy *policy = *at;
         if (policy->forgotten && is_unused(spawner, policy)) {
             *at = policy->next;
-            tell_forgotten(spawner, policy);
+            tell_forgotten(spawner, policy->id);
             free((void *)(uintptr_t)policy->message.data);
             close_descriptor(&policy->define);
             free(policy);
@@ -191,6 +195,8 @@ void forget_policy(struct spawner *spawner, uint32_t id)
         policy->forgotten = true;
         end_maker(spawner, policy, &failure);
         spawner->has_forgotten = true;
+    } else {
+        tell_forgotten(spawner, id); /* it could not be kept: nothing is left of it */
     }
 }
 

@@ -27,7 +27,15 @@ static bool is_exiting(const struct spawner *spawner, pid_t pid)
     char path[24];
     struct process_stat stat;
     snprintf(path, sizeof(path), "%d/stat", pid);
-    return !read_stat(spawner->proc, path, &stat) && (stat.flags & PF_EXITING);
+    if (read_stat(spawner->proc, path, &stat))
+        return errno == ENOENT || errno == ESRCH; /* it has ended, and somebody has been told */
+    return stat.flags & PF_EXITING;
+}
+
+bool is_ending(const struct spawner *spawner, const struct sandbox *sandbox)
+{
+    pid_t init = pid_behind(spawner, sandbox->life.fd);
+    return is_gone(sandbox) || (init != 0 && is_exiting(spawner, init));
 }
 
 enum stage unseen(const struct spawner *spawner, const struct sandbox *sandbox)

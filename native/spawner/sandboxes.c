@@ -166,8 +166,10 @@ void sandbox_failed(struct spawner *spawner, struct sandbox *sandbox, const stru
     struct failure told = sandbox->has_failure ? sandbox->failure : *failure;
     back_off(policy);
     end_sandbox(spawner, sandbox);
-    if (!is_maker_gone(spawner,
-                       policy)) /* whatever a sandbox suffers that its maker takes along, another maker may spare it */
+    /* Whatever a sandbox suffers that its maker takes along, another maker may spare it; and in the namespaces of a
+     * zygote that is ending nothing can be made, which the kernel calls a want of memory: its steps wait for the next
+     * one. */
+    if (!is_maker_gone(spawner, policy) && !is_zygote_ending(spawner, policy))
         fail_or_wait(spawner, policy, &told);
 }
 
@@ -211,6 +213,8 @@ void sandbox_made(struct spawner *spawner, const struct make_reply *reply, int p
     autoclose int owned = pidfd;
     if (!sandbox)
         return;
+    sandbox->root_device = reply->root_device;
+    sandbox->root_inode = reply->root_inode;
     if (!reply->made || pidfd < 0) {
         /* Made, and its pidfd found no room here: it ends by itself when its sockets close. */
         struct failure no_room = {.stage = STAGE_RESOURCES, .error = EMFILE};

@@ -108,6 +108,13 @@ static pid_t last_number(const char *text, const char *line)
     return length > 0 ? (pid_t)strtol(at + length, NULL, 10) : 0;
 }
 
+pid_t pid_behind(const struct spawner *spawner, int pidfd)
+{
+    char path[48], text[512];
+    snprintf(path, sizeof(path), "self/fdinfo/%d", pidfd);
+    return read_file_at(spawner->proc, path, text, sizeof(text)) < 0 ? 0 : first_number(text, "\nPid:");
+}
+
 int see_keeper(const struct spawner *spawner, struct sandbox *sandbox)
 {
     char path[48], text[512];

@@ -106,6 +106,7 @@ struct sandbox {
     struct watch listener; /* seccomp notifications */
     struct watch main;     /* pidfd of the step's main process */
     uint64_t id;
+    uint64_t root_device, root_inode; /* of its maker's tree: the next maker of the policy has another */
     enum sandbox_state state;
     struct policy *policy;
     struct slot *slot;
@@ -156,8 +157,7 @@ struct policy {
     uint32_t uid, gid, require, allow_weaker, allow_missing;
     struct failure broken; /* why no sandbox can be made; stage and errno 0: nothing */
     bool is_broken;
-    bool in_use, resting; /* for trim.c; without a maker until it is used again */
-    uint64_t root_device, root_inode;
+    bool in_use, resting;          /* for trim.c; without a maker until it is used again */
     bool zygote;                   /* its steps are zygotes */
     uint64_t below;                /* step of the zygote that forks its steps; 0: none does */
     bool session;                  /* its steps are sessions */
@@ -203,6 +203,10 @@ struct step {
     struct step *next; /* in its policy's queue */
     struct step *hash_next;
 };
+
+/* In place of a path: no memory was to be had for the policy of the step. The app describes it anew
+ * (src/spawner/failure.ts). */
+#define LOST_POLICY "policies"
 
 enum {
     STEP_BUCKETS = 1024,
@@ -252,6 +256,7 @@ struct spawner {
     struct sandbox *others;
     struct sandbox *dropped; /* freed between two rounds of the loop: an event of this round may still point at them */
     bool has_forgotten, wants_refill, deaf;
+    bool has_lost_policies; /* of some that were described there is nothing, for want of memory */
     uint64_t descriptor_limit;
     uint32_t most_further; /* further descriptors of a step so far: the next may have as many */
     struct slot *free_slots;
@@ -398,6 +403,10 @@ bool is_on_its_way(const struct sandbox *sandbox);
  * confined.
  */
 enum stage unseen(const struct spawner *spawner, const struct sandbox *sandbox);
+/* It has ended, or is about to: its init has begun to. */
+bool is_ending(const struct spawner *spawner, const struct sandbox *sandbox);
+/* 0 when that cannot be told. */
+pid_t pid_behind(const struct spawner *spawner, int pidfd);
 /* When all that is to be known of it is known: its step waits, or waits for a zygote to fork it. */
 void become_ready(struct spawner *spawner, struct sandbox *sandbox);
 void become_empty(struct spawner *spawner, struct sandbox *sandbox);
@@ -434,7 +443,9 @@ int count_own_filters(struct spawner *spawner); /* once: the spawner installs no
 int observe(struct spawner *spawner, struct sandbox *sandbox, pid_t pid, const struct report *parked);
 
 /* zygotes.c: steps that fork steps, and the sandboxes below them. */
-struct zygote *find_zygote(struct spawner *spawner, uint64_t step_id);
+struct zygote *find_zygote(const struct spawner *spawner, uint64_t step_id);
+/* Its namespaces are not to be had any more, whether or not its end was told. Of a policy that is below none: false. */
+bool is_zygote_ending(const struct spawner *spawner, const struct policy *policy);
 /* When a zygote's step is released: answers its end of the conversation, or -1. */
 int begin_zygote(struct spawner *spawner, struct sandbox *sandbox, uint64_t step_id);
 /* It has ended, or is being ended. Whether sandboxes below it keep its own alive. */

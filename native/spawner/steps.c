@@ -304,7 +304,11 @@ void start_step(struct spawner *spawner, struct bytes message, struct bytes body
     struct policy *policy = find_policy(spawner, start.policy_id);
     size_t first = memory_file >= 0 ? 1 : 0, standard = count_standard(&start), all = standard + start.further_count;
     if (!policy) {
-        failure = (struct failure){.stage = STAGE_UNKNOWN_POLICY};
+        errno = ENOMEM;
+        if (spawner->has_lost_policies)
+            fail(&failure, STAGE_RESOURCES, LOST_POLICY);
+        else
+            failure = (struct failure){.stage = STAGE_UNKNOWN_POLICY};
         tell_failed(spawner, start.step_id, &failure);
         return;
     }

@@ -16,7 +16,7 @@
 
 enum { FORKS_PER_LOOK = 32 };
 
-struct zygote *find_zygote(struct spawner *spawner, uint64_t step_id)
+struct zygote *find_zygote(const struct spawner *spawner, uint64_t step_id)
 {
     for (struct zygote *zygote = spawner->zygotes; zygote; zygote = zygote->next) {
         if (zygote->step_id == step_id && !zygote->over)
@@ -218,6 +218,12 @@ void free_dropped_zygotes(struct spawner *spawner)
         spawner->dropped_zygotes = zygote->next;
         free(zygote);
     }
+}
+
+bool is_zygote_ending(const struct spawner *spawner, const struct policy *policy)
+{
+    const struct zygote *zygote = policy->below ? find_zygote(spawner, policy->below) : NULL;
+    return policy->below && (!zygote || !zygote->sandbox || is_ending(spawner, zygote->sandbox));
 }
 
 /* When its sandbox is gone; those below it are about to be. */

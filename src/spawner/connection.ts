@@ -12,7 +12,7 @@ import {
   encodeStart,
 } from './codec.js';
 import { configureMessage } from './configure.js';
-import { failureOf } from './failure.js';
+import { failureOf, isForLostPolicy } from './failure.js';
 import { cannotLaunch, launchSpawner, type SpawnerProcess, spawnerDied } from './launch.js';
 import {
   type EndedMessage,
@@ -100,6 +100,8 @@ export class Connection {
   readonly #launched: Promise<SpawnerProcess>;
   #ready: ReadyMessage | undefined;
   #alive = true;
+  /** What became of the spawner, once it is known. */
+  #died: SandboxError | undefined;
   #lastStep = 0;
   #lastQuestion = 0;
   #holds = 0;
@@ -126,7 +128,10 @@ export class Connection {
         this.#alive = false;
       },
     });
-    this.#outbox = new Outbox(this.reactor);
+    this.#outbox = new Outbox(this.reactor, () => {
+      // Sooner than the event loop tells it: an app that tries again at once shall get another spawner, and not this error for ever.
+      this.#alive = false;
+    });
     this.#policies = new Policies(
       (policyId, policy) => {
         this.#send(encodeDefine({ policyId, ...policy }));
@@ -162,6 +167,10 @@ export class Connection {
     const record: StepRecord = { background, stepId, listener, policy, outgoing: undefined, streams: 0, over: false };
     if (!background) this.hold();
     this.#steps.set(stepId, record);
+    if (this.#died !== undefined) {
+      this.#fail(record, this.#died);
+      return stepId;
+    }
     record.outgoing = {
       packet: encodeStart(
         {
@@ -311,6 +320,7 @@ export class Connection {
       case 'failed': {
         const error = failureOf(reply.failed, this.#ready);
         const record = this.#steps.get(reply.failed.stepId);
+        if (record !== undefined && isForLostPolicy(reply.failed)) this.#policies.lose(record.policy);
         if (record !== undefined) this.#fail(record, error);
         else if (reply.failed.stepId === 0) this.#failAll(error);
         return;
@@ -352,6 +362,7 @@ export class Connection {
   /** The connection is of no use any more: the next step gets another. */
   #failAll(error: SandboxError): void {
     this.#alive = false;
+    this.#died ??= error;
     for (const record of this.#steps.values()) this.#fail(record, error);
     for (const resolve of this.#retired.values()) resolve();
     this.#retired.clear();

@@ -8,6 +8,9 @@ import { BY, type By, type FailedMessage, type ReadyMessage, STAGES, type Stage 
 /** What Node has no name for. */
 const EMEDIUMTYPE = 124;
 
+/** In place of a path: what the spawner could not keep was the policy itself (`native/spawner/spawner.h`). */
+const LOST_POLICY = 'policies';
+
 interface Told {
   readonly path: string;
   readonly reason: string;
@@ -197,6 +200,10 @@ export function failureOf(failed: FailedMessage, ready: ReadyMessage | undefined
     errno: failed.errno === 0 ? undefined : failed.errno,
     remedy: remedy?.(told),
   });
+}
+
+export function isForLostPolicy({ stage, path }: FailedMessage): boolean {
+  return STAGES[stage] === 'resources' && Buffer.from(path).toString() === LOST_POLICY;
 }
 
 function at(path: string): string {

@@ -24,10 +24,12 @@ export interface Outgoing {
   readonly deadline: number;
 }
 
-const { EAGAIN, EMFILE, ENFILE, ENOMEM, EMSGSIZE, ENOBUFS } = constants.errno;
+const { EAGAIN, ECONNRESET, EMFILE, ENFILE, ENOMEM, EMSGSIZE, ENOBUFS, EPIPE } = constants.errno;
 /** Too many descriptors in flight; it has this number on every Linux but is not in Node's list. */
 const ETOOMANYREFS = 109;
 const BACK_PRESSURE: ReadonlySet<number> = new Set([EAGAIN, ETOOMANYREFS, ENOBUFS]);
+/** Nobody has the other end any more. */
+const UNREACHABLE: ReadonlySet<number> = new Set([EPIPE, ECONNRESET]);
 const OUT_OF_RESOURCES: ReadonlySet<number> = new Set([EMFILE, ENFILE, ENOMEM]);
 /** Descriptors and memory come back without telling us. */
 const RETRY_MS = 20;
@@ -38,12 +40,15 @@ const RETRY_MS = 20;
  */
 export class Outbox {
   readonly #reactor: Reactor;
+  readonly #unreachable: () => void;
   readonly #waiting: Outgoing[] = [];
   #retry: NodeJS.Timeout | undefined;
   #open = false;
 
-  constructor(reactor: Reactor) {
+  /** @param unreachable the spawner is gone: what is sent now and later gets its error from whoever learns how it ended */
+  constructor(reactor: Reactor, unreachable: () => void) {
     this.#reactor = reactor;
+    this.#unreachable = unreachable;
   }
 
   /** The spawner runs. */
@@ -108,6 +113,10 @@ export class Outbox {
       return true;
     }
     if (BACK_PRESSURE.has(-answer) || OUT_OF_RESOURCES.has(-answer)) return false;
+    if (UNREACHABLE.has(-answer)) {
+      this.#unreachable();
+      return true;
+    }
     message.failed(cannotSend(-answer));
     return true;
   }

@@ -4,6 +4,7 @@ import type { Policy } from '../policy/policy.js';
 /** A policy as one spawner knows it. */
 export interface DefinedPolicy {
   readonly id: number;
+  readonly policy: Policy;
   /** Steps that need it; while there are any, it is not forgotten. */
   steps: number;
   /** No other step will name it. */
@@ -33,7 +34,7 @@ export class Policies {
   lease(policy: Policy): DefinedPolicy {
     let known = this.#known.get(policy);
     if (known === undefined) {
-      known = { id: ++this.#last, steps: 0, retired: false };
+      known = { id: ++this.#last, policy, steps: 0, retired: false };
       this.#define(known.id, policy);
       known.steps++;
       this.#known.set(policy, known);
@@ -46,6 +47,11 @@ export class Policies {
   release(policy: DefinedPolicy): void {
     policy.steps--;
     if (policy.retired && policy.steps === 0) this.#forget(policy.id);
+  }
+
+  /** The spawner had no memory to keep it: the next step describes it anew. */
+  lose(lost: DefinedPolicy): void {
+    if (this.#known.get(lost.policy) === lost) this.#known.delete(lost.policy);
   }
 
   /** Forgets it as soon as no step needs it. Answers its number, if it has one. */

@@ -37,17 +37,21 @@ export function startApp(
   {
     env = {},
     command = [process.execPath],
+    within = LONGEST_LIFE_MS,
+    args = [],
   }: {
     readonly env?: Readonly<Record<string, string>>;
     readonly /** What executes Node, as `['prlimit', '--nofile=99', process.execPath]`. */ command?: readonly string[];
+    readonly /** How long it may live. */ within?: number;
+    readonly /** Its own, behind the program's name. */ args?: readonly string[];
   } = {},
 ): App {
   const [program = process.execPath, ...before] = command;
-  const child = spawn(program, [...before, '--input-type=module', '--eval', code], {
+  const child = spawn(program, [...before, '--input-type=module', '--eval', code, ...args], {
     cwd: PACKAGE,
     env: { ...process.env, NODE_TEST_CONTEXT: undefined, ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
-    timeout: LONGEST_LIFE_MS,
+    timeout: within,
     killSignal: 'SIGKILL',
   });
   context.after(() => {

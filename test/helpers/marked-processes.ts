@@ -69,6 +69,13 @@ export function runs({ pid, startTime }: ProcessId): boolean {
   return look(pid).some((seen) => seen.startTime === startTime && seen.state !== 'Z');
 }
 
+/** The name that the kernel keeps of it, and its state. Nothing of a process that is gone. */
+export function startedAs({ pid }: ProcessId): string {
+  return look(pid)
+    .map(({ name, state }) => `${name} ${state}`)
+    .join();
+}
+
 /** How many descriptors a process has open. */
 export function countDescriptors(pid: number): number {
   return readdirSync(`/proc/${pid}/fd`).length;

@@ -70,6 +70,31 @@ void suite('a spawner that dies', () => {
     assert.equal(await stdoutOf('echo', ['again']), 'again');
   });
 
+  void test('before the app could notice: what is started then hears how it ended, and who tries again at once gets another', async () => {
+    await stdoutOf('true');
+    const spawner = onlySpawner();
+    process.kill(spawner, 'SIGKILL');
+    // Nothing is heard of in this thread meanwhile.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
+    const [first, second] = [spawnSandbox('true').result, stdoutOf('echo', ['again'])];
+    await assert.rejects(first, { ...DIED, message: /The spawner was ended by SIGKILL/ });
+    assert.equal(await second, 'again');
+    assert.notEqual(onlySpawner(), spawner);
+  });
+
+  void test('does not keep an app from its event loop that tries again and again', async () => {
+    await stdoutOf('true');
+    process.kill(onlySpawner(), 'SIGKILL');
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
+    const deadline = performance.now() + 5000;
+    let tries = 0;
+    for (let outcome = ''; outcome !== 'done' && performance.now() < deadline; tries++) {
+      outcome = await stdoutOf('echo', ['done']).catch(codeOf);
+      if (outcome !== 'done') assert.equal(outcome, DIED.code);
+    }
+    assert.ok(tries <= 2, `${tries} tries`);
+  });
+
   void test('again and again leaves no descriptors open in the app', async () => {
     await stdoutOf('true');
     const before = countDescriptors(process.pid);

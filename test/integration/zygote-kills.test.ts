@@ -4,8 +4,9 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { suite, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
-import { createZygote, type StepResult } from 'spawn-sandbox';
+import { createZygote, SandboxError, type StepResult } from 'spawn-sandbox';
 import { descendantsOf, spawnersOf } from '../helpers/marked-processes.js';
+import { until } from '../helpers/until.js';
 import { ANY_FORM } from '../helpers/weaker.js';
 
 const KILLS = Number(process.env['ZYGOTE_KILLS'] ?? 16);
@@ -45,6 +46,57 @@ function killZygote(program: string): number {
   }
   return killed;
 }
+
+/** Those of the zygote itself, of its steps, and of other commands. */
+function killMaker(): void {
+  const [spawner = 0] = spawnersOf(process.pid);
+  const makers = descendantsOf(spawner).filter(({ parent }) => parent === spawner);
+  const victim = makers[Math.floor(Math.random() * makers.length)];
+  try {
+    if (victim !== undefined) process.kill(victim.pid, 'SIGKILL');
+  } catch {
+    // it has just ended
+  }
+}
+
+void suite('a maker that is killed at any moment', () => {
+  void test('while a zygote’s steps are made loses some at most, and keeps none waiting', async (context) => {
+    const zygote = await createZygote({ runtime: 'python', parked: 1, ...ANY_FORM });
+    context.after(() => zygote.destroy());
+    let isOver = false;
+    const others = new Set<string>();
+    const run = async (status: number): Promise<boolean> => {
+      try {
+        const result = await zygote.spawn({ code: `import sys, time; time.sleep(0.02); sys.exit(${status})` });
+        assert.deepEqual([result.cause, result.status], ['exit', status]);
+        return true;
+      } catch (error) {
+        if (!(error instanceof SandboxError)) throw error;
+        others.add(error.code);
+        return false;
+      }
+    };
+    const load = Promise.all(
+      [1, 2, 3].map(async (status) => {
+        while (!isOver) {
+          await run(status);
+          await setTimeout(5);
+        }
+      }),
+    );
+    for (let killed = 0; killed < KILLS; killed++) {
+      killMaker();
+      await setTimeout(Math.random() * LONGEST_MS);
+      await until('a step succeeds', () => run(7), { within: 30_000 });
+    }
+    isOver = true;
+    await load;
+    assert.deepEqual(
+      [...others].filter((code) => code !== 'ERR_STEP_LOST'),
+      [],
+    );
+  });
+});
 
 void suite('a zygote that is killed at any moment', () => {
   for (const { runtime, program, exit } of RUNTIMES) {

@@ -34,7 +34,7 @@ lane() {
 }
 
 lane service container zygotesundelegated zygotesdelegated undelegated stranger launcher terminals overlaysdelegated files &
-lane attacks zygotes delegated living readonly bounded terminalsdelegated overlays filesdelegated &
+lane attacks zygotes delegated living readonly bounded terminalsdelegated overlays filesdelegated faults &
 wait
 echo "## done"
 poweroff -f
