@@ -1,4 +1,4 @@
-import { SandboxError } from '../errors.js';
+import { type ErrorCode, SandboxError } from '../errors.js';
 import type { Policy } from '../policy/policy.js';
 import type { StepResult } from '../result.js';
 import type { Connection } from '../spawner/connection.js';
@@ -20,6 +20,9 @@ export interface ZygoteWords {
   /** Why it cannot be forked, with mode `'parked'`. */
   readonly reason?: string;
 }
+
+/** It was ended with what it stood on, and the next one need not be. */
+const ENDED_BY_OTHERS: readonly ErrorCode[] = ['ERR_SPAWNER_DIED', 'ERR_STEP_LOST'];
 
 /** One process that forks steps, from its start to its end, and the policies that are carried out below it. */
 export class ZygoteProcess implements StepSource {
@@ -68,7 +71,7 @@ export class ZygoteProcess implements StepSource {
         return endedEarly(result, options);
       },
       (error: unknown) => {
-        this.gaveUp = !this.wasWarm;
+        this.gaveUp = !this.wasWarm && !ENDED_BY_OTHERS.includes((error as SandboxError).code);
         return error as SandboxError;
       },
     );

@@ -276,11 +276,12 @@ class WarmZygote implements Zygote {
    */
   #processEnded(process: ZygoteProcess, error: SandboxError): void {
     if (process !== this.#source || this.#closed || this.#broken !== undefined) return;
-    if (process.gaveUp || ++this.#failures >= MOST_FAILURES) {
+    const diedWithSpawner = !process.connection.alive;
+    if (process.gaveUp || (!diedWithSpawner && ++this.#failures >= MOST_FAILURES)) {
       this.#broken = error;
       process.retire();
       void this.#copies.dropAll();
-    } else if (process.connection.alive) {
+    } else if (!diedWithSpawner) {
       this.#replace(this.#beginProcess());
     } // else it ended with the spawner; the next step starts both
   }

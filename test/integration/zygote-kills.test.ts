@@ -99,6 +99,18 @@ void suite('a maker that is killed at any moment', () => {
 });
 
 void suite('a zygote that is killed at any moment', () => {
+  void test('and then, before the next one is warm, its spawner: is made anew with the next step', async (context) => {
+    const preloadCode = 'import time; time.sleep(1)';
+    const zygote = await createZygote({ runtime: 'python', preloadCode, ...ANY_FORM });
+    context.after(() => zygote.destroy());
+    assert.equal(killZygote('/.zygote/zygote.py'), 1);
+    await setTimeout(300);
+    for (const pid of spawnersOf(process.pid)) process.kill(pid, 'SIGKILL');
+    await setTimeout(300);
+    const { ok, stdout, detail } = await zygote.spawn({ code: 'print("again")' });
+    assert.deepEqual([ok, stdout], [true, 'again\n'], detail);
+  });
+
   for (const { runtime, program, exit } of RUNTIMES) {
     void test(`loses no result of ${runtime}, and hangs nothing`, async (context) => {
       const zygote = await createZygote({ runtime, mode: 'fork', parked: 1, ...ANY_FORM });
