@@ -21,6 +21,7 @@ import {
   untilBooted,
   untilEnded,
 } from '../helpers/living-zygotes.js';
+import { reportOf } from '../helpers/reports.js';
 import { countDescriptors, descendantsOf, spawnersOf } from '../helpers/marked-processes.js';
 import { until } from '../helpers/until.js';
 import { readProc, warmProcesses } from '../helpers/zygote-processes.js';
@@ -78,7 +79,7 @@ if booted and os.fork() == 0:
     reports = socket.socket(fileno=kept)
     while not os.path.exists('/tmp/lie' + NAME): time.sleep(0.01)
     kind = int(open('/tmp/lie' + NAME).read())
-    reports.send(struct.pack('IIIiiI', kind, 0, 0, 1, 77, 0).ljust(32, b'\\0') + bytes(24) + bytes(272))
+    reports.send(${reportOf("struct.pack('IIIiiI', kind, 0, 0, 1, 77, 0)")})
     os.rename('/tmp/lie' + NAME, '/tmp/said' + NAME)
     time.sleep(100)
 `,
@@ -256,10 +257,10 @@ import os, socket, struct, threading, time
 try: kept = socket.socket(fileno=os.dup(4))
 except OSError: pass
 else:
-  report = struct.pack('IIIiiI', 3, 0, 0, 0, 0, 0).ljust(56, b'\\0') + struct.pack('iiii', ${stage}, 1, 2, 0)
+  report = ${reportOf("struct.pack('IIIiiI', 3, 0, 0, 0, 0, 0)", `struct.pack('iiii', ${stage}, 1, 2, 0)`)}
   def lie():
     while True:
-      kept.send(report.ljust(328, b'\\0'))
+      kept.send(report)
       time.sleep(0.01)
   threading.Thread(target=lie, daemon=True).start()
 `;

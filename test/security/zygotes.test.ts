@@ -189,7 +189,7 @@ while True:
     asked = request()
     to, client = socket.socket(fileno=os.dup(asked['${socketName}'])), lingering(30)
     try:
-        socket.send_fds(to, [bytes(328)], [client.fileno()])
+        socket.send_fds(to, [bytes(${REPORT.size})], [client.fileno()])
         client.close()
     except OSError:
         kept.append(client)
@@ -246,7 +246,7 @@ while True: cannot(request(), 5)
   void test('cannot say how a step ended', TIMEOUT, async () => {
     const attack = (lie: string) => `${LISTENER}
 def report(status):
-    return struct.pack('IIIiiI', 4, 0, 0, 1, status, 0).ljust(32, b'\\0') + bytes(24) + bytes(272)
+    return ${reportOf("struct.pack('IIIiiI', 4, 0, 0, 1, status, 0)")}
 def told(fds):
     if os.fork() > 0: return
     time.sleep(0.5)
@@ -285,7 +285,7 @@ if booted and os.fork() == 0:
         time.sleep(0.01)
         if os.path.exists('/tmp/lie'): break
     kind = int(open('/tmp/lie').read())
-    reports.send(struct.pack('IIIiiI', kind, 0, 0, 1, 77, 0).ljust(32, b'\\0') + bytes(24) + bytes(272))
+    reports.send(${reportOf("struct.pack('IIIiiI', kind, 0, 0, 1, 77, 0)")})
     os.rename('/tmp/lie', '/tmp/said')
     time.sleep(100)
 `;
@@ -389,6 +389,7 @@ def before():
 def after():
     if count % ${every} == 0: os._exit(9)
 os.register_at_fork(before=before, after_in_child=after)`;
+    import { REPORT, reportOf } from '../helpers/reports.js';
     await withZygote(preloadCode(4), async (zygote) => {
       for (let i = 0; i < 24; i++) {
         const { status } = await zygote.spawn({ code: `raise SystemExit(${i})` });
