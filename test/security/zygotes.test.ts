@@ -24,6 +24,7 @@ def cannot(asked, error):
 /** A preload that leaves the zygote as it is, and reads along what the spawner asks it for. */
 const LISTENER = `
 import os, socket, struct, time, select
+import { REPORT, reportOf } from '../helpers/reports.js';
 def listen(told):
     spawner, (ours, theirs) = os.dup(3), socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     if os.fork() == 0:
@@ -389,7 +390,6 @@ def before():
 def after():
     if count % ${every} == 0: os._exit(9)
 os.register_at_fork(before=before, after_in_child=after)`;
-    import { REPORT, reportOf } from '../helpers/reports.js';
     await withZygote(preloadCode(4), async (zygote) => {
       for (let i = 0; i < 24; i++) {
         const { status } = await zygote.spawn({ code: `raise SystemExit(${i})` });
