@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { after, suite, test } from 'node:test';
 import { closeSpawner, createZygote, spawnSandbox, type Zygote } from 'spawn-sandbox';
+import { REPORT, reportOf } from '../helpers/reports.js';
 
 const skip = hasPython() ? false : 'python3 not found: apt-get install -y python3';
 const TIMEOUT = { skip, timeout: 60_000 };
@@ -24,7 +25,6 @@ def cannot(asked, error):
 /** A preload that leaves the zygote as it is, and reads along what the spawner asks it for. */
 const LISTENER = `
 import os, socket, struct, time, select
-import { REPORT, reportOf } from '../helpers/reports.js';
 def listen(told):
     spawner, (ours, theirs) = os.dup(3), socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     if os.fork() == 0:
