@@ -212,7 +212,7 @@ static bool take_limits(struct watch *watch)
 
 /* Until something is there to be done. While it is being ended, soon: who was not yet below its id when the signal went
  * out is met by the next one. */
-static void wait_a_while(const struct watch *watch, bool ending)
+static void wait_a_while(struct watch *watch, bool ending)
 {
     struct pollfd spawner = {.fd = KEPT_REPORT, .events = POLLIN};
     struct timespec pause = {.tv_nsec = 5 * (long)MS};
@@ -228,7 +228,7 @@ static void wait_a_while(const struct watch *watch, bool ending)
         return;
     ppoll(&spawner, ending ? 0 : 1, ending || at ? &pause : NULL, &none);
     if (!ending && spawner.revents)
-        asked_to_end |= !take_limits((struct watch *)(uintptr_t)watch);
+        asked_to_end |= !take_limits(watch);
 }
 
 static void watch_over(pid_t step, struct watch *watch, siginfo_t *end)
