@@ -20,7 +20,9 @@ run('make', [
 renameSync(shipped, aside);
 try {
   copyFileSync(sanitized, shipped);
-  process.exitCode = run(process.execPath, ['scripts/test.mjs', 'integration/', 'security/portable'], { allowFailure: true });
+  process.exitCode = run(process.execPath, ['scripts/test.mjs', 'integration/', 'security/portable'], {
+    allowFailure: true,
+  });
 } finally {
   renameSync(aside, shipped);
 }
