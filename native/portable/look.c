@@ -48,7 +48,11 @@ static int add_children_of(int proc, pid_t pid, struct list *list)
             continue;
         }
         char kept[16] = "";
-        for (ssize_t got; (got = read(children, text, sizeof(text) - 1)) > 0 && !failed;) {
+        for (ssize_t got; !failed && (got = read(children, text, sizeof(text) - 1)) != 0;) {
+            if (got < 0) {
+                failed = errno != ENOENT && errno != ESRCH;
+                break;
+            }
             text[got] = 0;
             char *at = text;
             for (char *end; (end = strchr(at, ' ')); at = end + 1) {
@@ -85,23 +89,13 @@ static int list_below(int proc, struct list *list)
     return 0;
 }
 
-/* Who is about to end has no memory any more, and belongs to root until it has. */
-static bool is_leaving(int proc, pid_t pid)
+/* What was answered to a look at a process: nothing more is to be expected of one that is ending. */
+static int unless_ending(int proc, pid_t pid)
 {
-    enum { PF_EXITING = 4 };
-    char path[32];
-    struct process_stat stat;
     int error = errno;
-    snprintf(path, sizeof(path), "%d/stat", pid);
-    bool gone = read_stat(proc, path, &stat) || stat.flags & PF_EXITING || stat.state == 'Z' || stat.state == 'X';
+    bool ends = error == ENOENT || error == ESRCH || is_exiting(proc, pid);
     errno = error;
-    return gone;
-}
-
-/* What was answered to a look at a process: nothing more is to be expected of one that is leaving. */
-static int unless_leaving(int proc, pid_t pid)
-{
-    return errno == ENOENT || errno == ESRCH || is_leaving(proc, pid) ? 0 : -1;
+    return ends ? 0 : -1;
 }
 
 static int add_each(int proc, const struct list *list, add_fn *add, struct sums *sums)
@@ -110,7 +104,7 @@ static int add_each(int proc, const struct list *list, add_fn *add, struct sums 
     *sums = (struct sums){0};
     for (size_t i = 0; i < list->count; i++) {
         snprintf(pid, sizeof(pid), "%d", list->pids[i]);
-        if (add(proc, pid, sums) && unless_leaving(proc, list->pids[i]))
+        if (add(proc, pid, sums) && unless_ending(proc, list->pids[i]))
             return -1;
     }
     return 0;
@@ -173,7 +167,7 @@ static int add_open(int proc, pid_t pid, struct unnamed *files)
     DIR *open = fd < 0 ? NULL : fdopendir(fd);
     if (!open) {
         close_descriptor(&fd);
-        return unless_leaving(proc, pid);
+        return unless_ending(proc, pid);
     }
     int failed = 0;
     for (const struct dirent *entry; !failed && (entry = readdir(open));) {
@@ -197,7 +191,7 @@ static int add_mapped(int proc, pid_t pid, struct unnamed *files)
     FILE *maps = fd < 0 ? NULL : fdopen(fd, "r");
     if (!maps) {
         close_descriptor(&fd);
-        return unless_leaving(proc, pid);
+        return unless_ending(proc, pid);
     }
     int failed = 0;
     while (!failed && fgets(line, sizeof(line), maps)) {

@@ -5,23 +5,12 @@
 #include "portable/portable.h"
 
 #include <fcntl.h>
-#include <linux/landlock.h>
 #include <linux/magic.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/vfs.h>
 
-/* What older headers lack. */
-enum {
-    RIGHT_REFER = 1 << 13,        /* since the second version */
-    RIGHT_TRUNCATE = 1 << 14,     /* third */
-    RIGHT_IOCTL_DEVICE = 1 << 15, /* fifth */
-    TCP_BIND = 1 << 0,
-    TCP_CONNECT = 1 << 1, /* fourth */
-    SCOPE_ABSTRACT = 1 << 0,
-    SCOPE_SIGNALS = 1 << 1, /* sixth */
-};
+#include "sandbox/landlock.h"
 
 enum {
     READS = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR,
@@ -90,10 +79,13 @@ static int open_place(struct places *places, const struct define *policy, size_t
 
 int open_places(struct places *places, const struct define *policy, const char *directory, struct failure *failure)
 {
-    places->abi = (int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+    places->abi = (int)landlock_version();
     errno = EOPNOTSUPP;
     if (places->abi < 2) /* the first cannot allow moves, which git, pip and many others need */
         return fail_layer(failure, LAYER_LANDLOCK);
+    /* Who cannot be found cannot be watched. */
+    if (access("/proc/thread-self/children", R_OK))
+        return fail_layer(failure, LAYER_MEMORY);
     struct statfs space;
     snprintf(places->scratch_path, sizeof(places->scratch_path), "%s", directory);
     places->scratch = open(directory, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -122,7 +114,7 @@ int open_places(struct places *places, const struct define *policy, const char *
     return 0;
 }
 
-/* One for each entry, named by its number (scratch_place_of). */
+/* One for each entry. */
 static int make_directories(const struct define *policy, const struct make_request *request, int scratch)
 {
     char name[24];
@@ -154,12 +146,6 @@ int make_scratch(const struct places *places, const struct define *policy, const
     return fail(failure, STAGE_CONFIGURE, path);
 }
 
-static int add_rule(int ruleset, int place, uint64_t rights)
-{
-    struct landlock_path_beneath_attr rule = {.allowed_access = rights, .parent_fd = place};
-    return (int)syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
-}
-
 static int add_scratch(int ruleset, const struct define *policy, int scratch, uint64_t known)
 {
     char name[24];
@@ -168,7 +154,7 @@ static int add_scratch(int ruleset, const struct define *policy, int scratch, ui
             continue;
         snprintf(name, sizeof(name), "%zu", i);
         autoclose int place = openat(scratch, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (place < 0 || add_rule(ruleset, place, WRITES & known))
+        if (place < 0 || allow_beneath(ruleset, place, WRITES & known))
             return -1;
     }
     return 0;
@@ -176,24 +162,15 @@ static int add_scratch(int ruleset, const struct define *policy, int scratch, ui
 
 int make_ruleset(const struct places *places, const struct define *policy, int scratch, struct failure *failure)
 {
-    struct {
-        uint64_t files, net, scoped;
-    } handled = {.files = known_rights(places->abi)};
-    size_t size = sizeof(handled.files);
-    if (places->abi >= 4) {
-        handled.net = policy->host_network ? 0 : TCP_BIND | TCP_CONNECT;
-        size = sizeof(handled.files) + sizeof(handled.net);
-    }
-    if (places->abi >= 6) {
-        handled.scoped = SCOPE_ABSTRACT | SCOPE_SIGNALS;
-        size = sizeof(handled);
-    }
-    autoclose int ruleset = (int)syscall(SYS_landlock_create_ruleset, &handled, size, 0);
+    struct handled handled = {.files = known_rights(places->abi),
+                              .net = policy->host_network ? 0 : TCP_BIND | TCP_CONNECT,
+                              .scoped = SCOPE_ABSTRACT | SCOPE_SIGNALS};
+    autoclose int ruleset = new_ruleset(&handled, places->abi);
     if (ruleset < 0 || add_scratch(ruleset, policy, scratch, handled.files))
         return fail_layer(failure, LAYER_LANDLOCK);
     for (size_t i = 0; i < policy->mount_count; i++) {
         if (places->entries[i].fd >= 0 &&
-            add_rule(ruleset, places->entries[i].fd, places->entries[i].rights & handled.files))
+            allow_beneath(ruleset, places->entries[i].fd, places->entries[i].rights & handled.files))
             return fail_layer(failure, LAYER_LANDLOCK);
     }
     return take_descriptor(&ruleset);
@@ -211,8 +188,8 @@ int show_itself(int ruleset)
     for (size_t i = 0; i < LENGTH(NAMES); i++) {
         autoclose int place = openat(self, NAMES[i], O_PATH | O_CLOEXEC);
         if (place < 0 || fstat(place, &status) ||
-            add_rule(ruleset, place,
-                     LANDLOCK_ACCESS_FS_READ_FILE | (S_ISDIR(status.st_mode) ? LANDLOCK_ACCESS_FS_READ_DIR : 0)))
+            allow_beneath(ruleset, place,
+                          LANDLOCK_ACCESS_FS_READ_FILE | (S_ISDIR(status.st_mode) ? LANDLOCK_ACCESS_FS_READ_DIR : 0)))
             return -1;
     }
     return 0;

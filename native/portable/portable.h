@@ -30,6 +30,9 @@ int make_ruleset(const struct places *places, const struct define *policy, int s
 /* By the process that is to become the step: it may read what /proc says of itself. */
 int show_itself(int ruleset);
 
+/* In a child of the maker. `cgroup`: v2, to be joined; or -1. */
+_Noreturn void warden_main(const struct places *places, struct sandbox_start *start, int cgroup);
+
 /* In the maker: a sandbox, and its end. */
 struct warden;
 int make_portable(const struct places *places, struct warden **wardens, const struct make_request *request,

@@ -10,13 +10,10 @@
 
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <linux/landlock.h>
-#include <linux/sched.h>
 #include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -25,19 +22,15 @@
 #include "common/packet.h"
 #include "portable/look.h"
 #include "sandbox/files.h"
+#include "sandbox/landlock.h"
 
 enum { KEPT_REPORT = 3, KEPT_SCRATCH, KEPT_PROC };
 
-static int join_cgroups(const struct sandbox_start *start, int cgroup, struct failure *failure)
+static int join_cgroups(struct sandbox_start *start, int cgroup, struct failure *failure)
 {
     if (cgroup >= 0 && write_file_at(cgroup, "cgroup.procs", "0"))
         return fail_layer(failure, LAYER_MEMORY);
-    for (size_t i = 0; i < start->attach_count; i++) {
-        if (write(start->attach[i], "0", 1) != 1)
-            return fail_layer(failure, LAYER_MEMORY);
-        close(start->attach[i]);
-    }
-    return 0;
+    return join_attached(start, failure);
 }
 
 /* Only root may, of whatever user namespace this is; others keep what a process that gains no privileges cannot use. */
@@ -61,20 +54,12 @@ static int leave_keyring(const struct sandbox_start *start, struct failure *fail
  * id of one's own bounds them. */
 static int enclose_signals(const struct places *places, bool leased, struct failure *failure)
 {
-    struct {
-        uint64_t files, net, scoped;
-    } handled = {.files = LANDLOCK_ACCESS_FS_REFER, .scoped = 1 << 1 /* LANDLOCK_SCOPE_SIGNAL */};
+    struct handled handled = {.files = RIGHT_REFER, .scoped = SCOPE_SIGNALS};
     errno = EOPNOTSUPP;
     if (places->abi < 6)
         return leased ? 0 : fail_layer(failure, LAYER_LANDLOCK);
-    autoclose int ruleset = (int)syscall(SYS_landlock_create_ruleset, &handled, sizeof(handled), 0);
-    autoclose int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    /* Moves between directories are refused by every domain that does not permit them, once there is one over files. */
-    struct landlock_path_beneath_attr moves = {.allowed_access = LANDLOCK_ACCESS_FS_REFER, .parent_fd = root};
-    if (ruleset < 0 || syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &moves, 0) ||
-        syscall(SYS_landlock_restrict_self, ruleset, 0))
-        return fail_layer(failure, LAYER_LANDLOCK);
-    return 0;
+    autoclose int ruleset = new_ruleset(&handled, places->abi);
+    return ruleset < 0 || allow_moves(ruleset) || enter_domain(ruleset) ? fail_layer(failure, LAYER_LANDLOCK) : 0;
 }
 
 /* Who signals a process must have one of its own two ids among those by which that can be signalled: real and saved. */
@@ -105,10 +90,9 @@ static void wake(int signal)
 static int be_endable(const struct sandbox_start *start, struct failure *failure)
 {
     struct sigaction ends = {.sa_handler = ask_to_end}, wakes = {.sa_handler = wake};
-    struct pollfd maker = {.fd = start->parent, .events = POLLIN};
     if (sigaction(SIGTERM, &ends, NULL) || sigaction(SIGCHLD, &wakes, NULL))
         return fail(failure, STAGE_RESOURCES, NULL);
-    return prctl(PR_SET_PDEATHSIG, SIGTERM) || poll(&maker, 1, 0) != 0 ? fail(failure, STAGE_MAKER, NULL) : 0;
+    return end_with_maker(start, SIGTERM, failure);
 }
 
 /* It waits until the warden has given up what it must not have beside foreign code. */
@@ -251,19 +235,6 @@ static void watch_over(pid_t step, struct watch *watch, siginfo_t *end)
     }
 }
 
-/* kill(-1) reaches all, but for a fork in progress, which is restarted, or caught by the next round. */
-static uint32_t end_the_rest(void)
-{
-    uint32_t killed = 0;
-    for (;;) {
-        siginfo_t unused = {0};
-        kill(-1, SIGKILL);
-        if (waitid(P_ALL, 0, &unused, WEXITED) && errno == ECHILD)
-            return killed;
-        killed += unused.si_pid != 0;
-    }
-}
-
 /* With the step's rights: what it took from itself is given back first. The directories themselves are the maker's. */
 static void empty_scratch(const struct define *policy, int scratch)
 {
@@ -289,7 +260,7 @@ static int keep_descriptors(const struct sandbox_start *start)
     return close_range(KEPT_PROC + 1, ~0u, 0);
 }
 
-_Noreturn static void warden_main(const struct places *places, struct sandbox_start *start, int cgroup)
+_Noreturn void warden_main(const struct places *places, struct sandbox_start *start, int cgroup)
 {
     struct failure failure = {0};
     sigset_t taken;
@@ -329,153 +300,4 @@ _Noreturn static void warden_main(const struct places *places, struct sandbox_st
     report_end(KEPT_REPORT, &ended);
     empty_scratch(start->policy, KEPT_SCRATCH);
     _exit(0);
-}
-
-/* ------------------------------------------------------------ the maker's side */
-
-struct warden {
-    struct warden *next;
-    pid_t pid;
-    uint64_t sandbox;
-    struct identity identity;
-};
-
-/* The maker is the parent of what a warden leaves that has been killed: by whoever is not ours, for no step can. */
-int prepare_wardens(void)
-{
-    struct sigaction wakes = {.sa_handler = wake};
-    sigset_t child;
-    sigemptyset(&child);
-    sigaddset(&child, SIGCHLD);
-    return prctl(PR_SET_CHILD_SUBREAPER, 1) || sigaction(SIGCHLD, &wakes, NULL) || sigprocmask(SIG_BLOCK, &child, NULL)
-               ? -1
-               : 0;
-}
-
-void wait_for_message(const struct places *places, struct warden **wardens, int socket)
-{
-    struct pollfd message = {.fd = socket, .events = POLLIN};
-    sigset_t none;
-    sigemptyset(&none);
-    while (ppoll(&message, 1, NULL, &none) <= 0)
-        look_after_wardens(places, wardens);
-}
-
-static bool is_warden(const struct warden *wardens, pid_t pid)
-{
-    while (wardens && wardens->pid != pid)
-        wardens = wardens->next;
-    return wardens != NULL;
-}
-
-/* Children of ours that no warden is. */
-static void kill_children(const struct warden *wardens)
-{
-    FILE *list = fopen("/proc/thread-self/children", "re");
-    int pid;
-    while (list && fscanf(list, "%d", &pid) == 1) {
-        if (!is_warden(wardens, pid))
-            kill(pid, SIGKILL);
-    }
-    if (list)
-        fclose(list);
-}
-
-/* Under an id that only the step has, all at once; otherwise round by round, as they become children of ours. */
-static void kill_orphans(const struct warden *wardens, const struct identity *identity)
-{
-    if (!identity->leased) {
-        kill_children(wardens);
-        return;
-    }
-    pid_t pid = fork();
-    if (pid == 0) {
-        if (setresgid(identity->step, identity->step, identity->step) ||
-            setresuid(identity->step, identity->step, identity->step))
-            _exit(1);
-        kill(-1, SIGKILL);
-        _exit(0);
-    }
-    if (pid > 0)
-        waitpid(pid, NULL, 0);
-}
-
-/* Whether some child of ours is no warden; those that have ended are waited for. */
-static bool has_orphans(const struct warden *wardens)
-{
-    FILE *list = fopen("/proc/thread-self/children", "re");
-    bool found = false;
-    int pid;
-    while (list && fscanf(list, "%d", &pid) == 1) {
-        if (!is_warden(wardens, pid))
-            found |= waitpid(pid, NULL, WNOHANG) == 0;
-    }
-    if (list)
-        fclose(list);
-    return found;
-}
-
-static void end_orphans(const struct warden *wardens, const struct identity *identity)
-{
-    enum { MOST_ROUNDS = 10000, PAUSE_MS = 1 };
-    for (int i = 0; i < MOST_ROUNDS && has_orphans(wardens); i++) {
-        kill_orphans(wardens, identity);
-        poll(NULL, 0, PAUSE_MS);
-    }
-}
-
-/* Its warden has emptied it, if that came to its end by itself. */
-static void remove_scratch(const struct places *places, uint64_t sandbox)
-{
-    struct problem problem;
-    char name[24];
-    snprintf(name, sizeof(name), "%llu", (unsigned long long)sandbox);
-    if (unlinkat(places->scratch, name, AT_REMOVEDIR))
-        remove_whole(places->scratch, name, &problem);
-}
-
-void look_after_wardens(const struct places *places, struct warden **wardens)
-{
-    int status;
-    for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
-        for (struct warden **at = wardens; *at; at = &(*at)->next) {
-            struct warden *warden = *at;
-            if (warden->pid != pid)
-                continue;
-            *at = warden->next;
-            if (!WIFEXITED(status))
-                end_orphans(*wardens, &warden->identity);
-            remove_scratch(places, warden->sandbox);
-            free(warden);
-            break;
-        }
-    }
-}
-
-int make_portable(const struct places *places, struct warden **wardens, const struct make_request *request,
-                  struct sandbox_start *start, int cgroup, int *pidfd, struct failure *failure)
-{
-    char path[PATH_LIMIT + 1];
-    struct warden *warden = calloc(1, sizeof(*warden));
-    if (!warden)
-        return fail(failure, STAGE_RESOURCES, NULL);
-    *warden = (struct warden){.next = *wardens, .sandbox = request->sandbox, .identity = request->identity};
-    autoclose int scratch = make_scratch(places, start->policy, request, path, failure);
-    autoclose int ruleset = scratch < 0 ? -1 : make_ruleset(places, start->policy, scratch, failure);
-    start->scratch = scratch;
-    start->scratch_path = path;
-    start->ruleset = ruleset;
-    /* Not clone3, which the filters of container engines refuse: its flags cannot be seen. */
-    warden->pid = ruleset < 0 ? -1 : (pid_t)syscall(SYS_clone, CLONE_PIDFD | SIGCHLD, NULL, pidfd, NULL, NULL);
-    if (warden->pid == 0)
-        warden_main(places, start, cgroup);
-    if (warden->pid < 0) {
-        if (ruleset >= 0)
-            fail(failure, STAGE_RESOURCES, NULL);
-        remove_scratch(places, request->sandbox);
-        free(warden);
-        return -1;
-    }
-    *wardens = warden;
-    return 0;
 }

@@ -2,13 +2,13 @@
  * all steps of a policy, its maker has done. Starts as root of a user namespace that owns nothing; ends without any
  * privilege. No allocation, no stdio. */
 #include "sandbox/internal.h"
+#include "sandbox/landlock.h"
 
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/audit.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
-#include <linux/landlock.h>
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <stddef.h>
@@ -16,14 +16,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-
-#ifndef LANDLOCK_ACCESS_FS_REFER
-#define LANDLOCK_ACCESS_FS_REFER (1ULL << 13)
-#endif
-#ifndef LANDLOCK_SCOPE_SIGNAL
-#define LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET (1ULL << 0)
-#define LANDLOCK_SCOPE_SIGNAL               (1ULL << 1)
-#endif
 
 int install_filter(struct bytes filter, unsigned flags)
 {
@@ -106,36 +98,23 @@ static int drop_capabilities(bool zygote, struct failure *failure)
     return prctl(PR_SET_DUMPABLE, 1) ? fail_layer(failure, LAYER_CAPABILITIES) : 0;
 }
 
-/* Any ruleset over files forbids to move and to link them between directories, asked for or not: git, pip and many
- * others do it. */
-static int allow_moves(int ruleset)
-{
-    autoclose int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    struct landlock_path_beneath_attr rule = {.allowed_access = LANDLOCK_ACCESS_FS_REFER, .parent_fd = root};
-    return root < 0 ? -1 : (int)syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
-}
-
 /* What Landlock adds to the namespaces: no signal to init even where it has the same host uid. Kernels that cannot say
  * that yet forbid device nodes once more; where they can, files are left out, or every opening would pay for it. */
 static int restrict_by_landlock(bool *restricted, struct failure *failure)
 {
-    struct {
-        uint64_t handled_access_fs, handled_access_net, scoped;
-    } ruleset = {0};
-    long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+    long version = landlock_version();
     if (version < 2) {       /* the first cannot allow moves */
         *restricted = false; /* whether that is acceptable, the spawner decides by the policy */
         return 0;
     }
     bool scopes = version >= 6;
+    struct handled handled = {0};
     if (scopes)
-        ruleset.scoped = LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET | LANDLOCK_SCOPE_SIGNAL;
+        handled.scoped = SCOPE_ABSTRACT | SCOPE_SIGNALS;
     else
-        ruleset.handled_access_fs =
-            LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_REFER;
-    size_t size = scopes ? sizeof(ruleset) : sizeof(ruleset.handled_access_fs);
-    autoclose int fd = (int)syscall(SYS_landlock_create_ruleset, &ruleset, size, 0);
-    if (fd < 0 || (!scopes && allow_moves(fd)) || syscall(SYS_landlock_restrict_self, fd, 0))
+        handled.files = LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_BLOCK | RIGHT_REFER;
+    autoclose int ruleset = new_ruleset(&handled, version);
+    if (ruleset < 0 || (!scopes && allow_moves(ruleset)) || enter_domain(ruleset))
         return fail_layer(failure, LAYER_LANDLOCK);
     *restricted = true;
     return 0;
@@ -144,7 +123,7 @@ static int restrict_by_landlock(bool *restricted, struct failure *failure)
 /* Where there is no mount namespace, what the step may do to files, too: all that its policy shows, and itself. */
 static int restrict_to_ruleset(const struct sandbox_start *start, bool *restricted, struct failure *failure)
 {
-    if (syscall(SYS_landlock_restrict_self, start->ruleset, 0))
+    if (enter_domain(start->ruleset))
         return fail_layer(failure, LAYER_LANDLOCK);
     *restricted = true;
     return 0;

@@ -19,13 +19,20 @@
 #include "common/packet.h"
 
 /* "0" is the writer itself: joining by one's own hand spares the kernel a lock that waits for an RCU grace period. */
-static int join_cgroups(const struct sandbox_start *start, struct failure *failure)
+int join_attached(struct sandbox_start *start, struct failure *failure)
 {
     for (size_t i = 0; i < start->attach_count; i++) {
         if (write(start->attach[i], "0", 1) != 1)
             return fail_layer(failure, LAYER_MEMORY);
-        close(start->attach[i]);
+        close_descriptor(&start->attach[i]);
     }
+    return 0;
+}
+
+static int join_cgroups(struct sandbox_start *start, struct failure *failure)
+{
+    if (join_attached(start, failure))
+        return -1;
     return unshare(CLONE_NEWCGROUP) ? fail_layer(failure, LAYER_CGROUP) : 0;
 }
 
@@ -137,14 +144,18 @@ static int keep_only_kill(struct failure *failure)
 }
 
 /* Id changes clear PR_SET_PDEATHSIG, so it comes after them; a maker that died in between shows by its pidfd. */
-static int die_with_maker(const struct sandbox_start *start, struct failure *failure)
+int end_with_maker(const struct sandbox_start *start, int signal, struct failure *failure)
 {
-    if (start->below) /* with the init of the zygote: the kernel sees to that */
-        return 0;
     struct pollfd maker = {.fd = start->parent, .events = POLLIN};
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) || poll(&maker, 1, 0) != 0)
+    if (prctl(PR_SET_PDEATHSIG, signal) || poll(&maker, 1, 0) != 0)
         return fail(failure, STAGE_MAKER, NULL);
     return 0;
+}
+
+static int die_with_maker(const struct sandbox_start *start, struct failure *failure)
+{
+    /* Below a zygote, with its init: the kernel sees to that. */
+    return start->below ? 0 : end_with_maker(start, SIGKILL, failure);
 }
 
 /* The order matters: each row says what it needs. */
@@ -175,9 +186,9 @@ static bool reap(pid_t main_pid, siginfo_t *end)
     return true;
 }
 
-/* kill(-1) reaches every process of the namespace but the caller; a fork in progress is restarted or caught by the next
- * round. */
-static uint32_t end_the_rest(void)
+/* kill(-1) reaches every process of the namespace but the caller, or whom a warden may signal; a fork in progress is
+ * restarted or caught by the next round. */
+uint32_t end_the_rest(void)
 {
     siginfo_t unused = {0};
     uint32_t killed = 0;

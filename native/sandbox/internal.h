@@ -191,6 +191,12 @@ struct sandbox_start {
 };
 
 _Noreturn void init_main(struct sandbox_start *start);
+/* init.c: into cgroups v1. */
+int join_attached(struct sandbox_start *start, struct failure *failure);
+/* By a signal, which is not sent before this is asked for. */
+int end_with_maker(const struct sandbox_start *start, int signal, struct failure *failure);
+/* All that the caller may signal, which must be below it; answers how many they were. */
+uint32_t end_the_rest(void);
 /* init.c: adds what the processes that were waited for have used. */
 void report_end(int socket, struct report *report);
 /* session.c: instead of one step, whatever the spawner asks for, until it has gone. */
@@ -210,6 +216,8 @@ struct process_stat {
     long threads;   /* 0: none is left */
 };
 int read_stat(int directory, const char *file, struct process_stat *out);
+/* Its end is told only when it has given up all that could be seen of it; until then what is left is root's. */
+bool is_exiting(int proc, pid_t pid);
 /* With the maker's privileges, then in the sandbox's own pid namespace. */
 int mount_contents(struct sandbox_start *start, struct failure *failure);
 int mount_own_proc(const struct sandbox_start *start, struct failure *failure);

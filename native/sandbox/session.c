@@ -75,28 +75,16 @@ static uint32_t end_all_below(void)
     }
 }
 
-/* By our own hand, as init does: it spares the kernel a lock that waits. */
-static int join_leaf(const struct sandbox_start *start, struct failure *failure)
-{
-    for (size_t i = 0; i < start->attach_count; i++) {
-        if (write(start->attach[i], "0", 1) != 1)
-            return fail_layer(failure, LAYER_MEMORY);
-    }
-    return 0;
-}
-
 _Noreturn static void begin_command(struct sandbox_start *start)
 {
     struct failure failure = {0};
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    if (join_leaf(start, &failure) || join_new_keyring(start->policy, &failure)) {
+    if (join_attached(start, &failure) || join_new_keyring(start->policy, &failure)) {
         report_failure(start->report, &failure);
         _exit(1);
     }
-    for (size_t i = 0; i < start->attach_count; i++)
-        close_descriptor(&start->attach[i]);
     step_main(start);
 }
 

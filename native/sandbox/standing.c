@@ -59,6 +59,17 @@ int read_stat(int directory, const char *file, struct process_stat *out)
                : -1;
 }
 
+bool is_exiting(int proc, pid_t pid)
+{
+    enum { PF_EXITING = 4 };
+    char path[24];
+    struct process_stat stat;
+    snprintf(path, sizeof(path), "%d/stat", pid);
+    if (read_stat(proc, path, &stat))
+        return errno == ENOENT || errno == ESRCH; /* it has ended, and somebody has been told */
+    return stat.flags & PF_EXITING;
+}
+
 /* Only its first thread can be waited for while others run; that counts, too. */
 static bool is_dead(const struct process_stat *stat)
 {

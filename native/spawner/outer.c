@@ -13,19 +13,20 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-bool has_host_privileges(void)
+bool has_capabilities(uint64_t needed)
 {
-    static const int NEEDED[] = {CAP_SYS_ADMIN, CAP_SETUID,       CAP_SETGID,     CAP_CHOWN,  CAP_KILL,
-                                 CAP_NET_ADMIN, CAP_DAC_OVERRIDE, CAP_SYS_PTRACE, CAP_SETPCAP};
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct data[2];
     if (syscall(SYS_capget, &header, data))
         return false;
-    for (size_t i = 0; i < LENGTH(NEEDED); i++) {
-        if (!(data[NEEDED[i] / 32].effective & 1u << (NEEDED[i] % 32)))
-            return false;
-    }
-    return true;
+    return ((data[0].effective | (uint64_t)data[1].effective << 32) & needed) == needed;
+}
+
+bool has_host_privileges(void)
+{
+    return has_capabilities(1u << CAP_SYS_ADMIN | 1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_CHOWN |
+                            1u << CAP_KILL | 1u << CAP_NET_ADMIN | 1u << CAP_DAC_OVERRIDE | 1u << CAP_SYS_PTRACE |
+                            1u << CAP_SETPCAP);
 }
 
 static int map_single(uid_t uid, gid_t gid)

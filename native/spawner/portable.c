@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 #include "sandbox/files.h"
 
@@ -30,13 +29,10 @@ bool lacks_namespaces(struct spawner *spawner)
 /* Identities can be given by who may set ids, whatever else it may not. */
 static bool may_lease(const struct configure *configure)
 {
-    enum { NEEDED_CAPABILITIES = 1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_CHOWN | 1u << CAP_SETPCAP };
-    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct data[2];
     char map[256];
     unsigned inside, outside, count;
-    if (configure->uid_count < 2 || syscall(SYS_capget, &header, data) ||
-        (data[0].effective & NEEDED_CAPABILITIES) != NEEDED_CAPABILITIES ||
+    if (configure->uid_count < 2 ||
+        !has_capabilities(1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_CHOWN | 1u << CAP_SETPCAP) ||
         read_file_at(AT_FDCWD, "/proc/self/uid_map", map, sizeof(map)) < 0)
         return false;
     return sscanf(map, "%u %u %u", &inside, &outside, &count) == 3 && inside <= configure->uid_start &&

@@ -5,7 +5,6 @@
 
 #include <fcntl.h>
 #include <linux/filter.h>
-#include <linux/landlock.h>
 #include <linux/mount.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
@@ -18,6 +17,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "sandbox/landlock.h"
 #include "sandbox/mounts.h"
 
 /* Each answers a number >= 0, or -1 with errno. */
@@ -128,7 +128,7 @@ static long try_seccomp_notify(struct spawner *spawner)
 static long try_landlock(struct spawner *spawner)
 {
     (void)spawner;
-    return syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+    return landlock_version();
 }
 
 static long controller(const struct spawner *spawner, enum layer layer)

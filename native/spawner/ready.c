@@ -20,27 +20,15 @@ static bool is_gone(const struct sandbox *sandbox)
     return sandbox->main_ended || poll(ends, LENGTH(ends), 0) != 0;
 }
 
-/* Its end is told only when it has given up all that could be seen of it. */
-static bool is_exiting(const struct spawner *spawner, pid_t pid)
-{
-    enum { PF_EXITING = 4 };
-    char path[24];
-    struct process_stat stat;
-    snprintf(path, sizeof(path), "%d/stat", pid);
-    if (read_stat(spawner->proc, path, &stat))
-        return errno == ENOENT || errno == ESRCH; /* it has ended, and somebody has been told */
-    return stat.flags & PF_EXITING;
-}
-
 bool is_ending(const struct spawner *spawner, const struct sandbox *sandbox)
 {
     pid_t init = pid_behind(spawner, sandbox->life.fd);
-    return is_gone(sandbox) || (init != 0 && is_exiting(spawner, init));
+    return is_gone(sandbox) || (init != 0 && is_exiting(spawner->proc, init));
 }
 
 enum stage unseen(const struct spawner *spawner, const struct sandbox *sandbox)
 {
-    return is_exiting(spawner, sandbox->parked_pid) || is_gone(sandbox) ? STAGE_LOST : STAGE_OBSERVATION;
+    return is_exiting(spawner->proc, sandbox->parked_pid) || is_gone(sandbox) ? STAGE_LOST : STAGE_OBSERVATION;
 }
 
 void become_ready(struct spawner *spawner, struct sandbox *sandbox)

@@ -297,6 +297,7 @@ int configure_spawner(struct spawner *spawner, struct bytes body, struct failure
 void leave(struct spawner *spawner);
 
 /* outer.c: a user namespace for a spawner without privileges. */
+bool has_capabilities(uint64_t needed); /* effective; a bit each */
 bool has_host_privileges(void);
 int enter_outer_namespace(struct spawner *spawner, struct failure *failure);
 /* Tried out in a process of its own, for who fails half-way cannot go back. */

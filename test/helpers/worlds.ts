@@ -91,6 +91,15 @@ function numberOf(name: string): number {
   return number;
 }
 
+/** All that Docker does by default. */
+export const DOCKER: World = {
+  before: [...DOCKER_PROC, ...READ_ONLY_CGROUPS],
+  refused: dockerFilter(),
+  capabilities: DOCKER_CAPABILITIES,
+};
+
+export const NO_USER_NAMESPACES: World = { within: ['echo 0 > /proc/sys/user/max_user_namespaces'] };
+
 export interface Ran {
   readonly status: number;
   readonly stdout: string;

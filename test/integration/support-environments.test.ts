@@ -3,9 +3,11 @@ import { after, test } from 'node:test';
 import type { SupportProblem, SupportReport } from 'spawn-sandbox';
 import { NEEDED_CALLS } from '#src/support/remedies/seccomp.js';
 import {
+  DOCKER,
   DOCKER_CAPABILITIES,
   DOCKER_PROC,
   dockerFilter,
+  NO_USER_NAMESPACES,
   ORDINARY_ID,
   READ_ONLY_CGROUPS,
   type World,
@@ -14,7 +16,6 @@ import {
 
 /** Real environments, each built as those who make it do; an ordinary user cannot build them. */
 const skip = process.geteuid?.() === 0 ? false : 'needs root to build the environments';
-const NO_USER_NAMESPACES = ['echo 0 > /proc/sys/user/max_user_namespaces'];
 let worlds: Worlds | undefined;
 after(() => worlds?.[Symbol.dispose]());
 
@@ -52,7 +53,7 @@ for (const [who, uid] of [
   ['root of a user namespace', undefined],
   ['an ordinary user', ORDINARY_ID],
 ] as const) {
-  const world: World = { within: NO_USER_NAMESPACES, ...(uid === undefined ? {} : { uid }) };
+  const world: World = { ...NO_USER_NAMESPACES, ...(uid === undefined ? {} : { uid }) };
   inWorld(`user namespaces forbidden, for ${who}`, world, (report, status) => {
     assert.equal(status, 1);
     assert.deepEqual(codesOf(report, 'error'), ['userns-disabled']);
@@ -142,12 +143,6 @@ inWorld("Docker's capabilities, for root", { capabilities: DOCKER_CAPABILITIES }
   ]);
   assert.equal(report.layers.uid.state, 'weaker');
 });
-
-const DOCKER: World = {
-  before: [...DOCKER_PROC, ...READ_ONLY_CGROUPS],
-  refused: dockerFilter(),
-  capabilities: DOCKER_CAPABILITIES,
-};
 
 inWorld("all of Docker's defaults: each cause is told, and told apart", DOCKER, (report, status) => {
   assert.equal(status, 1);

@@ -16,15 +16,7 @@ import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
 import type { Enforced } from 'spawn-sandbox';
 import { packageRoot } from '#src/package-root.js';
-import {
-  DOCKER_CAPABILITIES,
-  DOCKER_PROC,
-  dockerFilter,
-  ORDINARY_ID,
-  READ_ONLY_CGROUPS,
-  type World,
-  Worlds,
-} from '../helpers/worlds.js';
+import { DOCKER, NO_USER_NAMESPACES, ORDINARY_ID, type World, Worlds } from '../helpers/worlds.js';
 
 /** What of a result is passed on. */
 interface Said {
@@ -36,17 +28,6 @@ interface Said {
   readonly stdout: string;
   readonly stderr: string;
 }
-
-/** Two places without namespaces: in one the app can give ids, in the other a step has the app's own. */
-const DOCKER: World = {
-  before: [...DOCKER_PROC, ...READ_ONLY_CGROUPS],
-  capabilities: DOCKER_CAPABILITIES,
-  refused: dockerFilter(),
-};
-const NO_USER_NAMESPACES: World = {
-  within: ['echo 0 > /proc/sys/user/max_user_namespaces'],
-  uid: ORDINARY_ID,
-};
 
 const skip = process.geteuid?.() === 0 ? false : 'needs root to build the environments';
 const PYTHON = '/usr/bin/python3';
@@ -441,5 +422,5 @@ void suite('a step without namespaces, in all of Docker’s defaults', { skip },
 });
 
 void suite('a step without namespaces, of an ordinary user', { skip }, () => {
-  attackIn(NO_USER_NAMESPACES);
+  attackIn({ ...NO_USER_NAMESPACES, uid: ORDINARY_ID });
 });
