@@ -1,5 +1,5 @@
-/* How a maker makes sandboxes without namespaces and looks after their wardens: it is their parent, and that of all that
- * one leaves which did not come to its end by itself. Runs in the maker, with the spawner's privileges. */
+/* How a maker makes sandboxes without namespaces and looks after their wardens: it is their parent, and that of all
+ * that one leaves which did not come to its end by itself. Runs in the maker, with the spawner's privileges. */
 #include "portable/portable.h"
 
 #include <fcntl.h>

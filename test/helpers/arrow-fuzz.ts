@@ -6,7 +6,8 @@ import type { ArrowSummary } from 'spawn-sandbox';
 import { checkArrowBytes } from '#src/tables/check-bytes.js';
 import { resolveLimits } from '#src/tables/limits.js';
 import { Refusal } from '#src/tables/refusal.js';
-import { mutate, randomNumbers, victim } from './arrow-mutations.js';
+import { mutate, victim } from './arrow-mutations.js';
+import { randomNumbers } from './random.js';
 import { Reader } from './arrow-readers.js';
 
 const HELPERS = join(import.meta.dirname, '../../../test/helpers');

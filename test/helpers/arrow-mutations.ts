@@ -1,17 +1,6 @@
 import { readFooter } from '#src/tables/footer.js';
 import { resolveLimits } from '#src/tables/limits.js';
 
-/** Numbers from 0 to below 1 that are the same for the same seed. */
-export function randomNumbers(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b_79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** A file and where the parts of it lie that are most worth damaging. */
 export interface Victim {
   readonly name: string;

@@ -6,7 +6,7 @@ import { codecOf, type MessageCodec } from '#src/typed/messages/codec.js';
 import { frame, FrameReader } from '#src/typed/messages/frames.js';
 import { type Payload, readFromStep } from '#src/typed/messages/from-step.js';
 import { Writer } from '#src/typed/messages/writer.js';
-import { randomNumbers } from './arrow-mutations.js';
+import { randomNumbers } from './random.js';
 import { below, joined, mutated } from './message-mutations.js';
 import { generatedClasses, plainRoot, read, root, TYPES, VALUES } from './message-types.js';
 

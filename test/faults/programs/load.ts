@@ -14,7 +14,7 @@ import {
 } from 'spawn-sandbox';
 import { countDescriptors, descendantsOf } from '../../helpers/marked-processes.js';
 import { ANY_FORM } from '../../helpers/weaker.js';
-import { integer, seeded } from '../support/random.js';
+import { integer, randomNumbers } from '../../helpers/random.js';
 import { type Kind, KINDS, type LoadLine, monotonicMs } from './load-lines.js';
 
 /** How long anything may take before it counts as never: far more than a machine needs that does a hundred things at once. */
@@ -23,7 +23,7 @@ const WORKERS: Readonly<Record<Kind, number>> = { command: 3, sandbox: 2, warm: 
 const DEADLINE_MS = 150;
 
 const [stateDirectory = '', mounted = '', marker = '', seed = '1'] = process.argv.slice(2);
-const random = seeded(Number(seed));
+const random = randomNumbers(Number(seed));
 const OPTIONS: SandboxOptions = { ...ANY_FORM, filesystem: { readOnly: [{ source: mounted, target: '/load' }] } };
 const ECHO = 'while read -r line; do echo "$line"; done; echo "end $1"';
 const WARM_ECHO = (name: string): string =>

@@ -11,7 +11,7 @@ import { until } from '../../helpers/until.js';
 import { readProc } from '../../helpers/zygote-processes.js';
 import { type LoadLine, monotonicMs } from '../programs/load-lines.js';
 import { candidates, type Victim } from './population.js';
-import { pick, type Random } from './random.js';
+import { pick, type Random } from '../../helpers/random.js';
 
 const PROGRAM = fileURLToPath(new URL('../programs/load.js', import.meta.url));
 const WITHIN = { within: 90_000, every: 5 };

@@ -5,7 +5,7 @@ import { type ArrowCheckOptions, resolveLimits } from '#src/tables/limits.js';
 import { Refusal } from '#src/tables/refusal.js';
 import type { ArrowSummary } from '#src/tables/report.js';
 import { isText } from '#src/tables/values/text.js';
-import { randomNumbers } from '../../helpers/arrow-mutations.js';
+import { randomNumbers } from '../../helpers/random.js';
 import {
   arrowFile,
   type Batch,
