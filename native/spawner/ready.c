@@ -62,6 +62,11 @@ void become_ready(struct spawner *spawner, struct sandbox *sandbox)
     sandbox->policy->maker_died_at = 0;
     set_state(spawner, sandbox, SANDBOX_READY);
     run_queue(spawner, sandbox->policy);
+    /* Its maker was asked for no more while this one and others were on their way. */
+    if (sandbox->state == SANDBOX_READY) {
+        sandbox->policy->wants_refill = true;
+        spawner->wants_refill = true;
+    }
 }
 
 void become_empty(struct spawner *spawner, struct sandbox *sandbox)
