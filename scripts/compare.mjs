@@ -78,7 +78,7 @@ function page(all) {
   const groups = [...new Set(own.checks.map(({ group }) => group))];
   return `${[
     '# What sandboxes let through',
-    `Written by \`node scripts/compare.mjs\` on ${new Date().toISOString().slice(0, 10)}, as root, on Linux ${release()}, ${process.arch}. Each column is a run of \`spawn-sandbox selftest\`, which any of them can be pointed at by \`--via\`.`,
+    `Written by \`node scripts/compare.mjs\` on ${new Date().toISOString().slice(0, 10)}, as root, on Linux ${release().split('-')[0]}, ${process.arch}. Each column is a run of \`spawn-sandbox selftest\`, which any of them can be pointed at by \`--via\`.`,
     'A check counts as **broken** when a command inside got what it wanted, or came as far as the kernel code that is there to be attacked, and as **held** when it did not, though it does without a sandbox. What fails without a sandbox, too, shows nothing and is left out. *Works* are things that programs need. The others are launchers: some of what is broken they never promised, such as limits, and much can be had by further options, a filter of one’s own above all. The question here is what a command can do that is run as shown below.',
     table(
       ['', ...started.map(({ name }) => name)],

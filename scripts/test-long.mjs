@@ -10,6 +10,12 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const CHECKS = [
   { name: 'cgroup v2 in a virtual machine', args: ['test/qemu/run.mjs'] },
   { name: 'arm64 in a virtual machine', args: ['test/qemu/run.mjs', '--arch=arm64'] },
+  { name: 'core scheduling on a kernel that is built with it', args: ['test/qemu/run.mjs', '--cores'] },
+  {
+    name: 'every test as a user with a range of ids',
+    args: ['scripts/test.mjs', '--ranged'],
+    keep: /^test: as|^\s*✖|^\d+ passed/,
+  },
   { name: 'Node 22 and 24', args: ['scripts/test-nodes.mjs'] },
   { name: '10,000 starts in a row', args: ['bench/leaks.mjs', '10000'] },
   { name: '10,000 steps of one zygote in a row', args: ['bench/leaks.mjs', '10000', '--zygote'] },

@@ -1,20 +1,34 @@
 // Runs every test as the current user and, when that is root, once more as an ordinary user: the library works differently
-// there, and neither run stands for the other. `node scripts/test.mjs NAME...` runs only files whose path contains a NAME.
+// there, and neither run stands for the other. `node scripts/test.mjs NAME...` runs only files whose path contains a NAME. `--ranged` runs
+// them as an ordinary user only, one that has a range of subordinate ids.
 import { spawn, spawnSync } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 /** An id without an account: what works for it works for every user. */
 const ORDINARY_ID = 47_000;
+/** An account with a range, in a mount namespace that nobody else sees. */
+const WITH_RANGE = `mount -t tmpfs tmpfs /mnt && cp -a /etc /mnt/etc
+echo 'ordinary:x:${ORDINARY_ID}:${ORDINARY_ID}::/nonexistent:/bin/sh' >> /mnt/etc/passwd
+echo 'ordinary:x:${ORDINARY_ID}:' >> /mnt/etc/group
+for file in subuid subgid; do echo ordinary:300000:65536 >> /mnt/etc/$file; done
+mount --bind /mnt/etc /etc
+umount -l /mnt
+exec "$@"`;
 /** For one file, of which the slowest takes a tenth of it: what hangs shall fail by its name, and not the whole run by its length. */
 const MOST_MS_OF_A_FILE = process.env.FAULTS === 'long' ? 3_600_000 : 480_000;
-const wanted = process.argv.slice(2);
+const { values, positionals: wanted } = parseArgs({
+  options: { ranged: { type: 'boolean' } },
+  allowPositionals: true,
+});
+if (values.ranged && !isRoot()) throw new Error('--ranged needs root, which gives the range');
 
 compileTests();
-const runs = [await runTests(root, { name: isRoot() ? 'root' : 'user' })];
+const runs = values.ranged ? [] : [await runTests(root, { name: isRoot() ? 'root' : 'user' })];
 if (isRoot()) runs.push(await runAsOrdinaryUser());
 summarize(runs);
 
@@ -107,7 +121,8 @@ function runTests(directory, { name, env = {} }) {
     '--test-reporter-destination=stdout',
     ...chosen,
   ];
-  const [program, ...args] = name === 'user' && isRoot() ? asOrdinaryUser(node) : node;
+  const asUser = name === 'user' && isRoot() ? asOrdinaryUser(node) : node;
+  const [program, ...args] = values.ranged ? ['unshare', '--mount', 'sh', '-ec', WITH_RANGE, 'sh', ...asUser] : asUser;
   return new Promise((resolve) => {
     const child = spawn(program, args, {
       cwd: directory,

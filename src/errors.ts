@@ -42,7 +42,7 @@ export type ErrorCode = keyof typeof ERROR_CODES;
 
 /** What is known about a failure besides its sentence. */
 export interface SandboxErrorDetails {
-  /** The layer concerned. */
+  /** The layer concerned; nothing for an optional one, which the message names. */
   readonly layer?: Layer | undefined;
   /** The path concerned. */
   readonly path?: string | undefined;
@@ -62,7 +62,7 @@ export class SandboxError extends Error {
   override readonly name = 'SandboxError';
   /** Stable; the message is not. */
   readonly code: ErrorCode;
-  /** The layer concerned. */
+  /** The layer concerned; nothing for an optional one, which the message names. */
   declare readonly layer?: Layer;
   /** The path concerned. */
   declare readonly path?: string;

@@ -1,7 +1,16 @@
 export { ERROR_CODES, type ErrorCode, SandboxError, type SandboxErrorDetails, StepError } from './errors.js';
 export type { UnpackedImage, UnpackOptions } from './image/types.js';
 export { unpackImage } from './image/unpack-image.js';
-export { type Enforced, LAYERS, type Layer, type LayerState, NAMESPACES } from './layers.js';
+export {
+  type AnyLayer,
+  type Enforced,
+  LAYERS,
+  type Layer,
+  type LayerState,
+  NAMESPACES,
+  OPTIONAL_LAYERS,
+  type OptionalLayer,
+} from './layers.js';
 export type { FilesystemOptions, Mount } from './options/filesystem.js';
 export type { LimitOptions } from './options/limits.js';
 export type { Input, OutputMode, SandboxOptions, UserOptions } from './options/sandbox-options.js';

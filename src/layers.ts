@@ -1,5 +1,5 @@
-// The order is that of `Layer` in proto/control.proto: bit n of a mask is entry n.
-/** The confinement mechanisms, by the names that `allowMissing`, `allowWeaker`, results and reports have for them. */
+// The order is that of `Layer` in proto/control.proto: bit n of a mask is entry n, and what is optional comes behind.
+/** The confinement mechanisms of every sandbox, by the names that `allowMissing`, `allowWeaker`, results and reports have for them. */
 export const LAYERS = [
   'user',
   'pid',
@@ -22,6 +22,17 @@ export const LAYERS = [
 
 /** One confinement mechanism. */
 export type Layer = (typeof LAYERS)[number];
+
+/** What a sandbox has only when it is asked for. */
+export const OPTIONAL_LAYERS = ['coreScheduling'] as const;
+
+/** A layer that an option of its own name asks for. */
+export type OptionalLayer = (typeof OPTIONAL_LAYERS)[number];
+
+/** Either. */
+export type AnyLayer = Layer | OptionalLayer;
+
+export const ALL_LAYERS: readonly AnyLayer[] = [...LAYERS, ...OPTIONAL_LAYERS];
 
 /**
  * The layers that only namespaces give. Where they cannot be had, `allowMissing: NAMESPACES` asks by name for what is left:
@@ -46,16 +57,20 @@ export interface LayerState {
   readonly reason?: string;
 }
 
-/** The state of every layer. */
-export type Enforced = Readonly<Record<Layer, LayerState>>;
+/** The state of every layer, and of the optional ones that were asked for. */
+export type Enforced = Readonly<Record<Layer, LayerState> & Partial<Record<OptionalLayer, LayerState>>>;
 
-export function isLayer(name: string): name is Layer {
-  return (LAYERS as readonly string[]).includes(name);
+export function isLayer(name: string): name is AnyLayer {
+  return (ALL_LAYERS as readonly string[]).includes(name);
+}
+
+export function isOptional(layer: AnyLayer): layer is OptionalLayer {
+  return (OPTIONAL_LAYERS as readonly AnyLayer[]).includes(layer);
 }
 
 /** The mask in which bit n stands for layer n. */
-export function layerMask(layers: Iterable<Layer>): number {
+export function layerMask(layers: Iterable<AnyLayer>): number {
   let mask = 0;
-  for (const layer of layers) mask |= 1 << LAYERS.indexOf(layer);
+  for (const layer of layers) mask |= 1 << ALL_LAYERS.indexOf(layer);
   return mask;
 }

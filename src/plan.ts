@@ -111,29 +111,26 @@ function prepareOnce(resolved: Resolved, command: Command, hasInput: boolean): P
   return prepared;
 }
 
-/** Options that differ in what concerns only the step, such as `env`, share a policy and so its ready sandboxes. */
+/** What concerns only the step; all else is part of how its sandbox is built. Of limits, terminal and system calls, see below. */
+const OF_THE_STEP: readonly (keyof ResolvedOptions)[] = [
+  ...(['env', 'cwd', 'stdin', 'stdout', 'stderr', 'encoding', 'collect', 'reject', 'killGrace'] as const),
+  ...(['limits', 'terminal', 'syscalls'] as const),
+];
+
+/** Options that differ only in what concerns the step share a policy and so its ready sandboxes. */
 function policyOnce(options: ResolvedOptions, command: Command): Policy {
-  const { limits, mounts, rules, root, user, network, syscalls, allowMissing, allowWeaker, terminal } = options;
+  const { limits, terminal, syscalls } = options;
   const asked = [
     limits.scratch,
     limits.memory === Infinity,
     limits.processes === Infinity,
     limits.cpuTime === Infinity && limits.cpus === Infinity,
     terminal !== undefined,
-    options.scratchOnDisk,
   ];
-  const key = keyOf([
-    asked,
-    mounts,
-    rules,
-    root ?? '',
-    user,
-    network,
-    identityOf(syscalls),
-    allowMissing,
-    allowWeaker,
-    command.mounts,
-  ]);
+  const others = Object.fromEntries(
+    Object.entries(options).filter(([name]) => !OF_THE_STEP.includes(name as keyof ResolvedOptions)),
+  );
+  const key = keyOf([asked, others, identityOf(syscalls), command.mounts]);
   let policy = policies.get(key);
   if (policy === undefined) {
     policy = buildPolicy(options, command);

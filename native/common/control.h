@@ -71,7 +71,7 @@ struct define {
     bool zygote;
     uint64_t below;
     uint32_t parked, replaces;
-    bool session, keyless, terminal;
+    bool session, keyless, terminal, core_scheduling;
     uint64_t within;
     struct bytes boot, boot_input; /* a Start, or empty */
     struct bytes portable;         /* another Define, or empty */

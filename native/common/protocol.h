@@ -20,6 +20,7 @@ enum layer {
     LAYER_MEMORY = 14,
     LAYER_PROCESSES = 15,
     LAYER_CPU = 16,
+    LAYER_CORE_SCHEDULING = 17,
     LAYER_COUNT,
 };
 
@@ -62,6 +63,9 @@ enum by {
     BY_NO_NAMESPACES = 14,
     BY_NEEDS_NAMESPACES = 15,
     BY_KEPT_BOUNDING_SET = 16,
+    BY_NOT_ASKED_FOR = 17,
+    BY_CORE_COOKIE = 18,
+    BY_WHOLE_CORES = 19,
 };
 
 enum stage {

@@ -129,6 +129,9 @@ static void read_define_number(struct reader *reader, const struct field *field,
     case 28:
         out->scratch_on_disk = field_u64(reader, field) != 0;
         break;
+    case 30:
+        out->core_scheduling = field_u64(reader, field) != 0;
+        break;
     case 40:
         out->terminal = field_u64(reader, field) != 0;
         break;

@@ -27,7 +27,11 @@ static int serve_init(const struct sandbox_start *start, int sync, struct failur
     struct packet packet;
     if (receive_packet(sync, &byte, 1, &packet, 0) <= 0 || packet.descriptor_count != 1)
         return fail(failure, STAGE_LOST, NULL); /* init has told the spawner why */
-    if (map_sandbox_ids(start->policy, packet.descriptors[0], &start->identity, NULL))
+    /* The app's own id, which we have, may have another number in the zygote's namespace. */
+    struct identity identity = start->identity;
+    if (!identity.leased)
+        identity.step = getuid();
+    if (map_sandbox_ids(start->policy, packet.descriptors[0], &identity, NULL, 0))
         return fail_layer(failure, LAYER_USER);
     close_packet(&packet);
     return write(sync, "g", 1) == 1 ? 0 : fail(failure, STAGE_LOST, NULL);

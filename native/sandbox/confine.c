@@ -129,6 +129,16 @@ static int restrict_to_ruleset(const struct sandbox_start *start, bool *restrict
     return 0;
 }
 
+/* The threads of a core share its caches and buffers. With a cookie of its own, which all below it inherit, the step
+ * never has anybody else beside it on a core. What the kernel answers here, the spawner judges. */
+static bool keep_cores_apart(const struct define *policy)
+{
+    unsigned long long cookie = 0;
+    return policy->core_scheduling &&
+           !prctl(PR_SCHED_CORE, PR_SCHED_CORE_CREATE, 0, PR_SCHED_CORE_SCOPE_THREAD_GROUP, 0) &&
+           !prctl(PR_SCHED_CORE, PR_SCHED_CORE_GET, 0, PR_SCHED_CORE_SCOPE_THREAD, &cookie) && cookie != 0;
+}
+
 static int filter_syscalls(const struct define *policy, int *listener, struct failure *failure)
 {
     unsigned flags = policy->step_filter_notifies ? SECCOMP_FILTER_FLAG_NEW_LISTENER : 0;
@@ -182,6 +192,7 @@ int confine_step(struct sandbox_start *start, struct confined *confined, struct 
         return -1;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) /* inherited from the maker; asked for again, it costs nothing */
         return fail_layer(failure, LAYER_NO_NEW_PRIVS);
+    confined->own_cores = keep_cores_apart(start->policy);
     setsid(); /* no terminal, no process group shared with init */
     int failed = start->portable ? restrict_to_ruleset(start, &confined->landlock, failure)
                                  : restrict_by_landlock(&confined->landlock, failure);

@@ -12,8 +12,10 @@ int map_ids(int process, const char *uid_map, const char *gid_map, bool deny_gro
 }
 
 /* A zygote's namespace: its root is 0, and all that the sandboxes below it may be given has the number that it has
- * outside. It may set none of them: it has not the capability. */
-static void write_zygote_map(char *out, size_t size, const struct identity *identity, const struct id_range *ids)
+ * outside; but the app's own, which is 0 there, has one that no other has. It may set none of them: it has not the
+ * capability. */
+static void write_zygote_map(char *out, size_t size, const struct identity *identity, const struct id_range *ids,
+                             uint32_t own)
 {
     if (!identity->leased) {
         snprintf(out, size, "0 %u 1\n", identity->root);
@@ -24,18 +26,21 @@ static void write_zygote_map(char *out, size_t size, const struct identity *iden
     if (before > 0)
         length += snprintf(out + length, size - (size_t)length, "%u %u %u\n", ids->start, ids->start, before);
     if (after > 0)
-        snprintf(out + length, size - (size_t)length, "%u %u %u\n", identity->root + 1, identity->root + 1, after);
+        length +=
+            snprintf(out + length, size - (size_t)length, "%u %u %u\n", identity->root + 1, identity->root + 1, after);
+    if (own > 0)
+        snprintf(out + length, size - (size_t)length, "%u 0 1\n", own);
 }
 
 /* The step's id, and 0 for init where there is a second id to give it. */
 int map_sandbox_ids(const struct define *policy, int process, const struct identity *identity,
-                    const struct id_range *ids)
+                    const struct id_range *ids, uint32_t own)
 {
     char maps[2][128];
     uint32_t inside[] = {policy->uid, policy->gid};
     for (size_t i = 0; i < 2; i++) {
         if (policy->zygote) {
-            write_zygote_map(maps[i], sizeof(maps[i]), identity, ids);
+            write_zygote_map(maps[i], sizeof(maps[i]), identity, ids, own);
             continue;
         }
         int length = snprintf(maps[i], sizeof(maps[i]), "%u %u 1\n", inside[i], identity->step);

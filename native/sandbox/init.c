@@ -111,6 +111,13 @@ static int enter_user_namespace(struct sandbox_start *start, struct failure *fai
     return failed ? fail_layer(failure, LAYER_USER) : 0;
 }
 
+/* Below a zygote that is the root of its user namespace, and who enters that is another. Without the fix-up the
+ * capabilities stay as they are. */
+static int become_owner_of_namespace(void)
+{
+    return prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0) || setresuid((uid_t)-1, 0, (uid_t)-1);
+}
+
 /* Where no cgroup counts memory, a SysV segment that nobody has attached would be seen by nobody: there are none then,
  * and few queues and semaphores, which are the kernel's memory. These are the ipc namespace's own settings, and need
  * its owner's rights. */
@@ -119,10 +126,17 @@ static int limit_exchange(const struct sandbox_start *start, struct failure *fai
     static const struct {
         const char *path, *value;
     } SETTINGS[] = {{"sys/kernel/shmmni", "0"}, {"sys/kernel/msgmni", "16"}, {"sys/kernel/sem", "250 4096 100 64"}};
-    for (size_t i = 0; i < LENGTH(SETTINGS) && !start->counted; i++) {
+    if (start->counted)
+        return 0;
+    if (start->below && become_owner_of_namespace())
+        return fail_layer(failure, LAYER_MEMORY);
+    for (size_t i = 0; i < LENGTH(SETTINGS); i++) {
         if (write_file_at(start->proc, SETTINGS[i].path, SETTINGS[i].value))
             return fail_layer(failure, LAYER_MEMORY);
     }
+    /* One of the sandbox's own comes next, if it has one. */
+    if (start->below && !start->identity.leased && setresuid((uid_t)-1, getuid(), (uid_t)-1))
+        return fail_layer(failure, LAYER_MEMORY);
     return 0;
 }
 

@@ -40,6 +40,7 @@ struct make_request {
     bool has_net, has_user;
     bool below;          /* the last two descriptors are a zygote's user and pid namespace */
     struct id_range ids; /* for a zygote: what the sandboxes below it may be given */
+    uint32_t own;        /* for a zygote: there the app's own id, if they may have that; else 0 */
 };
 
 /* maker -> spawner, with the pidfd of init when it was made. */
@@ -73,6 +74,7 @@ struct report {
     uint32_t securebits; /* parked: what the kernel answers */
     bool landlock;       /* parked: restricted */
     bool users_notes;    /* made: overlays keep their notes in attributes of the user's */
+    bool own_cores;      /* parked: it has a core-scheduling cookie */
     int32_t wait_code;   /* ended: siginfo's code and status of the main process */
     int32_t wait_status;
     uint32_t killed;                         /* ended: processes that had to be killed */
@@ -246,7 +248,7 @@ int make_below(struct sandbox_start *start, const int zygote[2], int cgroup, int
 /* idmaps.c: `process` is its directory in /proc. */
 int map_ids(int process, const char *uid_map, const char *gid_map, bool deny_groups);
 int map_sandbox_ids(const struct define *policy, int process, const struct identity *identity,
-                    const struct id_range *ids);
+                    const struct id_range *ids, uint32_t own);
 
 /* privileges.c */
 int drop_bounding_set(const struct define *policy, struct failure *failure);
@@ -286,6 +288,7 @@ _Noreturn void step_main(struct sandbox_start *start);
 struct confined {
     int listener; /* seccomp notifications, or -1 */
     bool landlock;
+    bool own_cores;
 };
 int confine_step(struct sandbox_start *start, struct confined *confined, struct failure *failure);
 int install_filter(struct bytes filter, unsigned flags);

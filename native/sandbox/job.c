@@ -39,6 +39,7 @@ int confine_parked(struct sandbox_start *start, struct report *report, int *list
     }
     report->securebits = (uint32_t)prctl(PR_GET_SECUREBITS);
     report->landlock = confined.landlock;
+    report->own_cores = confined.own_cores;
     *listener = confined.listener;
     return 0;
 }

@@ -139,7 +139,7 @@ static int serve_init(const struct maker *maker, pid_t pid, int sync, const stru
         return fail(failure, STAGE_LOST, NULL); /* init has told the spawner why */
     snprintf(path, sizeof(path), "%d", pid);
     autoclose int process = openat(maker->tree.proc, path, O_DIRECTORY | O_CLOEXEC);
-    if (process < 0 || map_sandbox_ids(&maker->policy, process, &request->identity, &request->ids))
+    if (process < 0 || map_sandbox_ids(&maker->policy, process, &request->identity, &request->ids, request->own))
         return fail_layer(failure, LAYER_USER);
     return write(sync, "g", 1) == 1 ? 0 : -1;
 }

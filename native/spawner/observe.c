@@ -221,6 +221,22 @@ static struct layer_state see_cpu(const struct look *look)
     return see_controller(look, LAYER_CPU, weaker(BY_RLIMIT));
 }
 
+/* Where no core has a second thread there is nobody to be kept from it. It can change while the machine runs. */
+static bool are_cores_whole(void)
+{
+    char active[8];
+    return read_file_at(AT_FDCWD, "/sys/devices/system/cpu/smt/active", active, sizeof(active)) > 0 && active[0] == '0';
+}
+
+static struct layer_state see_core_scheduling(const struct look *look)
+{
+    if (!look->sandbox->policy->core_scheduling)
+        return absent(BY_NOT_ASKED_FOR);
+    if (look->parked->own_cores)
+        return enforced(BY_CORE_COOKIE);
+    return are_cores_whole() ? enforced(BY_WHOLE_CORES) : absent(BY_KERNEL_LACKS_IT);
+}
+
 static struct layer_state (*const SEE[LAYER_COUNT])(const struct look *) = {
     [LAYER_USER] = see_user,
     [LAYER_PID] = see_pid,
@@ -239,6 +255,7 @@ static struct layer_state (*const SEE[LAYER_COUNT])(const struct look *) = {
     [LAYER_MEMORY] = see_memory,
     [LAYER_PROCESSES] = see_processes,
     [LAYER_CPU] = see_cpu,
+    [LAYER_CORE_SCHEDULING] = see_core_scheduling,
 };
 
 /* What the policy asks for must be there; a weaker form or an absence only where it is accepted by name. */

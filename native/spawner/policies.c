@@ -76,6 +76,7 @@ static struct policy *new_policy(const struct spawner *spawner, const struct def
     /* What rules name may be another file by the time that a step asks; in a session they have been carried out. */
     policy->fresh = define->rule_count > 0 && !define->within;
     policy->host_network = define->host_network;
+    policy->core_scheduling = define->core_scheduling;
     policy->has_writable = has_writable(define);
     policy->notifies = define->step_filter_notifies;
     policy->reuse_net = define->reuse_net && spawner->enters_namespaces;

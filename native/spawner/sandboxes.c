@@ -91,8 +91,10 @@ static int send_request(struct spawner *spawner, struct sandbox *sandbox, int re
     int descriptors[2 + HIERARCHIES + 4] = {reports, jobs};
     memcpy(&descriptors[2], cgroup->attach, sizeof(int) * cgroup->attach_count);
     size_t count = 2 + cgroup->attach_count;
-    if (sandbox->policy->zygote)
+    if (sandbox->policy->zygote) {
         request.ids = (struct id_range){spawner->id_start, spawner->id_count};
+        request.own = spawner->privileged ? 0 : spawner->id_start + spawner->id_count;
+    }
     if (sandbox->nest) {
         request.below = true;
         descriptors[count++] = sandbox->nest->zygote->user;

@@ -22,10 +22,11 @@ const smt: Diagnosis = ({ smtActive, processors }) =>
     ? finding('smt-active', {
         severity: 'medium',
         reason:
-          'Two threads of one core share its caches and buffers, so that a step can measure what the app, or another step, does beside it. Nothing keeps them on cores of their own.',
+          'Two threads of one core share its caches and buffers, so that a step can measure what the app, or another step, does beside it. Nothing keeps them on cores of their own, unless the step has the option coreScheduling.',
         evidence: [`/sys/devices/system/cpu/smt/active is 1 (${processors} processors)`],
         remedy: `echo off | sudo tee /sys/devices/system/cpu/smt/control     # until the next start
-# For good: nosmt on the kernel's command line, or the firmware's setting.`,
+# For good: nosmt on the kernel's command line, or the firmware's setting.
+# Or, for each step that is not trusted (a kernel of 5.14 or later): { coreScheduling: true }`,
       })
     : undefined;
 

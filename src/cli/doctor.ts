@@ -6,9 +6,10 @@ import { closeSpawner } from '../spawner/shared.js';
 import { checkSupport } from '../support/check-support.js';
 import type { SandboxOptions } from '../options/sandbox-options.js';
 import { reportText } from '../support/text.js';
+import type { Layer } from '../layers.js';
 import { layersOf } from './layers.js';
 
-const USAGE = `Usage: spawn-sandbox doctor [--json] [--allow-missing LAYER,...] [--allow-weaker LAYER,...]
+const USAGE = `Usage: spawn-sandbox doctor [--json] [--allow-missing LAYER,...] [--allow-weaker LAYER,...] [--core-scheduling]
 
 Tries out what can be enforced here, and tells what to do about what cannot.
 Exit status: 0 when a sandbox with these options can be made, 1 otherwise.
@@ -24,6 +25,7 @@ const FLAGS = {
   json: { type: 'boolean' },
   'allow-missing': { type: 'string' },
   'allow-weaker': { type: 'string' },
+  'core-scheduling': { type: 'boolean' },
   audit: { type: 'boolean' },
   'audit-level': { type: 'string' },
   help: { type: 'boolean', short: 'h' },
@@ -35,7 +37,10 @@ export async function doctor(argv: readonly string[]): Promise<number> {
     const { values } = parseArgs({ args: [...argv], options: FLAGS, strict: true, allowPositionals: false });
     if (values.help === true) return say(USAGE);
     if (values.audit === true) return await audit(values);
-    const report = await checkSupport(toOptions(values['allow-missing'], values['allow-weaker']));
+    const report = await checkSupport({
+      ...toOptions(values['allow-missing'], values['allow-weaker']),
+      ...(values['core-scheduling'] === true ? { coreScheduling: true } : {}),
+    });
     await closeSpawner();
     say(values.json === true ? `${JSON.stringify(report, null, 2)}\n` : reportText(report, { color: wantsColor() }));
     return report.supported ? 0 : 1;
@@ -48,7 +53,7 @@ export async function doctor(argv: readonly string[]): Promise<number> {
 function toOptions(missing: string | undefined, weaker: string | undefined): SandboxOptions {
   return {
     ...(missing === undefined ? {} : { allowMissing: layersOf(missing) }),
-    ...(weaker === undefined ? {} : { allowWeaker: layersOf(weaker) }),
+    ...(weaker === undefined ? {} : { allowWeaker: layersOf(weaker) as readonly Layer[] }),
   };
 }
 

@@ -32,6 +32,7 @@ What the command sees:
   --network none|host      host needs --allow-missing net             [none]
 
 How strictly it is confined:
+  --core-scheduling          share no core with anything else
   --allow-missing LAYER,...  accept that these layers are missing
   --allow-weaker LAYER,...   accept a weaker form of these layers
 

@@ -1,8 +1,8 @@
-import type { Layer } from '../layers.js';
-import { isLayer, LAYERS, LAYERS_WITH_WEAKER_FORM } from '../layers.js';
+import type { AnyLayer, Layer } from '../layers.js';
+import { ALL_LAYERS, isLayer, LAYERS_WITH_WEAKER_FORM } from '../layers.js';
 import { expectArray, expectOneOf, invalidOption } from './check.js';
 
-export function resolveAllowMissing(option: unknown): readonly Layer[] {
+export function resolveAllowMissing(option: unknown): readonly AnyLayer[] {
   return layers(option, 'allowMissing');
 }
 
@@ -10,18 +10,22 @@ export function resolveAllowMissing(option: unknown): readonly Layer[] {
 export function resolveAllowWeaker(option: unknown): readonly Layer[] {
   if (option === undefined) return process.geteuid?.() === 0 ? [] : LAYERS_WITH_WEAKER_FORM;
   const named = layers(option, 'allowWeaker');
-  const whole = named.find((layer) => !LAYERS_WITH_WEAKER_FORM.includes(layer));
+  const whole = named.find((layer) => !hasWeakerForm(layer));
   if (whole !== undefined) {
     throw invalidOption(
       'allowWeaker',
       `has no use for '${whole}', which has no weaker form; only ${LAYERS_WITH_WEAKER_FORM.join(', ')} have one`,
     );
   }
-  return named;
+  return named.filter(hasWeakerForm);
 }
 
-function layers(option: unknown, name: string): readonly Layer[] {
+function hasWeakerForm(layer: AnyLayer): layer is Layer {
+  return (LAYERS_WITH_WEAKER_FORM as readonly AnyLayer[]).includes(layer);
+}
+
+function layers(option: unknown, name: string): readonly AnyLayer[] {
   return expectArray(option, name).map((layer, index) =>
-    typeof layer === 'string' && isLayer(layer) ? layer : expectOneOf(layer, `${name}[${index}]`, LAYERS),
+    typeof layer === 'string' && isLayer(layer) ? layer : expectOneOf(layer, `${name}[${index}]`, ALL_LAYERS),
   );
 }

@@ -1,5 +1,5 @@
 import { isAbsolute, normalize } from 'node:path';
-import type { Layer } from '../layers.js';
+import type { AnyLayer, Layer } from '../layers.js';
 import type { ResolvedSyscallPolicy } from '../syscalls/index.js';
 import { checkTerminalCalls, refusesSetId, resolveSyscalls } from '../syscalls/index.js';
 import type { TerminalSize } from '../spawner/messages.js';
@@ -35,7 +35,8 @@ export interface ResolvedOptions {
   readonly terminal: TerminalSize | undefined;
   readonly network: 'none' | 'host';
   readonly syscalls: ResolvedSyscallPolicy;
-  readonly allowMissing: readonly Layer[];
+  readonly coreScheduling: boolean;
+  readonly allowMissing: readonly AnyLayer[];
   readonly allowWeaker: readonly Layer[];
   /** Milliseconds. */
   readonly killGrace: number;
@@ -58,6 +59,7 @@ export const OPTION_NAMES = [
   'terminal',
   'network',
   'syscalls',
+  'coreScheduling',
   'allowMissing',
   'allowWeaker',
   'signal',
@@ -92,6 +94,7 @@ export function resolveOptions(options: unknown): ResolvedOptions {
     terminal: resolveTerminal(given),
     network: expectOneOf(given['network'] ?? 'none', 'network', ['none', 'host']),
     syscalls: resolveSyscalls(given['syscalls'] as SandboxOptions['syscalls']),
+    coreScheduling: resolveFlag(given['coreScheduling'], 'coreScheduling'),
     allowMissing: resolveAllowMissing(given['allowMissing']),
     allowWeaker: resolveAllowWeaker(given['allowWeaker']),
     killGrace: given['killGrace'] === undefined ? DEFAULT_KILL_GRACE : parseDuration(given['killGrace'], 'killGrace'),

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import type { Layer } from '../layers.js';
+import type { AnyLayer, Layer } from '../layers.js';
 import type { SyscallPolicy } from '../syscalls/index.js';
 import type { Duration, Size } from '../units.js';
 import type { FilesystemOptions } from './filesystem.js';
@@ -59,8 +59,14 @@ export interface SandboxOptions {
   readonly network?: 'none' | 'host';
   /** Which system calls are let through. @default 'default' */
   readonly syscalls?: 'default' | 'strict' | 'build' | SyscallPolicy;
+  /**
+   * While a step runs on a core, nothing but the step itself runs on other threads of that core, so that neither can measure or disturb the other there.
+   * It costs the time in which those threads have nothing to do. Where the kernel has no core scheduling and cores have threads, it is `ERR_LAYER_UNAVAILABLE`.
+   * @default false
+   */
+  readonly coreScheduling?: boolean;
   /** Layers that may be missing altogether; without them here, a missing one is `ERR_LAYER_UNAVAILABLE`. @default [] */
-  readonly allowMissing?: readonly Layer[];
+  readonly allowMissing?: readonly AnyLayer[];
   /**
    * Layers that may hold in a weaker form. It stands in every result.
    * @default [] for an app with root, else ['uid', 'groups', 'memory', 'processes', 'cpu']

@@ -1,5 +1,5 @@
-import type { Layer } from '../layers.js';
-import { LAYERS, layerMask } from '../layers.js';
+import type { AnyLayer, Layer } from '../layers.js';
+import { ALL_LAYERS, layerMask } from '../layers.js';
 import type { ResolvedOptions } from '../options/resolve.js';
 
 export interface LayerMasks {
@@ -10,12 +10,13 @@ export interface LayerMasks {
 
 /**
  * Every layer is required but for those that the app waives by name, Landlock, which only repeats what the mount tree
- * does already and which many kernels lack, and the limits of which the app asks nothing.
+ * does already and which many kernels lack, and the limits of which the app asks nothing, and core scheduling where it is not asked for.
  */
 export function layerMasks(options: ResolvedOptions): LayerMasks {
-  const waived = new Set<Layer>([...options.allowMissing, 'landlock', ...layersWithoutLimit(options)]);
+  const waived = new Set<AnyLayer>([...options.allowMissing, 'landlock', ...layersWithoutLimit(options)]);
+  if (!options.coreScheduling) waived.add('coreScheduling');
   return {
-    require: layerMask(LAYERS.filter((layer) => !waived.has(layer))),
+    require: layerMask(ALL_LAYERS.filter((layer) => !waived.has(layer))),
     allowWeaker: layerMask(options.allowWeaker),
     allowMissing: layerMask(waived),
   };

@@ -49,6 +49,7 @@ function wholePolicy(options: ResolvedOptions, command: Command, terminals: bool
     ...layerMasks(options),
     ...reuse(options),
     terminal: terminals,
+    coreScheduling: options.coreScheduling,
     cover: COVERED.map((path) => Buffer.from(path)),
     rules: options.rules.map(ruleOf),
   };

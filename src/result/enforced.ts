@@ -1,4 +1,4 @@
-import { type Enforced, LAYERS, type LayerState } from '../layers.js';
+import { ALL_LAYERS, type Enforced, isOptional, type LayerState } from '../layers.js';
 import { BY, type By } from '../spawner/messages.js';
 
 const STATES = ['absent', 'enforced', 'weaker', 'waived'] as const;
@@ -33,10 +33,10 @@ export function enforcedOf(observed: Uint8Array, cgroupReason: string): Enforced
   const key = Buffer.from(observed.buffer, observed.byteOffset, observed.length).toString('latin1') + cgroupReason;
   const found = known.get(key);
   if (found !== undefined) return found;
-  const entries = LAYERS.map((layer, index) => [
-    layer,
-    stateOf(observed[2 * index], observed[2 * index + 1], cgroupReason),
-  ]);
+  const layers = ALL_LAYERS.map((layer, index) => ({ layer, state: observed[2 * index], by: observed[2 * index + 1] }));
+  const entries = layers
+    .filter(({ layer, by }) => !isOptional(layer) || (by !== undefined && BY[by] !== 'not asked for'))
+    .map(({ layer, state, by }) => [layer, stateOf(state, by, cgroupReason)]);
   const enforced = Object.freeze(Object.fromEntries(entries)) as Enforced;
   if (known.size >= MOST_KNOWN) known.clear();
   known.set(key, enforced);

@@ -23,7 +23,15 @@ export interface SandboxPlan {
 /** Where nothing is said, a sandbox lives until it is destroyed, and what is written is bounded for each command. */
 const UNBOUNDED = { wallTime: Infinity, output: Infinity };
 /** What a sandbox has once and for all. */
-const OF_THE_SANDBOX = ['filesystem', 'user', 'network', 'syscalls', 'allowMissing', 'allowWeaker'] as const;
+const OF_THE_SANDBOX = [
+  'filesystem',
+  'user',
+  'network',
+  'syscalls',
+  'coreScheduling',
+  'allowMissing',
+  'allowWeaker',
+] as const;
 
 /** @throws SandboxError `ERR_INVALID_OPTION` */
 export function planSandbox(options: SandboxOptions): SandboxPlan {

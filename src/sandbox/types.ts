@@ -15,7 +15,7 @@ export interface Sandbox extends AsyncDisposable {
    *
    * @param file as for `spawnSandbox()`; a program of the app's that is not in the sandbox is looked up there by its name
    * @param options replace those of the sandbox; `limits` and `env` are replaced one by one. What the sandbox itself is made of
-   *   (`filesystem`, `user`, `network`, `syscalls`, `allowMissing`, `allowWeaker`, `limits.scratch`) cannot be given here
+   *   (`filesystem`, `user`, `network`, `syscalls`, `coreScheduling`, `allowMissing`, `allowWeaker`, `limits.scratch`) cannot be given here
    * @throws SandboxError `ERR_INVALID_OPTION` or `ERR_SANDBOX_CLOSED`
    */
   spawn(file: string, args?: readonly string[], options?: SandboxOptions): Step;

@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 import { type ErrorCode, SandboxError } from '../errors.js';
-import { LAYERS, type Layer } from '../layers.js';
+import { ALL_LAYERS, type AnyLayer, isOptional } from '../layers.js';
 import { systemReason } from '../system-reason.js';
 import { byReason } from '../result/enforced.js';
 import { BY, type By, type FailedMessage, type ReadyMessage, STAGES, type Stage } from './messages.js';
@@ -14,7 +14,7 @@ const LOST_POLICY = 'policies';
 interface Told {
   readonly path: string;
   readonly reason: string;
-  readonly layer: Layer;
+  readonly layer: AnyLayer;
   readonly by: By;
   readonly errno: number;
   readonly cgroupReason: string;
@@ -80,9 +80,11 @@ const SENTENCES: Readonly<Record<Stage, Sentence>> = {
     remedy: ({ layer, by }) =>
       by === 'needs namespaces'
         ? 'Leave that option out, or let the app have namespaces: spawn-sandbox doctor tells how.'
-        : isAbsence(by)
-          ? `To do without it, pass { allowMissing: ['${layer}'] }.`
-          : `To accept that form, pass { allowWeaker: ['${layer}'] }.`,
+        : layer === 'coreScheduling'
+          ? "Switch the second threads of cores off (/sys/devices/system/cpu/smt/control), use a kernel of 5.14 or later with CONFIG_SCHED_CORE=y, or, to do without it, pass { allowMissing: ['coreScheduling'] }."
+          : isAbsence(by)
+            ? `To do without it, pass { allowMissing: ['${layer}'] }.`
+            : `To accept that form, pass { allowWeaker: ['${layer}'] }.`,
   },
   workDirectory: {
     code: 'ERR_WORK_DIRECTORY',
@@ -187,7 +189,7 @@ export function failureOf(failed: FailedMessage, ready: ReadyMessage | undefined
   const told: Told = {
     path: Buffer.from(failed.path).toString(),
     reason: failed.errno === 0 ? 'the system gave no reason' : systemReason(failed.errno),
-    layer: LAYERS[failed.layer] ?? 'user',
+    layer: ALL_LAYERS[failed.layer] ?? 'user',
     by: BY[failed.by] ?? 'unspecified',
     errno: failed.errno,
     cgroupReason: ready?.cgroupReason ?? '',
@@ -195,7 +197,7 @@ export function failureOf(failed: FailedMessage, ready: ReadyMessage | undefined
   const { code, says, remedy } = SENTENCES[stage];
   const concernsLayer = stage === 'layer' || stage === 'observation';
   return new SandboxError(code, says(told), {
-    layer: concernsLayer ? told.layer : undefined,
+    layer: concernsLayer && !isOptional(told.layer) ? told.layer : undefined,
     path: told.path === '' ? undefined : told.path,
     errno: failed.errno === 0 ? undefined : failed.errno,
     remedy: remedy?.(told),

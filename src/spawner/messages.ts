@@ -75,6 +75,8 @@ export interface DefineMessage {
   readonly within?: number;
   /** Each sandbox has terminals of its own. */
   readonly terminal: boolean;
+  /** Nothing else runs on other threads of a core while a step does. */
+  readonly coreScheduling: boolean;
 }
 
 export const STDIO = { nullDevice: 0, pipe: 1 } as const;
@@ -302,6 +304,9 @@ export const BY = [
   'no namespaces',
   'needs namespaces',
   'kept bounding set',
+  'not asked for',
+  'core cookie',
+  'whole cores',
 ] as const;
 export type By = (typeof BY)[number];
 

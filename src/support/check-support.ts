@@ -33,6 +33,7 @@ export async function checkSupport(options: SandboxOptions = {}): Promise<Suppor
     hierarchies: incomplete ? files.hierarchies.map(tryHierarchy) : files.hierarchies,
     spawnerPath: whereSpawner(),
     selfTest: tested,
+    coreScheduling: options.coreScheduling === true,
   };
   return buildReport(evidence, observed);
 }

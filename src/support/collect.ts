@@ -10,7 +10,7 @@ import { type MountPoint, parseMountinfo } from './mountinfo.js';
 /** The part of the evidence that files tell. */
 export type FileEvidence = Omit<
   Evidence,
-  'broken' | 'ready' | 'failure' | 'outside' | 'inside' | 'selfTest' | 'spawnerPath'
+  'broken' | 'ready' | 'failure' | 'outside' | 'inside' | 'selfTest' | 'spawnerPath' | 'coreScheduling'
 >;
 
 export function collectFiles(): FileEvidence {
@@ -63,11 +63,13 @@ function collectSettings(): KernelSettings {
   const kinds = ['user', 'pid', 'mnt', 'net', 'ipc', 'uts', 'cgroup'];
   const limits = kinds.map((kind) => [kind, readNumber(`/proc/sys/user/max_${kind}_namespaces`)] as const);
   const clone = readNumber('/proc/sys/kernel/unprivileged_userns_clone');
+  const shared = readNumber('/sys/devices/system/cpu/smt/active');
   const apparmor = readNumber('/proc/sys/kernel/apparmor_restrict_unprivileged_userns');
   return {
     maxNamespaces: Object.fromEntries(limits.filter((entry): entry is [string, number] => entry[1] !== undefined)),
     ...(clone === undefined ? {} : { unprivilegedUsernsClone: clone }),
     ...(apparmor === undefined ? {} : { apparmorRestrictsUserns: apparmor }),
+    ...(shared === undefined ? {} : { coresAreShared: shared === 1 }),
     lsms: read('/sys/kernel/security/lsm')
       .trim()
       .split(',')

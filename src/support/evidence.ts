@@ -33,6 +33,8 @@ export interface Evidence {
   /** Tried where the spawner works. */
   readonly inside: Probes;
   readonly selfTest: SelfTest;
+  /** Whether the options want it. */
+  readonly coreScheduling?: boolean;
 }
 
 export interface AppEvidence {
@@ -57,6 +59,8 @@ export interface KernelSettings {
   readonly unprivilegedUsernsClone?: number;
   /** `/proc/sys/kernel/apparmor_restrict_unprivileged_userns`: Ubuntu's. */
   readonly apparmorRestrictsUserns?: number;
+  /** `/sys/devices/system/cpu/smt/active`: whether there are cores with a second thread. */
+  readonly coresAreShared?: boolean;
   /** `/sys/kernel/security/lsm`. */
   readonly lsms: readonly string[];
 }

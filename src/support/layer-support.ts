@@ -1,10 +1,10 @@
-import { type Enforced, LAYERS, type Layer, type LayerState } from '../layers.js';
+import { type AnyLayer, type Enforced, LAYERS, type LayerState, OPTIONAL_LAYERS } from '../layers.js';
 import { type Evidence, trial } from './evidence.js';
 import type { ProbeName } from './probes.js';
-import type { LayerSupport, SupportProblem } from './report.js';
+import type { LayerSupport, SupportProblem, SupportReport } from './report.js';
 
 /** What must work for a layer, where it can be tried without a sandbox. */
-const TRIALS: Readonly<Partial<Record<Layer, readonly ProbeName[]>>> = {
+const TRIALS: Readonly<Partial<Record<AnyLayer, readonly ProbeName[]>>> = {
   user: ['userNamespace', 'uidMap'],
   pid: ['pidNamespace', 'procMount'],
   mount: ['mountNamespace', 'tmpfsMount', 'procMount'],
@@ -14,6 +14,7 @@ const TRIALS: Readonly<Partial<Record<Layer, readonly ProbeName[]>>> = {
   cgroup: ['cgroupNamespace'],
   seccomp: ['seccompFilter'],
   landlock: ['landlock'],
+  coreScheduling: ['coreScheduling'],
 };
 
 const NO_SANDBOX = 'no sandbox can be made here, so it could not be observed';
@@ -23,12 +24,14 @@ export function layerSupport(
   evidence: Evidence,
   observed: Enforced | undefined,
   problems: readonly SupportProblem[],
-): Readonly<Record<Layer, LayerSupport>> {
-  const entries = LAYERS.map((layer) => {
-    const plain = observed === undefined ? tried(evidence, layer) : fromObservation(observed[layer]);
+): SupportReport['layers'] {
+  const asked = [...LAYERS, ...OPTIONAL_LAYERS.filter((name) => evidence[name] === true)];
+  const entries = asked.map((layer) => {
+    const seen = observed?.[layer];
+    const plain = seen === undefined ? tried(evidence, layer) : fromObservation(seen);
     return [layer, plain.state === 'available' ? plain : explained(plain, layer, problems)] as const;
   });
-  return Object.fromEntries(entries) as Readonly<Record<Layer, LayerSupport>>;
+  return Object.fromEntries(entries) as SupportReport['layers'];
 }
 
 function fromObservation({ state, by, reason }: LayerState): LayerSupport {
@@ -38,7 +41,7 @@ function fromObservation({ state, by, reason }: LayerState): LayerSupport {
   return { state: state === 'weaker' ? 'weaker' : 'missing', ...how, ...why };
 }
 
-function tried(evidence: Evidence, layer: Layer): LayerSupport {
+function tried(evidence: Evidence, layer: AnyLayer): LayerSupport {
   const names = TRIALS[layer] ?? [];
   const outcomes = names.map((name) => ({ name, outcome: outcomeOf(evidence, layer, name) }));
   const refused = outcomes.find(({ outcome }) => outcome?.works === false);
@@ -49,14 +52,14 @@ function tried(evidence: Evidence, layer: Layer): LayerSupport {
 }
 
 /** These are anybody's right. */
-const FOR_ANYBODY: readonly Layer[] = ['user', 'seccomp', 'landlock'];
+const FOR_ANYBODY: readonly AnyLayer[] = ['user', 'seccomp', 'landlock', 'coreScheduling'];
 
-function outcomeOf(evidence: Evidence, layer: Layer, name: ProbeName): ReturnType<typeof trial> {
+function outcomeOf(evidence: Evidence, layer: AnyLayer, name: ProbeName): ReturnType<typeof trial> {
   return trial(evidence, name) ?? (FOR_ANYBODY.includes(layer) ? evidence.outside[name] : undefined);
 }
 
 /** The first cause that concerns the layer says more than the layer's own state. */
-function explained(plain: LayerSupport, layer: Layer, problems: readonly SupportProblem[]): LayerSupport {
+function explained(plain: LayerSupport, layer: AnyLayer, problems: readonly SupportProblem[]): LayerSupport {
   const cause =
     problems.find(({ affects }) => affects.includes(layer)) ?? (plain.reason === NO_SANDBOX ? problems[0] : undefined);
   if (cause === undefined) return plain;

@@ -38,6 +38,7 @@ export const PROBLEM_CODES = {
   'seccomp-missing': 'The kernel has no seccomp filters',
   'seccomp-notify-missing': 'System calls cannot be reported to the spawner',
   'landlock-missing': 'The kernel has no Landlock, or it is switched off',
+  'core-scheduling-missing': 'Steps cannot be kept from sharing a core',
   'idmapped-mount-missing': 'Writable directories cannot be mapped to their owner',
   'memory-limit-unproven': 'A memory limit was set and not kept',
   'sandbox-refused': 'A sandbox with these options cannot be made',

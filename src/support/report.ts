@@ -1,5 +1,5 @@
 import type { ErrorCode } from '../errors.js';
-import type { Enforced, Layer } from '../layers.js';
+import type { AnyLayer, Enforced, Layer, OptionalLayer } from '../layers.js';
 import type { Cause } from '../result.js';
 import type { ContainerKind } from './environment.js';
 import type { ProbeName } from './probes.js';
@@ -20,7 +20,7 @@ export interface SupportReport {
   /** Where the app runs. */
   readonly environment: SupportEnvironment;
   /** Whether each layer can be enforced. */
-  readonly layers: Readonly<Record<Layer, LayerSupport>>;
+  readonly layers: Readonly<Record<Layer, LayerSupport> & Partial<Record<OptionalLayer, LayerSupport>>>;
   /** Everything that was tried out, as it came from the kernel. */
   readonly probes: readonly SupportProbe[];
   /** What stands in the way, most severe first. */
@@ -80,7 +80,7 @@ export interface SupportProblem {
   /** What to do; several lines, to be copied. */
   readonly remedy: string;
   /** The layers concerned. */
-  readonly affects: readonly Layer[];
+  readonly affects: readonly AnyLayer[];
 }
 
 /** What happened to `/bin/true` in a sandbox with the given options. */

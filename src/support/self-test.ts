@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { SandboxError } from '../errors.js';
-import { type Enforced, LAYERS, LAYERS_WITH_WEAKER_FORM } from '../layers.js';
+import { ALL_LAYERS, type Enforced, LAYERS_WITH_WEAKER_FORM } from '../layers.js';
 import type { SandboxOptions } from '../options/sandbox-options.js';
 import type { StepResult } from '../result.js';
 import { spawnSandbox } from '../spawn-sandbox.js';
@@ -31,7 +31,7 @@ export async function selfTest(options: SandboxOptions): Promise<SelfTest> {
 /** What holds when nothing is insisted on, to tell the layers that fail from those that do not. */
 export async function observeAnyway(options: SandboxOptions): Promise<Enforced | undefined> {
   // Without a user namespace there is nothing to be told apart: all would be without.
-  const allowMissing = LAYERS.filter((layer) => layer !== 'user');
+  const allowMissing = ALL_LAYERS.filter((layer) => layer !== 'user');
   const lenient = { ...essential(options), allowMissing, allowWeaker: LAYERS_WITH_WEAKER_FORM };
   try {
     const { enforced, ok } = await spawnSandbox(trueProgram(), [], lenient);
@@ -42,21 +42,14 @@ export async function observeAnyway(options: SandboxOptions): Promise<Enforced |
   }
 }
 
-/** The rest concerns only the streams and the moment of one step. */
-const ESSENTIAL: readonly string[] = [
-  'limits',
-  'filesystem',
-  'env',
-  'cwd',
-  'user',
-  'network',
-  'syscalls',
-  'allowMissing',
-  'allowWeaker',
+/** What concerns only the streams and the moment of one step. */
+const OF_ONE_STEP: readonly string[] = [
+  ...(['input', 'stdin', 'stdout', 'stderr', 'encoding', 'collect', 'reject', 'terminal'] as const),
+  ...(['signal', 'killGrace', 'keepBackground'] as const),
 ] satisfies readonly (keyof SandboxOptions)[];
 
 function essential(options: SandboxOptions): SandboxOptions {
-  return Object.fromEntries(Object.entries(options).filter(([name]) => ESSENTIAL.includes(name)));
+  return Object.fromEntries(Object.entries(options).filter(([name]) => !OF_ONE_STEP.includes(name)));
 }
 
 async function testMemory(options: SandboxOptions): Promise<Pick<StepResult, 'cause' | 'detail'>> {

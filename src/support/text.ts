@@ -1,4 +1,4 @@
-import { LAYERS } from '../layers.js';
+import { ALL_LAYERS, LAYERS } from '../layers.js';
 import type { LayerSupport, SupportProblem, SupportReport } from './report.js';
 
 type Paint = 'red' | 'green' | 'yellow' | 'bold' | 'dim';
@@ -45,8 +45,10 @@ function head({ platform, kernel, node, privileged, environment }: SupportReport
 }
 
 function layerTable({ layers, problems }: SupportReport, paint: Painter): string {
-  const rows = LAYERS.map((layer) => {
-    const { state, by = '', reason = '' } = layers[layer];
+  const rows = ALL_LAYERS.flatMap((layer) => {
+    const support = layers[layer];
+    if (support === undefined) return [];
+    const { state, by = '', reason = '' } = support;
     const cause = state === 'available' ? undefined : problems.find(({ affects }) => affects.includes(layer));
     return {
       layer,
@@ -101,7 +103,7 @@ function verdict({ supported, selfTest, layers }: SupportReport, paint: Painter)
     return `${paint('green', 'supported')}: a program ran confined${memory}.${but}`;
   }
   const why = selfTest.error?.message ?? selfTest.memoryLimit?.detail ?? selfTest.detail ?? '';
-  const missing = LAYERS.filter((layer) => layers[layer].state === 'missing' && layer !== 'landlock');
+  const missing = ALL_LAYERS.filter((layer) => layers[layer]?.state === 'missing' && layer !== 'landlock');
   const hint =
     missing.length > 0 || weaker.length === 0
       ? ''

@@ -44,7 +44,7 @@ export interface ZygoteOptions extends SandboxOptions {
 export interface ZygoteSpawnOptions extends SandboxOptions {
   /**
    * One that `createSandbox()` has made: the job runs there, beside its commands, and not in a fresh one. What the sandbox is made of (`filesystem`,
-   * `user`, `network`, `syscalls`, `allowMissing`, `allowWeaker`, `limits.scratch`) is the sandbox's then, and cannot be given with the job. The first job in a
+   * `user`, `network`, `syscalls`, `coreScheduling`, `allowMissing`, `allowWeaker`, `limits.scratch`) is the sandbox's then, and cannot be given with the job. The first job in a
    * sandbox starts the runtime there, which takes as long as it does anywhere; from then on as many as `parked` says, one at least, wait there for
    * those that follow, and what they use counts for the sandbox's limits.
    * @default a fresh one

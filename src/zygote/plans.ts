@@ -34,7 +34,7 @@ export function preloadConfig({ preload, preloadCode, mode }: ResolvedZygoteOpti
 }
 
 function planInterpreter({ runtime, interpreter, sandbox }: ResolvedZygoteOptions, own: SandboxOptions): Plan {
-  const { filesystem = {}, limits = {}, env, user, allowMissing, allowWeaker, network } = sandbox;
+  const { filesystem = {}, limits = {}, env, user, allowMissing, allowWeaker, network, coreScheduling } = sandbox;
   const { writable = [], overlay = [], readOnly = [], hide = [] } = filesystem;
   const options: SandboxOptions = {
     ...(env === undefined ? {} : { env }),
@@ -42,6 +42,7 @@ function planInterpreter({ runtime, interpreter, sandbox }: ResolvedZygoteOption
     ...(allowMissing === undefined ? {} : { allowMissing }),
     ...(allowWeaker === undefined ? {} : { allowWeaker }),
     ...(network === undefined ? {} : { network }),
+    ...(coreScheduling === undefined ? {} : { coreScheduling }),
     filesystem: { hide, readOnly: [...readOnly, ...writable, ...overlay] },
     limits: {
       memory:

@@ -98,6 +98,18 @@ export const DOCKER: World = {
   capabilities: DOCKER_CAPABILITIES,
 };
 
+/** What `adduser` does for somebody who may use containers: an account, and a range of ids for `newuidmap` to map. */
+export const SUBORDINATE_IDS: World = {
+  before: [
+    'mount -t tmpfs tmpfs /mnt && cp -a /etc /mnt/etc',
+    `echo 'ordinary:x:${ORDINARY_ID}:${ORDINARY_ID}::/nonexistent:/bin/sh' >> /mnt/etc/passwd`,
+    `echo 'ordinary:x:${ORDINARY_ID}:' >> /mnt/etc/group`,
+    'for file in subuid subgid; do echo ordinary:300000:65536 >> /mnt/etc/$file; done',
+    'mount --bind /mnt/etc /etc && umount -l /mnt',
+  ],
+  uid: ORDINARY_ID,
+};
+
 export const NO_USER_NAMESPACES: World = { within: ['echo 0 > /proc/sys/user/max_user_namespaces'] };
 
 export interface Ran {

@@ -92,9 +92,11 @@ function buildInitramfs(target, { busybox, modules }) {
   cpSync(busybox, join(tree, 'bin/busybox'));
   cpSync(join(GUEST, 'init.sh'), join(tree, 'init'));
   chmodSync(join(tree, 'init'), 0o755);
-  MODULES.forEach((name, index) => {
-    cpSync(join(modules, name), join(tree, 'modules', `${index}.ko`));
-  });
+  if (modules !== undefined) {
+    MODULES.forEach((name, index) => {
+      cpSync(join(modules, name), join(tree, 'modules', `${index}.ko`));
+    });
+  }
   const archive = `${tree}.cpio`;
   packTree(tree, archive);
   return archive;

@@ -42,7 +42,7 @@ function bootOnce({ target, kernel, image, wanted, onLine }, deadline) {
 function argumentsFor(target, kernel, { initramfs, disk }, wanted) {
   const line = `console=${target.console} loglevel=1 panic=-1 mitigations=off spawn_sandbox_wanted=${wanted.join(',')}`;
   return [
-    ...['-accel', 'tcg,thread=multi', ...target.machine, '-m', '3072', '-smp', '2'],
+    ...['-accel', 'tcg,thread=multi', ...target.machine, '-m', '3072', '-smp', target.processors ?? '2'],
     ...['-display', 'none', '-nodefaults', '-no-reboot', '-serial', 'stdio', '-monitor', 'none', '-net', 'none'],
     ...['-kernel', kernel.image, '-initrd', initramfs, '-append', line],
     ...['-drive', `file=${disk},if=virtio,format=raw,snapshot=on`],

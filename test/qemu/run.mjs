@@ -1,9 +1,10 @@
 // Runs tests on Debian's kernel with cgroup v2 alone, in a virtual machine, because the machine at hand may have version 1, and
 // is of one architecture. `node test/qemu/run.mjs NAME...` runs only environments whose name contains a NAME; `--arch=arm64`
-// emulates the other architecture.
+// emulates the other architecture. `--cores` takes a kernel that is built with core scheduling, and one core with two threads.
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ARCHITECTURES } from './architectures.mjs';
+import { buildKernel } from './built-kernel.mjs';
 import { buildImage } from './image.mjs';
 import { provideKernel } from './kernel.mjs';
 import { boot } from './machine.mjs';
@@ -15,7 +16,7 @@ import { findMissing } from './requirements.mjs';
 const MOST_MINUTES = 90;
 
 const { values, positionals } = parseArgs({
-  options: { arch: { type: 'string', default: 'x64' } },
+  options: { arch: { type: 'string', default: 'x64' }, cores: { type: 'boolean' } },
   allowPositionals: true,
 });
 const target = {
@@ -23,6 +24,10 @@ const target = {
   arch: values.arch,
   foreign: values.arch !== process.arch,
   cache: join(CACHE, values.arch),
+  // A processor that tells of threads.
+  ...(values.cores === true
+    ? { machine: ['-cpu', 'Skylake-Server'], processors: '2,sockets=1,cores=1,threads=2', environments: ['cores'] }
+    : {}),
 };
 const missing = ARCHITECTURES[values.arch] === undefined ? `there is no ${values.arch}` : findMissing(target);
 if (missing === undefined) await runAll();
@@ -30,7 +35,8 @@ else refuse(missing);
 
 async function runAll() {
   const started = Date.now();
-  const kernel = provideKernel(target, refuse);
+  const debian = provideKernel(target, refuse);
+  const kernel = values.cores === true ? { ...debian, image: buildKernel(target, refuse), modules: undefined } : debian;
   const image = buildImage(target, kernel);
   const report = createReport(process.stdout, `${values.arch}, cgroup v2`);
   const wanted = positionals.length === 0 ? target.environments : positionals;

@@ -14,7 +14,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
-import type { Enforced } from 'spawn-sandbox';
+import type { Enforced, LayerState } from 'spawn-sandbox';
 import { packageRoot } from '#src/package-root.js';
 import { DOCKER, NO_USER_NAMESPACES, ORDINARY_ID, type World, Worlds } from '../helpers/worlds.js';
 
@@ -175,9 +175,7 @@ function attackIn(world: World): void {
       "const { enforced, stdout, ok } = await run('sh', ['-c', 'id -u; exec grep -E ^[CNS] /proc/self/status']); say({ enforced, stdout, ok });",
     ) as Said;
     assert.ok(ok);
-    const states = Object.fromEntries(
-      Object.entries<Enforced[keyof Enforced]>(enforced).map(([layer, { state }]) => [layer, state]),
-    );
+    const states = Object.fromEntries(Object.entries<LayerState>(enforced).map(([layer, { state }]) => [layer, state]));
     const waived = ['user', 'pid', 'mount', 'net', 'ipc', 'uts', 'cgroup', ...(shares ? ['securebits'] : [])];
     const weaker = ['memory', 'processes', 'cpu', ...(shares ? ['capabilities', 'uid'] : [])];
     for (const [layer, state] of Object.entries(states)) {

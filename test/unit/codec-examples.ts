@@ -62,6 +62,7 @@ export const REQUESTS: {
     reuseUser: true,
     keyless: true,
     terminal: true,
+    coreScheduling: true,
     zygote: true,
     below: 2 ** 40,
     parked: 4,

@@ -13,6 +13,7 @@ import {
 import {
   idmappedMounts,
   kernelLacks,
+  coreSchedulingMissing,
   landlockMissing,
   namespaceLimit,
   seccompMissing,
@@ -51,6 +52,7 @@ const DIAGNOSES: readonly Diagnosis[] = [
   cgroups,
   seccompNotify,
   landlockMissing,
+  coreSchedulingMissing,
   idmappedMounts,
 ];
 

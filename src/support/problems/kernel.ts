@@ -112,6 +112,23 @@ lsm=landlock,${lsms.length === 0 ? 'lockdown,yama,integrity,apparmor,bpf' : lsms
   });
 };
 
+export const coreSchedulingMissing: Diagnosis = ({ coreScheduling, settings, inside, outside }) => {
+  const outcome = inside.coreScheduling ?? outside.coreScheduling;
+  if (coreScheduling !== true || settings.coresAreShared === false || !failed(outcome)) return undefined;
+  return problem('core-scheduling-missing', {
+    severity: 'error',
+    reason:
+      'The options ask that nothing shares a core with a step, and the kernel has no core scheduling (5.14 and later have it), or a filter hides it.',
+    evidence: [
+      fact('prctl(PR_SCHED_CORE)', outcome),
+      `/sys/devices/system/cpu/smt/active is ${settings.coresAreShared === undefined ? 'not there' : '1'}`,
+    ],
+    remedy: `echo off | sudo tee /sys/devices/system/cpu/smt/control     # until the next start
+# or a kernel of 5.14 or later with CONFIG_SCHED_CORE=y.`,
+    affects: ['coreScheduling'],
+  });
+};
+
 export const idmappedMounts: Diagnosis = ({ ready, inside }) => {
   // It takes a user namespace, whose absence is a problem of its own.
   if (ready?.privileged !== true || !failed(inside.idmappedMount) || failed(inside.uidMap)) return undefined;

@@ -1,4 +1,4 @@
-import type { Layer } from '../../layers.js';
+import type { AnyLayer, Layer } from '../../layers.js';
 import type { Evidence } from '../evidence.js';
 import { PROBLEM_CODES, type ProblemCode } from '../problem-codes.js';
 import type { SupportProblem } from '../report.js';
@@ -7,7 +7,7 @@ import type { SupportProblem } from '../report.js';
 export type Diagnosis = (evidence: Evidence) => SupportProblem | undefined;
 
 type Details = Pick<SupportProblem, 'severity' | 'reason' | 'remedy'> & {
-  readonly affects: readonly Layer[];
+  readonly affects: readonly AnyLayer[];
   readonly evidence: readonly (string | undefined)[];
 };
 

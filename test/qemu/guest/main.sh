@@ -35,6 +35,8 @@ lane() {
 
 lane service container zygotesundelegated zygotesdelegated undelegated stranger launcher terminals overlaysdelegated files &
 lane attacks zygotes delegated living readonly bounded terminalsdelegated overlays filesdelegated faults &
+# Of a kernel that is built for it.
+[ "$wanted" = cores ] && lane cores
 wait
 echo "## done"
 poweroff -f
