@@ -126,7 +126,12 @@ function runTests(directory, { name, env = {} }) {
   return new Promise((resolve) => {
     const child = spawn(program, args, {
       cwd: directory,
-      env: { ...process.env, ...env, SPAWN_SANDBOX_TEST_AS: name, NODE_TEST_CONTEXT: undefined },
+      env: {
+        ...process.env,
+        ...env,
+        SPAWN_SANDBOX_TEST_AS: values.ranged ? 'ranged' : name,
+        NODE_TEST_CONTEXT: undefined,
+      },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     let tail = '';

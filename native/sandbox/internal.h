@@ -4,6 +4,7 @@
 #define INTERNAL_H
 
 #include <linux/capability.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/vfs.h>
 
@@ -165,6 +166,7 @@ const char *place_of(const struct define *policy, const struct mount_entry *entr
 const struct mount_entry *overlay_around(const struct define *policy, const struct mount_entry *entry);
 bool is_made_anew(const char *name); /* of the entries on top of a root */
 bool is_idmapped(const struct mount_entry *entry);
+bool others_may_read(const struct stat *status);
 int open_target(int root, dev_t device, const char *path, bool directory, mode_t mode);
 /* Notes in the policy which optional sources are missing. */
 int build_tree(struct define *policy, struct tree *tree, struct failure *failure);

@@ -81,14 +81,6 @@ static int find_idmap(const struct stat *owners, const int *idmaps, size_t which
     return -1;
 }
 
-/* What everybody may read needs no owner's rights, and what in it is closed to others (the shadow file of an /etc that
- * somebody mounts) stays closed. What only its owner may enter was shared on purpose, or it would be of no use. */
-static bool others_may_read(const struct stat *status)
-{
-    mode_t needed = S_ISDIR(status->st_mode) ? S_IROTH | S_IXOTH : S_IROTH;
-    return (status->st_mode & needed) == needed;
-}
-
 static int make_idmaps(const struct maker *maker, const struct identity *identity, int *idmaps, struct failure *failure)
 {
     static struct stat owners[MOUNT_LIMIT];

@@ -82,6 +82,14 @@ static bool is_mount_root(int directory)
     return !statx(directory, "", AT_EMPTY_PATH, STATX_INO, &status) && status.stx_attributes & STATX_MOUNT_ROOT;
 }
 
+/* What a link in a hostile directory may lead to. It cannot be covered, or nothing could be made any more; and all that
+ * lies in it has a path of its own. */
+static bool is_root(const struct stat *status)
+{
+    struct stat root;
+    return !stat("/", &root) && root.st_dev == status->st_dev && root.st_ino == status->st_ino;
+}
+
 static int mount_on_itself(int found, uint64_t attributes)
 {
     autoclose int copy = clone_mount(found, "", true);
@@ -120,7 +128,7 @@ static int hide(struct search *search, const char *last)
     struct stat status;
     if (found < 0 || fstat(found, &status) || count_one(search))
         return -1;
-    if (is_cover(search, &status))
+    if (is_cover(search, &status) || is_root(&status))
         return 0;
     autoclose int cover = clone_mount(search->covers[S_ISDIR(status.st_mode) ? 1 : 0], "", false);
     return cover < 0 ? -1 : attach_mount(cover, found, "");

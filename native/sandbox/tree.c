@@ -41,6 +41,14 @@ bool is_idmapped(const struct mount_entry *entry)
            (entry->kind == MOUNT_WRITABLE || is_overlay(entry) || (entry->kind == MOUNT_READ_ONLY && entry->as_owner));
 }
 
+/* What everybody may read needs no owner's rights, and what in it is closed to others (the shadow file of an /etc that
+ * somebody mounts) stays closed. What only its owner may enter was shared on purpose, or it would be of no use. */
+bool others_may_read(const struct stat *status)
+{
+    mode_t needed = S_ISDIR(status->st_mode) ? S_IROTH | S_IXOTH : S_IROTH;
+    return (status->st_mode & needed) == needed;
+}
+
 static bool lies_below(const struct bytes *target, const struct bytes *around)
 {
     return target->length > around->length && !memcmp(target->data, around->data, around->length) &&

@@ -44,6 +44,21 @@ static bool has_writable(const struct define *define)
     return false;
 }
 
+/* What is shown on purpose and only its owner may enter. */
+static bool has_closed(const struct define *define)
+{
+    char path[PATH_LIMIT + 1];
+    struct stat status;
+    for (size_t i = 0; i < define->mount_count; i++) {
+        const struct mount_entry *entry = &define->mounts[i];
+        memcpy(path, entry->source.data, entry->source.length);
+        path[entry->source.length] = 0;
+        if (entry->kind == MOUNT_READ_ONLY && entry->as_owner && !stat(path, &status) && !others_may_read(&status))
+            return true;
+    }
+    return false;
+}
+
 /* The same bytes in the copy of the message. */
 static struct bytes in_copy(struct bytes part, struct bytes body, const uint8_t *copy)
 {
@@ -78,6 +93,7 @@ static struct policy *new_policy(const struct spawner *spawner, const struct def
     policy->host_network = define->host_network;
     policy->core_scheduling = define->core_scheduling;
     policy->has_writable = has_writable(define);
+    policy->has_closed = !spawner->privileged && !spawner->began_as_root && has_closed(define);
     policy->notifies = define->step_filter_notifies;
     policy->reuse_net = define->reuse_net && spawner->enters_namespaces;
     policy->reuse_user = define->reuse_user && spawner->enters_namespaces;

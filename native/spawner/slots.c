@@ -55,9 +55,9 @@ static void end_lease(struct spawner *spawner, struct slot *slot)
 
 static bool wants_lease(const struct spawner *spawner, const struct policy *policy)
 {
-    /* A directory of the app's own user can be written by that user only; idmapped mounts would need the host's
-     * privileges. */
-    return spawner->leases && (spawner->privileged || !policy->has_writable);
+    /* A directory of the app's own user can be written by that user only, and one that is closed be read; idmapped
+     * mounts would need the host's privileges. */
+    return spawner->leases && (spawner->privileged || !(policy->has_writable || policy->has_closed));
 }
 
 /* Root of the spawner's own user namespace, if it has one, is the app's user: the one identity there is without a

@@ -150,7 +150,7 @@ struct policy {
     struct bytes scratch; /* in it: where the scratch space is seen inside */
     bool scratch_on_disk;
     struct bytes base_filter;
-    bool host_network, core_scheduling, has_writable, notifies, reuse_net, reuse_user, forgotten, fresh;
+    bool host_network, core_scheduling, has_writable, has_closed, notifies, reuse_net, reuse_user, forgotten, fresh;
     bool portable;         /* its sandboxes have no namespaces */
     bool needs_namespaces; /* it does without them by name, and what it asks for cannot be had so */
     uint64_t scratch_bytes;

@@ -24,7 +24,8 @@ export function findHierarchies(
     const controllers = names.split(',').filter((name) => WANTED.includes(name));
     const version = names === '' ? 2 : 1;
     if (version === 1 && controllers.length === 0) return [];
-    const mount = mounts.find((mount) => holds(mount, version, controllers));
+    const fitting = mounts.filter((mount) => holds(mount, version, controllers));
+    const mount = fitting.findLast(({ target }) => target === fitting[0]?.target); // what was mounted over it is what is seen
     if (mount === undefined) return [];
     const below = mount.root.length > 1 && path.startsWith(mount.root) ? path.slice(mount.root.length) : path;
     const exact = `${mount.target}${below === '/' ? '' : below}`;

@@ -14,8 +14,8 @@ export async function boot(options) {
   return end;
 }
 
-function bootOnce({ target, kernel, image, wanted, onLine }, deadline) {
-  const machine = spawn(target.emulator, argumentsFor(target, kernel, image, wanted), {
+function bootOnce({ target, kernel, image, wanted, only, onLine }, deadline) {
+  const machine = spawn(target.emulator, argumentsFor(target, kernel, image, wanted, only), {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let end = 'off';
@@ -39,8 +39,8 @@ function bootOnce({ target, kernel, image, wanted, onLine }, deadline) {
 }
 
 /** Without hardware virtualisation: it is rarely to be had where tests run, and not all of it works. */
-function argumentsFor(target, kernel, { initramfs, disk }, wanted) {
-  const line = `console=${target.console} loglevel=1 panic=-1 mitigations=off spawn_sandbox_wanted=${wanted.join(',')}`;
+function argumentsFor(target, kernel, { initramfs, disk }, wanted, only) {
+  const line = `console=${target.console} loglevel=1 panic=-1 mitigations=off spawn_sandbox_wanted=${wanted.join(',')} spawn_sandbox_only=${only}`;
   return [
     ...['-accel', 'tcg,thread=multi', ...target.machine, '-m', '3072', '-smp', target.processors ?? '2'],
     ...['-display', 'none', '-nodefaults', '-no-reboot', '-serial', 'stdio', '-monitor', 'none', '-net', 'none'],

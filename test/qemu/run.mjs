@@ -1,6 +1,7 @@
 // Runs tests on Debian's kernel with cgroup v2 alone, in a virtual machine, because the machine at hand may have version 1, and
-// is of one architecture. `node test/qemu/run.mjs NAME...` runs only environments whose name contains a NAME; `--arch=arm64`
-// emulates the other architecture. `--cores` takes a kernel that is built with core scheduling, and one core with two threads.
+// is of one architecture. `node test/qemu/run.mjs NAME...` runs only environments whose name contains a NAME, or, for =NAME, is that; `--arch=arm64`
+// emulates the other architecture. `--only=FILE` runs only test
+// files whose name contains that. `--cores` takes a kernel that is built with core scheduling, and one core with two threads.
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ARCHITECTURES } from './architectures.mjs';
@@ -16,7 +17,11 @@ import { findMissing } from './requirements.mjs';
 const MOST_MINUTES = 90;
 
 const { values, positionals } = parseArgs({
-  options: { arch: { type: 'string', default: 'x64' }, cores: { type: 'boolean' } },
+  options: {
+    arch: { type: 'string', default: 'x64' },
+    cores: { type: 'boolean' },
+    only: { type: 'string', default: '' },
+  },
   allowPositionals: true,
 });
 const target = {
@@ -41,7 +46,7 @@ async function runAll() {
   const report = createReport(process.stdout, `${values.arch}, cgroup v2`);
   const wanted = positionals.length === 0 ? target.environments : positionals;
   const limit = MOST_MINUTES * 60_000 - (Date.now() - started);
-  const end = await boot({ target, kernel, image, wanted, limit, onLine: report.line });
+  const end = await boot({ target, kernel, image, wanted, only: values.only, limit, onLine: report.line });
   const { passed, failed } = report.finish(end);
   console.log(`${Math.round((Date.now() - started) / 1000)} s`);
   console.log(`${passed} passed, ${failed} failed`);

@@ -151,7 +151,7 @@ raise SystemExit(3)`;
       assert.equal(await said(zygote.spawn({ code: 'print(1)' }, { sandbox })), '1');
       await sandbox.destroy();
     };
-    for (let index = 0; index < 5; index++) await round();
+    for (let index = 0; index < 30; index++) await round();
     const [spawner = 0] = spawnersOf(process.pid);
     const facts = () => [
       countDescriptors(spawner),

@@ -47,8 +47,11 @@ def sent(address):
 
 
 def changed_flags(descriptor):
-    """FS_IOC_SETFLAGS, with the flag for "do not dump"."""
-    if libc.ioctl(descriptor, ctypes.c_ulong(0x40086602), ctypes.byref(ctypes.c_long(0x40))) < 0:
+    """FS_IOC_SETFLAGS, with the flag for "do not dump" beside those that it has; without them a file would be rewritten."""
+    flags = ctypes.c_long(0)
+    libc.ioctl(descriptor, ctypes.c_ulong(0x80086601), ctypes.byref(flags))
+    flags.value |= 0x40
+    if libc.ioctl(descriptor, ctypes.c_ulong(0x40086602), ctypes.byref(flags)) < 0:
         raise OSError(ctypes.get_errno(), "")
 
 

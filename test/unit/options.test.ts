@@ -114,6 +114,7 @@ void describe('options', () => {
       reject: false,
       terminal: undefined,
       network: 'none',
+      coreScheduling: false,
       allowMissing: [],
       killGrace: 5000,
     });

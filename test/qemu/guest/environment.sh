@@ -8,6 +8,9 @@ PACKETS=build/test/integration/spawner-packets.test.js
 TRACES=build/test/integration/cgroup-traces.test.js
 ZYGOTES="build/test/integration/zygote-native.test.js build/test/integration/zygote-limits.test.js"
 PLACE=guest/placement.test.mjs
+DOCTOR=guest/doctor.test.mjs
+# Of the test files only those whose name contains this; empty: all.
+only=$(sed -n 's/.*spawn_sandbox_only=\([^ ]*\).*/\1/p' /proc/cmdline)
 # Of zygotes and sandboxes what needs Python: there is one where the guest is made of this machine's files. What a forked Node can do is tested there
 # without a guest.
 LIFE= ISOLATION= SANDBOXES= LIVING= RULES= OVERLAYS= FILES= TERMINALS= NODE_OR_RULES=build/test/integration/zygote-node.test.js
@@ -37,9 +40,9 @@ UNSHARE=/usr/bin/unshare
 
 service="$TOP/app.slice/$1.service" prepare=: status=0 started=$(date +%s)
 
-# environment TITLE MEMORY-BY PLACE: what the tests shall find.
+# environment TITLE MEMORY-BY PLACE [PROBLEM]: what the tests shall find.
 environment() {
-  export SPAWN_SANDBOX_TEST_MEMORY_BY="$2" SPAWN_SANDBOX_TEST_PLACE="$3"
+  export SPAWN_SANDBOX_TEST_MEMORY_BY="$2" SPAWN_SANDBOX_TEST_PLACE="$3" SPAWN_SANDBOX_TEST_PROBLEM="${4-}"
   echo "## environment $1"
 }
 
@@ -69,6 +72,7 @@ inside() {
   local how=$1 as=$2 test
   shift 2
   for test; do
+    case $test in *"$only"*) ;; *) continue ;; esac
     renew_service
     timeout -s KILL $MOST_SECONDS sh -c "echo 0 > $service/cgroup.procs; $how $as node --test-reporter=tap $test" || status=1
   done

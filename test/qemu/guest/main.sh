@@ -21,7 +21,7 @@ wanted=$(sed -n 's/.*spawn_sandbox_wanted=\([^ ]*\).*/\1/p' /proc/cmdline | tr '
 
 is_wanted() {
   [ -z "$wanted" ] && return 0
-  for part in $wanted; do case $1 in *"$part"*) return 0 ;; esac done
+  for part in $wanted; do case $1 in *"$part"*) return 0 ;; esac; [ "$part" = "=$1" ] && return 0; done
   return 1
 }
 
@@ -33,7 +33,7 @@ lane() {
   done
 }
 
-lane service container zygotesundelegated zygotesdelegated undelegated stranger launcher terminals overlaysdelegated files &
+lane service container zygotesundelegated zygotesdelegated undelegated stranger busy launcher terminals overlaysdelegated files &
 lane attacks zygotes delegated living readonly bounded terminalsdelegated overlays filesdelegated faults &
 # Of a kernel that is built for it.
 [ "$wanted" = cores ] && lane cores

@@ -6,5 +6,5 @@ add_stranger() {
 }
 prepare=add_stranger
 environment 'a root service with a stranger in its cgroup' 'cgroup v2' "$TOP/app.slice"
-inside exec '' $PLACE
+inside exec '' $PLACE $DOCTOR
 kill $stranger

@@ -60,6 +60,17 @@ void test("the app's cgroups are found in v1, v2 and in a part of the tree", () 
   ]);
 });
 
+void test('a cgroup file system that was mounted once more, read-only, is read-only', () => {
+  const line = (id: number, options: string): string =>
+    `${id} 0 0:${id} / /sys/fs/cgroup ${options} - cgroup2 cgroup rw`;
+  const found = (...options: readonly string[]): readonly boolean[] =>
+    findHierarchies(parseMountinfo(options.map((text, id) => line(id, text)).join('\n')), '0::/', () => true).map(
+      ({ readOnly }) => readOnly,
+    );
+  assert.deepEqual(found('rw', 'ro'), [true]);
+  assert.deepEqual(found('ro', 'rw'), [false], 'the control');
+});
+
 void test('disabled controllers', () => {
   const table = '#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpu\t3\t1\t1\nmemory\t0\t95\t0\n';
   assert.deepEqual(disabledControllers(table), ['memory']);

@@ -322,6 +322,30 @@ const CASES: readonly Case[] = [
     says: ['lsm=landlock,capability,yama'],
   },
   {
+    title: 'no core scheduling, and it is asked for',
+    evidence: evidence({
+      coreScheduling: true,
+      settings: { lsms: [], coresAreShared: true },
+      inside: refused({ coreScheduling: 'EINVAL' }),
+    }),
+    codes: ['core-scheduling-missing'],
+    says: ['CONFIG_SCHED_CORE=y', 'smt/control', 'smt/active is 1'],
+  },
+  {
+    title: 'no core scheduling, and no core has a second thread',
+    evidence: evidence({
+      coreScheduling: true,
+      settings: { lsms: [], coresAreShared: false },
+      inside: refused({ coreScheduling: 'EINVAL' }),
+    }),
+    codes: [],
+  },
+  {
+    title: 'no core scheduling, and nobody asks for it',
+    evidence: evidence({ settings: { lsms: [], coresAreShared: true }, inside: refused({ coreScheduling: 'EINVAL' }) }),
+    codes: [],
+  },
+  {
     title: 'no id-mapped mounts',
     evidence: evidence({ inside: refused({ idmappedMount: 'EINVAL' }) }),
     codes: ['idmapped-mount-missing'],
