@@ -69,8 +69,12 @@ static int choose_identity(struct spawner *spawner, const struct policy *policy,
         slot->identity = (struct identity){.step = geteuid(), .root = geteuid(), .leased = false};
         errno = ENOSPC;
         /* Nor is root of a container, where no user namespace makes it somebody else. */
-        bool is_root = spawner->privileged || (policy->portable && spawner->began_as_root);
-        return is_root ? fail_layer(failure, LAYER_UID) : 0;
+        if (policy->portable && spawner->began_as_root) {
+            fail_layer(failure, LAYER_UID);
+            failure->by = BY_NEEDS_NAMESPACES;
+            return -1;
+        }
+        return spawner->privileged ? fail_layer(failure, LAYER_UID) : 0;
     }
     if (!slot->lease.leased && lease(spawner, slot))
         return fail(failure, STAGE_RESOURCES, "host user ids");

@@ -14,7 +14,7 @@ const REASONS: Partial<Record<By, string>> = {
   'host network': "network: 'host' was asked for",
   'no namespaces': 'namespaces cannot be had here, and the app does without them',
   'needs namespaces':
-    'without namespaces there are no living sandboxes, zygotes, terminals, overlays, other roots, rules for paths, scratch space on a disk or mounts at other places than their own',
+    'without namespaces there are no living sandboxes, zygotes, terminals, overlays, other roots, rules for paths, scratch space on a disk or mounts at other places than their own, and for an app with root no directories to write in',
   'kept bounding set': 'an app without root cannot give it up; no process of the step can gain privileges by it',
 };
 

@@ -1,4 +1,5 @@
 import { overrideSyscalls } from './resolve.js';
+import { DANGEROUS_REQUESTS } from './rules/terminal.js';
 import { refuse } from './rules/vocabulary.js';
 import type { ResolvedSyscallPolicy, SyscallRule } from './types.js';
 
@@ -53,7 +54,10 @@ const ALWAYS: readonly SyscallRule[] = [
   }),
   refuse('openat2', 'ENOSYS', 'flags lie behind a pointer that BPF cannot read'),
   refuse('ioctl', 'ENOTTY', 'changes files and devices that are shown for reading only: there is no read-only mount', [
-    { argument: 1, notIn: OWN_REQUESTS },
+    { argument: 1, notIn: [...OWN_REQUESTS, ...DANGEROUS_REQUESTS] },
+  ]),
+  refuse('ioctl', 'EPERM', 'types into the terminal of whoever started the app, or changes what it is', [
+    { argument: 1, in: DANGEROUS_REQUESTS },
   ]),
   refuse('fallocate', 'EOPNOTSUPP', 'takes room faster than it can be looked at'),
   refuse('truncate', 'EACCES', 'by path, of files that were not shown, too, before Linux 6.2'),

@@ -67,7 +67,7 @@ void describe('the documents', { skip }, () => {
     const rows = [...text('docs/layers.md').matchAll(/^\| `(\w+)` \|.*\| (.*) \|$/gm)];
     assert.deepEqual(
       rows.map(([, layer]) => layer),
-      [...LAYERS],
+      [...LAYERS, ...api.OPTIONAL_LAYERS],
     );
     for (const [, layer = '', weaker = ''] of rows) {
       const isWeakened = (LAYERS_WITH_WEAKER_FORM as readonly string[]).includes(layer);

@@ -18,6 +18,7 @@ const PACKAGES = {
   npm: 'npm',
   python3: 'python3',
   'sphinx-build': 'python3-sphinx',
+  newuidmap: 'uidmap',
   sqlite3: 'sqlite3',
 } as const;
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, suite, test } from 'node:test';
 import type { Enforced } from 'spawn-sandbox';
+import { testWith } from '../helpers/tools.js';
 import { ORDINARY_ID, READ_ONLY_CGROUPS, SUBORDINATE_IDS, type World, Worlds } from '../helpers/worlds.js';
 
 const skip = process.geteuid?.() === 0 ? false : 'needs root to build the environments';
@@ -54,20 +55,18 @@ void suite('a warm Python and its steps', { skip }, () => {
     assert.deepEqual(left, { uid: 0, size: 1 });
   });
 
-  void test(
-    'of a user with a range of ids: each has its own, but who writes for the user',
-    { timeout: 120_000 },
-    () => {
-      const { plain, writes, left } = seenIn(SUBORDINATE_IDS);
-      for (const { detail, enforced } of plain) {
-        assert.equal(detail, 'Exited with status 0.');
-        assert.deepEqual(enforced.uid, { state: 'enforced', by: 'leased id' });
-        assert.equal(enforced.groups.state, 'enforced');
-      }
-      assert.notEqual(plain[0]?.id, plain[1]?.id, 'their maps lead to other ids');
-      assert.equal(writes.detail, 'Exited with status 0.');
-      assert.equal(writes.enforced.uid.by, 'shared id');
-      assert.deepEqual(left, { uid: ORDINARY_ID, size: 1 });
-    },
-  );
+  const title = 'of a user with a range of ids: each has its own, but who writes for the user';
+  testWith(['newuidmap'], title, (): Promise<void> => {
+    const { plain, writes, left } = seenIn(SUBORDINATE_IDS);
+    for (const { detail, enforced } of plain) {
+      assert.equal(detail, 'Exited with status 0.');
+      assert.deepEqual(enforced.uid, { state: 'enforced', by: 'leased id' });
+      assert.equal(enforced.groups.state, 'enforced');
+    }
+    assert.notEqual(plain[0]?.id, plain[1]?.id, 'their maps lead to other ids');
+    assert.equal(writes.detail, 'Exited with status 0.');
+    assert.equal(writes.enforced.uid.by, 'shared id');
+    assert.deepEqual(left, { uid: ORDINARY_ID, size: 1 });
+    return Promise.resolve();
+  });
 });
