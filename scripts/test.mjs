@@ -11,14 +11,6 @@ import { parseArgs } from 'node:util';
 const root = fileURLToPath(new URL('..', import.meta.url));
 /** An id without an account: what works for it works for every user. */
 const ORDINARY_ID = 47_000;
-/** An account with a range, in a mount namespace that nobody else sees. */
-const WITH_RANGE = `mount -t tmpfs tmpfs /mnt && cp -a /etc /mnt/etc
-echo 'ordinary:x:${ORDINARY_ID}:${ORDINARY_ID}::/nonexistent:/bin/sh' >> /mnt/etc/passwd
-echo 'ordinary:x:${ORDINARY_ID}:' >> /mnt/etc/group
-for file in subuid subgid; do echo ordinary:300000:65536 >> /mnt/etc/$file; done
-mount --bind /mnt/etc /etc
-umount -l /mnt
-exec "$@"`;
 /** For one file, of which the slowest takes a tenth of it: what hangs shall fail by its name, and not the whole run by its length. */
 const MOST_MS_OF_A_FILE = process.env.FAULTS === 'long' ? 3_600_000 : 480_000;
 const { values, positionals: wanted } = parseArgs({
@@ -28,6 +20,7 @@ const { values, positionals: wanted } = parseArgs({
 if (values.ranged && !isRoot()) throw new Error('--ranged needs root, which gives the range');
 
 compileTests();
+const withRange = values.ranged ? await commandsForRange() : undefined;
 const runs = values.ranged ? [] : [await runTests(root, { name: isRoot() ? 'root' : 'user' })];
 if (isRoot()) runs.push(await runAsOrdinaryUser());
 summarize(runs);
@@ -40,6 +33,12 @@ function compileTests() {
     stdio: 'inherit',
   });
   if (status !== 0) process.exit(1);
+}
+
+/** An account with a range, in a mount namespace that nobody else sees. */
+async function commandsForRange() {
+  const { SUBORDINATE_IDS } = await import('../build/test/helpers/worlds.js');
+  return [...SUBORDINATE_IDS.before, 'exec "$@"'].join('\n');
 }
 
 /** From a copy, because the checkout may lie where others cannot read. */
@@ -122,7 +121,8 @@ function runTests(directory, { name, env = {} }) {
     ...chosen,
   ];
   const asUser = name === 'user' && isRoot() ? asOrdinaryUser(node) : node;
-  const [program, ...args] = values.ranged ? ['unshare', '--mount', 'sh', '-ec', WITH_RANGE, 'sh', ...asUser] : asUser;
+  const [program, ...args] =
+    withRange === undefined ? asUser : ['unshare', '--mount', 'sh', '-ec', withRange, 'sh', ...asUser];
   return new Promise((resolve) => {
     const child = spawn(program, args, {
       cwd: directory,

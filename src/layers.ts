@@ -57,7 +57,7 @@ export interface LayerState {
   readonly reason?: string;
 }
 
-/** The state of every layer, and of the optional ones that were asked for. */
+/** The state of every layer, and, of a step that was started, of the optional ones that were asked for. */
 export type Enforced = Readonly<Record<Layer, LayerState> & Partial<Record<OptionalLayer, LayerState>>>;
 
 export function isLayer(name: string): name is AnyLayer {

@@ -126,16 +126,21 @@ static int limit_exchange(const struct sandbox_start *start, struct failure *fai
     static const struct {
         const char *path, *value;
     } SETTINGS[] = {{"sys/kernel/shmmni", "0"}, {"sys/kernel/msgmni", "16"}, {"sys/kernel/sem", "250 4096 100 64"}};
+    bool is_owner = false;
     if (start->counted)
         return 0;
-    if (start->below && become_owner_of_namespace())
-        return fail_layer(failure, LAYER_MEMORY);
     for (size_t i = 0; i < LENGTH(SETTINGS); i++) {
-        if (write_file_at(start->proc, SETTINGS[i].path, SETTINGS[i].value))
+        int failed = write_file_at(start->proc, SETTINGS[i].path, SETTINGS[i].value);
+        /* Older kernels ask for the host's root, later ones for the namespace's. */
+        if (failed && errno == EACCES && start->below && !is_owner) {
+            is_owner = true;
+            failed = become_owner_of_namespace() || write_file_at(start->proc, SETTINGS[i].path, SETTINGS[i].value);
+        }
+        if (failed)
             return fail_layer(failure, LAYER_MEMORY);
     }
     /* One of the sandbox's own comes next, if it has one. */
-    if (start->below && !start->identity.leased && setresuid((uid_t)-1, getuid(), (uid_t)-1))
+    if (is_owner && !start->identity.leased && setresuid((uid_t)-1, getuid(), (uid_t)-1))
         return fail_layer(failure, LAYER_MEMORY);
     return 0;
 }

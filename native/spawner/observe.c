@@ -6,6 +6,7 @@
 #include <linux/securebits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 
 struct look {
@@ -14,6 +15,7 @@ struct look {
     const struct report *parked;
     char status[4096];
     char cgroup[4096];
+    pid_t pid;
     int directory; /* /proc/PID */
 };
 
@@ -228,13 +230,36 @@ static bool are_cores_whole(void)
     return read_file_at(AT_FDCWD, "/sys/devices/system/cpu/smt/active", active, sizeof(active)) > 0 && active[0] == '0';
 }
 
+/* 0: none. */
+static unsigned long long core_cookie(pid_t pid)
+{
+    unsigned long long cookie = 0;
+    errno = 0;
+    return prctl(PR_SCHED_CORE, PR_SCHED_CORE_GET, pid, PR_SCHED_CORE_SCOPE_THREAD, &cookie) ? 0 : cookie;
+}
+
+/* The kernel tells of a process that may be looked at; else it is the step's own word, which no zygote's can give. */
+static bool has_own_cores(const struct look *look)
+{
+    const struct nest *nest = look->sandbox->nest;
+    unsigned long long cookie = core_cookie(look->pid);
+    if (nest)
+        return cookie != 0 && cookie != core_cookie(nest->zygote->sandbox->parked_pid);
+    return look->parked->own_cores && (cookie != 0 || errno == EPERM);
+}
+
 static struct layer_state see_core_scheduling(const struct look *look)
 {
     if (!look->sandbox->policy->core_scheduling)
         return absent(BY_NOT_ASKED_FOR);
-    if (look->parked->own_cores)
+    if (has_own_cores(look))
         return enforced(BY_CORE_COOKIE);
     return are_cores_whole() ? enforced(BY_WHOLE_CORES) : absent(BY_KERNEL_LACKS_IT);
+}
+
+bool still_holds(const struct sandbox *sandbox)
+{
+    return sandbox->enforced[LAYER_CORE_SCHEDULING].by != BY_WHOLE_CORES || are_cores_whole();
 }
 
 static struct layer_state (*const SEE[LAYER_COUNT])(const struct look *) = {
@@ -316,7 +341,7 @@ static int cannot_look(struct sandbox *sandbox)
 
 int observe(struct spawner *spawner, struct sandbox *sandbox, pid_t pid, const struct report *parked)
 {
-    struct look look = {.spawner = spawner, .sandbox = sandbox, .parked = parked};
+    struct look look = {.spawner = spawner, .sandbox = sandbox, .parked = parked, .pid = pid};
     char path[24];
     snprintf(path, sizeof(path), "%d", pid);
     autoclose int directory = openat(spawner->proc, path, O_DIRECTORY | O_CLOEXEC);

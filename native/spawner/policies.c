@@ -1,7 +1,10 @@
 /* Policies, and how many ready sandboxes each keeps. Runs in the spawner. */
 #include "spawner/spawner.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 enum {
     MAKING_AT_ONCE = 4, /* one maker works on one at a time; more only wait in its socket */
@@ -44,19 +47,39 @@ static bool has_writable(const struct define *define)
     return false;
 }
 
-/* What is shown on purpose and only its owner may enter. */
-static bool has_closed(const struct define *define)
+static bool may_be_closed(const struct mount_entry *entry)
+{
+    return entry->kind == MOUNT_READ_ONLY && entry->as_owner;
+}
+
+/* What the app may read and others may not. */
+static bool is_closed(const struct mount_entry *entry)
 {
     char path[PATH_LIMIT + 1];
     struct stat status;
-    for (size_t i = 0; i < define->mount_count; i++) {
-        const struct mount_entry *entry = &define->mounts[i];
-        memcpy(path, entry->source.data, entry->source.length);
-        path[entry->source.length] = 0;
-        if (entry->kind == MOUNT_READ_ONLY && entry->as_owner && !stat(path, &status) && !others_may_read(&status))
-            return true;
+    memcpy(path, entry->source.data, entry->source.length);
+    path[entry->source.length] = 0;
+    return !stat(path, &status) && !others_may_read(&status) &&
+           !faccessat(AT_FDCWD, path, S_ISDIR(status.st_mode) ? R_OK | X_OK : R_OK, AT_EACCESS);
+}
+
+/* Is asked by a child: where a server does not answer, the steps of others must not wait for it for long. */
+static bool has_closed(const struct define *define)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < define->mount_count; i++)
+        count += may_be_closed(&define->mounts[i]);
+    pid_t child = count > 0 ? fork() : -1;
+    int status = 0;
+    if (child == 0) {
+        alarm(1);
+        for (size_t i = 0; i < define->mount_count; i++) {
+            if (may_be_closed(&define->mounts[i]) && is_closed(&define->mounts[i]))
+                _exit(1);
+        }
+        _exit(0);
     }
-    return false;
+    return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 1;
 }
 
 /* The same bytes in the copy of the message. */
@@ -93,7 +116,8 @@ static struct policy *new_policy(const struct spawner *spawner, const struct def
     policy->host_network = define->host_network;
     policy->core_scheduling = define->core_scheduling;
     policy->has_writable = has_writable(define);
-    policy->has_closed = !spawner->privileged && !spawner->began_as_root && has_closed(define);
+    policy->has_closed = spawner->leases && !spawner->privileged && !spawner->began_as_root && !policy->has_writable &&
+                         has_closed(define);
     policy->notifies = define->step_filter_notifies;
     policy->reuse_net = define->reuse_net && spawner->enters_namespaces;
     policy->reuse_user = define->reuse_user && spawner->enters_namespaces;

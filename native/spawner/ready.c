@@ -130,7 +130,7 @@ struct sandbox *take_ready(struct spawner *spawner, struct policy *policy)
     if (!policy->ready || is_maker_gone(spawner, policy))
         return NULL;
     struct sandbox *sandbox;
-    while ((sandbox = next_ready(policy)) && is_gone(sandbox))
+    while ((sandbox = next_ready(policy)) && (is_gone(sandbox) || !still_holds(sandbox)))
         end_sandbox(spawner, sandbox);
     if (sandbox)
         set_state(spawner, sandbox, SANDBOX_RUNNING);

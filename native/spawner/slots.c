@@ -53,8 +53,11 @@ static void end_lease(struct spawner *spawner, struct slot *slot)
     slot->lease.leased = false;
 }
 
-static bool wants_lease(const struct spawner *spawner, const struct policy *policy)
+static bool wants_lease(const struct spawner *spawner, const struct policy *policy, const struct slot *slot)
 {
+    /* In the user namespace of a zygote that has none there is none. */
+    if (slot->zygote && !slot->zygote->sandbox->slot->identity.leased)
+        return false;
     /* A directory of the app's own user can be written by that user only, and one that is closed be read; idmapped
      * mounts would need the host's privileges. */
     return spawner->leases && (spawner->privileged || !(policy->has_writable || policy->has_closed));
@@ -65,7 +68,7 @@ static bool wants_lease(const struct spawner *spawner, const struct policy *poli
 static int choose_identity(struct spawner *spawner, const struct policy *policy, struct slot *slot,
                            struct failure *failure)
 {
-    if (!wants_lease(spawner, policy)) {
+    if (!wants_lease(spawner, policy, slot)) {
         slot->identity = (struct identity){.step = geteuid(), .root = geteuid(), .leased = false};
         errno = ENOSPC;
         /* Nor is root of a container, where no user namespace makes it somebody else. */

@@ -442,6 +442,8 @@ int boot_sandbox(struct spawner *spawner, struct sandbox *sandbox, struct failur
 /* observe.c */
 int count_own_filters(struct spawner *spawner); /* once: the spawner installs none */
 int observe(struct spawner *spawner, struct sandbox *sandbox, pid_t pid, const struct report *parked);
+/* What may change while a ready sandbox waits is still as it was seen. */
+bool still_holds(const struct sandbox *sandbox);
 
 /* zygotes.c: steps that fork steps, and the sandboxes below them. */
 struct zygote *find_zygote(const struct spawner *spawner, uint64_t step_id);

@@ -16,7 +16,7 @@ interface Said {
 
 /** A step of a warm Python without anything, one with a directory to write in, and who owns what that has left there. */
 const APP = `
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 const directory = mkdtempSync('/tmp/zygote-environments-');
 const zygote = await createZygote({ runtime: 'python', parked: 1, allowWeaker: ['memory', 'processes', 'cpu', 'uid'] });
 const said = async (code, options) => {
@@ -28,14 +28,26 @@ const plain = await Promise.all([said(own), said(own)]);
 const writes = await said(\`open("\${directory}/left", "w").write("x"); import os; print(os.getuid())\`, { filesystem: { writable: [directory] } });
 const { uid, size } = statSync(directory + '/left');
 await zygote.destroy();
+// Nobody but the app may enter it.
+writeFileSync(directory + '/closed', 'y', { mode: 0o600 });
+const sees = await createZygote({ runtime: 'python', parked: 1, filesystem: { readOnly: [directory] }, allowWeaker: ['memory', 'processes', 'cpu', 'uid'] });
+const reading = \`print(open("\${directory}/closed").read())\`;
+const reads = (await sees.spawn({ code: reading })).stdout.trim();
+const without = await sees.spawn({ code: reading }, { filesystem: {} });
+const commands = [directory, '/usr/share'].map((path) => spawnSandbox('cat', [directory + '/closed'], { filesystem: { readOnly: [path] }, allowWeaker: ['memory', 'processes', 'cpu', 'uid'] }));
+const [shown, other] = await Promise.all(commands);
+await sees.destroy();
 await closeSpawner();
 rmSync(directory, { recursive: true });
-console.log(JSON.stringify({ plain, writes, left: { uid, size } }));`;
+console.log(JSON.stringify({ plain, writes, left: { uid, size }, closed: {
+  reads, without: without.stderr.trim().split('\\n').at(-1).split(':')[0],
+  shown: [shown.stdout, shown.enforced.uid.by], other: [other.status, other.enforced.uid.by] } }));`;
 
 function seenIn(world: World): {
   readonly plain: readonly Said[];
   readonly writes: Said;
   readonly left: { readonly uid: number; readonly size: number };
+  readonly closed: unknown;
 } {
   made ??= new Worlds();
   const { status, stdout, stderr } = made.app(world, APP);
@@ -45,7 +57,7 @@ function seenIn(world: World): {
 
 void suite('a warm Python and its steps', { skip }, () => {
   void test('of root, where no cgroup can be written', { timeout: 120_000 }, () => {
-    const { plain, writes, left } = seenIn({ before: READ_ONLY_CGROUPS });
+    const { plain, writes, left, closed } = seenIn({ before: READ_ONLY_CGROUPS });
     for (const { detail, enforced, id } of [...plain, writes]) {
       assert.equal(detail, 'Exited with status 0.');
       assert.equal(enforced.memory.by, 'watched', 'the control: no cgroup counts');
@@ -53,11 +65,17 @@ void suite('a warm Python and its steps', { skip }, () => {
       assert.match(id, /^1000\b/);
     }
     assert.deepEqual(left, { uid: 0, size: 1 });
+    assert.deepEqual(closed, {
+      reads: 'y',
+      without: 'FileNotFoundError',
+      shown: ['y', 'leased id'],
+      other: [1, 'leased id'],
+    });
   });
 
   const title = 'of a user with a range of ids: each has its own, but who writes for the user';
   testWith(['newuidmap'], title, (): Promise<void> => {
-    const { plain, writes, left } = seenIn(SUBORDINATE_IDS);
+    const { plain, writes, left, closed } = seenIn(SUBORDINATE_IDS);
     for (const { detail, enforced } of plain) {
       assert.equal(detail, 'Exited with status 0.');
       assert.deepEqual(enforced.uid, { state: 'enforced', by: 'leased id' });
@@ -67,6 +85,12 @@ void suite('a warm Python and its steps', { skip }, () => {
     assert.equal(writes.detail, 'Exited with status 0.');
     assert.equal(writes.enforced.uid.by, 'shared id');
     assert.deepEqual(left, { uid: ORDINARY_ID, size: 1 });
+    assert.deepEqual(closed, {
+      reads: 'y',
+      without: 'FileNotFoundError',
+      shown: ['y', 'shared id'],
+      other: [1, 'leased id'],
+    });
     return Promise.resolve();
   });
 });
