@@ -105,7 +105,8 @@ function page(all) {
     table(
       ['check', ...started.map((_, index) => String(index + 1))],
       own.checks
-        .map(({ id }) => [id, ...started.map(({ report }) => sign(report, id))])
+        // Root's home is where it usually is.
+        .map(({ id }) => [id.replace('/root/', '/~root/'), ...started.map(({ report }) => sign(report, id))])
         .filter(([, ...signs]) => signs.includes('x')),
     ),
     'By the order of the columns above; x: broken, -: held, blank: shows nothing.',

@@ -94,8 +94,7 @@ static void maker_died(struct spawner *spawner, struct policy *policy, const str
     policy->maker_died_at = monotonic_ns();
     while (policy->queue_first && policy->queue_first->queued_at <= before)
         fail_step(spawner, policy->queue_first, failure);
-    policy->wants_refill = true;
-    spawner->wants_refill = true;
+    want_refill(spawner, policy);
 }
 
 /* Its end comes in one with that of its sandboxes, and is told only when the last of them has let go of its socket. */

@@ -299,6 +299,12 @@ void fail_or_wait(struct spawner *spawner, struct policy *policy, const struct f
     set_timer(&spawner->timers, &spawner->retry, monotonic_ns() + 5000000u);
 }
 
+void want_refill(struct spawner *spawner, struct policy *policy)
+{
+    policy->wants_refill = true;
+    spawner->wants_refill = true;
+}
+
 void refill_pools(struct spawner *spawner)
 {
     if (!spawner->wants_refill || spawner->ending)

@@ -63,10 +63,8 @@ void become_ready(struct spawner *spawner, struct sandbox *sandbox)
     set_state(spawner, sandbox, SANDBOX_READY);
     run_queue(spawner, sandbox->policy);
     /* Its maker was asked for no more while this one and others were on their way. */
-    if (sandbox->state == SANDBOX_READY) {
-        sandbox->policy->wants_refill = true;
-        spawner->wants_refill = true;
-    }
+    if (sandbox->state == SANDBOX_READY)
+        want_refill(spawner, sandbox->policy);
 }
 
 void become_empty(struct spawner *spawner, struct sandbox *sandbox)
@@ -84,8 +82,7 @@ void become_empty(struct spawner *spawner, struct sandbox *sandbox)
         return;
     }
     set_state(spawner, sandbox, SANDBOX_EMPTY);
-    sandbox->policy->wants_refill = true;
-    spawner->wants_refill = true;
+    want_refill(spawner, sandbox->policy);
 }
 
 void fill_sandboxes(struct spawner *spawner, struct policy *policy, uint32_t wanted)

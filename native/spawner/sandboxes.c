@@ -306,8 +306,7 @@ void drop_sandbox(struct spawner *spawner, struct sandbox *sandbox)
 {
     struct policy *policy = sandbox->policy;
     release_sandbox(spawner, sandbox);
-    policy->wants_refill = true; /* between two rounds of the loop: here a failed refill would come back to us */
-    spawner->wants_refill = true;
+    want_refill(spawner, policy); /* here a failed refill would come back to us */
 }
 
 void free_dropped(struct spawner *spawner)

@@ -370,6 +370,8 @@ void forget_policy(struct spawner *spawner, uint32_t id);
 void refill_after_release(struct spawner *spawner, struct policy *policy);
 void back_off(struct policy *policy);
 void refill_pools(struct spawner *spawner);
+/* Between two rounds of the loop, when whoever asks has come to an end with what it does. */
+void want_refill(struct spawner *spawner, struct policy *policy);
 void fail_or_wait(struct spawner *spawner, struct policy *policy, const struct failure *failure);
 void free_forgotten(struct spawner *spawner);
 void fill_pool(struct spawner *spawner, struct policy *policy);

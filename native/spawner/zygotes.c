@@ -29,8 +29,7 @@ static void fill_all_below(struct spawner *spawner, const struct zygote *zygote)
 {
     for (struct policy *policy = spawner->policies; policy; policy = policy->next) {
         if (policy->below == zygote->step_id) {
-            policy->wants_refill = true;
-            spawner->wants_refill = true;
+            want_refill(spawner, policy);
         }
     }
 }

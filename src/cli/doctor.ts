@@ -6,7 +6,6 @@ import { closeSpawner } from '../spawner/shared.js';
 import { checkSupport } from '../support/check-support.js';
 import type { SandboxOptions } from '../options/sandbox-options.js';
 import { reportText } from '../support/text.js';
-import type { Layer } from '../layers.js';
 import { layersOf } from './layers.js';
 
 const USAGE = `Usage: spawn-sandbox doctor [--json] [--allow-missing LAYER,...] [--allow-weaker LAYER,...] [--core-scheduling]
@@ -53,7 +52,7 @@ export async function doctor(argv: readonly string[]): Promise<number> {
 function toOptions(missing: string | undefined, weaker: string | undefined): SandboxOptions {
   return {
     ...(missing === undefined ? {} : { allowMissing: layersOf(missing) }),
-    ...(weaker === undefined ? {} : { allowWeaker: layersOf(weaker) as readonly Layer[] }),
+    ...(weaker === undefined ? {} : { allowWeaker: layersOf(weaker) }),
   };
 }
 

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { SandboxError } from '../errors.js';
-import type { AnyLayer, Layer } from '../layers.js';
+import type { Layer } from '../layers.js';
 import { nearest } from '../options/did-you-mean.js';
 import type { FilesystemOptions, Mount } from '../options/filesystem.js';
 import type { LimitOptions } from '../options/limits.js';
@@ -161,7 +161,7 @@ function toOptions(flags: Flags): SandboxOptions {
     network: flags.network as SandboxOptions['network'],
     coreScheduling: flags['core-scheduling'],
     allowMissing: optionalLayers(flags['allow-missing']),
-    allowWeaker: optionalLayers(flags['allow-weaker']) as readonly Layer[] | undefined,
+    allowWeaker: optionalLayers(flags['allow-weaker']),
   });
 }
 
@@ -181,7 +181,7 @@ function toVariable(text: string): readonly [string, string | true] {
   return equals < 0 ? [text, true] : [text.slice(0, equals), text.slice(equals + 1)];
 }
 
-function optionalLayers(text: string | undefined): readonly AnyLayer[] | undefined {
+function optionalLayers(text: string | undefined): readonly Layer[] | undefined {
   return text === undefined ? undefined : layersOf(text);
 }
 

@@ -1,6 +1,7 @@
 import { RecentMap } from '../options/cache.js';
 import { invalidOption } from '../options/check.js';
 import { mergeOptions } from '../options/merge.js';
+import { without } from '../options/one-step.js';
 import { type ResolvedOptions, resolveFlag, resolveOptions } from '../options/resolve.js';
 import type { SandboxOptions } from '../options/sandbox-options.js';
 import type { ResolvedMount } from '../options/filesystem.js';
@@ -167,10 +168,6 @@ export function commonOptions(sandbox: SandboxOptions): SandboxOptions {
 /** Without what a sandbox has once and for all. */
 export function withoutOfTheSandbox(options: SandboxOptions): SandboxOptions {
   return { ...without(options, OF_THE_SANDBOX), limits: without(options.limits ?? {}, ['scratch']) };
-}
-
-function without<T extends object>(options: T, names: readonly string[]): Partial<T> {
-  return Object.fromEntries(Object.entries(options).filter(([name]) => !names.includes(name))) as Partial<T>;
 }
 
 /** Nothing more can be mounted: a program of the app's that is not in the sandbox is looked up there by its name. */

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { SandboxError } from '../errors.js';
 import { ALL_LAYERS, type Enforced, LAYERS_WITH_WEAKER_FORM } from '../layers.js';
+import { withoutOneStep } from '../options/one-step.js';
 import type { SandboxOptions } from '../options/sandbox-options.js';
 import type { StepResult } from '../result.js';
 import { spawnSandbox } from '../spawn-sandbox.js';
@@ -15,7 +16,7 @@ const HOG = 'text=0123456789abcdef; while :; do text=$text$text; done';
 
 /** Runs `/bin/true` as the options ask, and then a program that wants more memory than it may have. */
 export async function selfTest(options: SandboxOptions): Promise<SelfTest> {
-  const asked = essential(options);
+  const asked = withoutOneStep(options);
   try {
     const { ok, enforced, detail } = await spawnSandbox(trueProgram(), [], asked);
     const outcome: SelfTest = { ok, enforced, detail };
@@ -32,7 +33,7 @@ export async function selfTest(options: SandboxOptions): Promise<SelfTest> {
 export async function observeAnyway(options: SandboxOptions): Promise<Enforced | undefined> {
   // Without a user namespace there is nothing to be told apart: all would be without.
   const allowMissing = ALL_LAYERS.filter((layer) => layer !== 'user');
-  const lenient = { ...essential(options), allowMissing, allowWeaker: LAYERS_WITH_WEAKER_FORM };
+  const lenient = { ...withoutOneStep(options), allowMissing, allowWeaker: LAYERS_WITH_WEAKER_FORM };
   try {
     const { enforced, ok } = await spawnSandbox(trueProgram(), [], lenient);
     return ok ? enforced : undefined;
@@ -40,16 +41,6 @@ export async function observeAnyway(options: SandboxOptions): Promise<Enforced |
     if (error instanceof SandboxError) return undefined;
     throw error;
   }
-}
-
-/** What concerns only the streams and the moment of one step. */
-const OF_ONE_STEP: readonly string[] = [
-  ...(['input', 'stdin', 'stdout', 'stderr', 'encoding', 'collect', 'reject', 'terminal'] as const),
-  ...(['signal', 'killGrace', 'keepBackground'] as const),
-] satisfies readonly (keyof SandboxOptions)[];
-
-function essential(options: SandboxOptions): SandboxOptions {
-  return Object.fromEntries(Object.entries(options).filter(([name]) => !OF_ONE_STEP.includes(name)));
 }
 
 async function testMemory(options: SandboxOptions): Promise<Pick<StepResult, 'cause' | 'detail'>> {

@@ -1,4 +1,5 @@
 import { mergeOptions } from '../options/merge.js';
+import { without, withoutOneStep } from '../options/one-step.js';
 import type { SandboxOptions } from '../options/sandbox-options.js';
 import { type Plan, planWith } from '../plan.js';
 import type { Policy } from '../policy/policy.js';
@@ -34,15 +35,11 @@ export function preloadConfig({ preload, preloadCode, mode }: ResolvedZygoteOpti
 }
 
 function planInterpreter({ runtime, interpreter, sandbox }: ResolvedZygoteOptions, own: SandboxOptions): Plan {
-  const { filesystem = {}, limits = {}, env, user, allowMissing, allowWeaker, network, coreScheduling } = sandbox;
+  const { filesystem = {}, limits = {} } = sandbox;
   const { writable = [], overlay = [], readOnly = [], hide = [] } = filesystem;
   const options: SandboxOptions = {
-    ...(env === undefined ? {} : { env }),
-    ...(user === undefined ? {} : { user }),
-    ...(allowMissing === undefined ? {} : { allowMissing }),
-    ...(allowWeaker === undefined ? {} : { allowWeaker }),
-    ...(network === undefined ? {} : { network }),
-    ...(coreScheduling === undefined ? {} : { coreScheduling }),
+    // Its own system calls are said elsewhere, and where it starts is its own home.
+    ...without(withoutOneStep(sandbox), ['syscalls', 'cwd']),
     filesystem: { hide, readOnly: [...readOnly, ...writable, ...overlay] },
     limits: {
       memory:
